@@ -1,0 +1,1 @@
+//! CDA documents as bytes plus read-only views.

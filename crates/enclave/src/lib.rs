@@ -1,0 +1,1 @@
+//! The vault: keys in use, sealing between two vaults.

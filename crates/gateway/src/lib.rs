@@ -1,0 +1,1 @@
+//! The composition of outbound, inbound and national; the road of one request.

@@ -1,0 +1,1 @@
+//! HCP and TRC assertions: who asks, how sure, for what purpose.

@@ -1,0 +1,1 @@
+//! Bilateral evidence, Merkle log, proofs, offline verification.

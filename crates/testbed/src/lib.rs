@@ -1,0 +1,1 @@
+//! Invented countries in one process: citizens, clinicians, documents, certificates, attacks.

@@ -1,0 +1,1 @@
+//! Mutual TLS, certificate reload, listeners, limits, timeouts, problem responses.

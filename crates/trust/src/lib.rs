@@ -1,0 +1,9 @@
+//! Certificates, strict XML, XML signatures bound to what is read, COSE signatures.
+//!
+//! What this is: the few places where bytes from outside become something that may be believed.
+//! What it is not: it opens no socket and no file, and knows neither SOAP nor SAML.
+//!
+//! Start reading at [`xml`] (one parser, one DOM), then [`signature`] (what was signed is what is
+//! read), [`certificate`] and [`cose`].
+
+pub mod xml;
