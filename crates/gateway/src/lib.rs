@@ -1,1 +1,9 @@
-//! The composition of outbound, inbound and national; the road of one request.
+//! The composition of `outbound` (we ask), `inbound` (we answer) and `national` (our own country).
+//!
+//! What this is: the road of one request. What it is not: it parses nothing and checks nothing by
+//! itself; every step is a call into another room, and every room hands back a value that proves
+//! its check took place.
+//!
+//! Start reading at [`outbound::journey`], then [`inbound::journey`].
+
+pub mod national;
