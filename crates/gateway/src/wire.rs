@@ -1,0 +1,141 @@
+//! What travels sealed between two KONFIDO nodes.
+//!
+//! The SOAP envelope stays as OpenNCP wrote it; only the content of its Body and the MTOM parts
+//! move into one ciphertext. [`Inner`] is that plaintext: the content and the parts, with the
+//! evidence that belongs to them. Lengths are big-endian u32, so that a 100 kB document is sliced,
+//! not copied.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use exchange::Malformed;
+
+/// Namespace of the element that stands in the Body of a sealed message.
+pub const NAMESPACE: &str = "urn:konfido:sealed:1";
+
+/// Content-ID of the ciphertext part.
+pub const CIPHERTEXT_CID: &str = "sealed@konfido";
+
+/// The Body content of a sealed message.
+pub const SEALED_BODY: &str = "<ks:SealedBody xmlns:ks=\"urn:konfido:sealed:1\">\
+    <xop:Include xmlns:xop=\"http://www.w3.org/2004/08/xop/include\" href=\"cid:sealed@konfido\"/></ks:SealedBody>";
+
+/// One MTOM part.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Content-ID without angle brackets.
+    pub cid: String,
+    /// Media type.
+    pub mime: String,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// The plaintext of a sealed message. Health data: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Inner {
+    /// NRO of a request, signed joint statement of an answer; empty on a refusal.
+    pub evidence: Bytes,
+    /// The salts that open the commitments in the evidence.
+    pub secrets: Bytes,
+    /// What stands between the Body tags.
+    pub content: Bytes,
+    /// MTOM parts that the content refers to.
+    pub parts: Vec<Part>,
+}
+
+impl Inner {
+    /// Writes the plaintext, leaving room behind for the AEAD's tag.
+    pub fn encode(&self) -> Vec<u8> {
+        let parts: usize = self.parts.iter().map(|p| 12 + p.cid.len() + p.mime.len() + p.bytes.len()).sum();
+        let length = 16 + self.evidence.len() + self.secrets.len() + self.content.len() + parts;
+        let mut out = BytesMut::with_capacity(length + 64);
+        for field in [&self.evidence, &self.secrets, &self.content] {
+            put(&mut out, field);
+        }
+        out.put_u32(u32::try_from(self.parts.len()).expect("because messages have few parts"));
+        for part in &self.parts {
+            put(&mut out, part.cid.as_bytes());
+            put(&mut out, part.mime.as_bytes());
+            put(&mut out, &part.bytes);
+        }
+        out.into()
+    }
+
+    /// Reads the plaintext; every slice shares the buffer.
+    pub fn decode(mut from: Bytes) -> Result<Self, Malformed> {
+        let evidence = take(&mut from)?;
+        let secrets = take(&mut from)?;
+        let content = take(&mut from)?;
+        if from.remaining() < 4 {
+            return Err(MALFORMED);
+        }
+        let count = from.get_u32() as usize;
+        if count > MAX_PARTS {
+            return Err(MALFORMED);
+        }
+        let mut parts = Vec::with_capacity(count);
+        for _ in 0..count {
+            let cid = text(&mut from)?;
+            let mime = text(&mut from)?;
+            parts.push(Part { cid, mime, bytes: take(&mut from)? });
+        }
+        if from.has_remaining() {
+            return Err(MALFORMED);
+        }
+        Ok(Self { evidence, secrets, content, parts })
+    }
+}
+
+fn put(out: &mut BytesMut, field: &[u8]) {
+    out.put_u32(u32::try_from(field.len()).expect("because message limits are far below 4 GiB"));
+    out.put_slice(field);
+}
+
+fn take(from: &mut Bytes) -> Result<Bytes, Malformed> {
+    if from.remaining() < 4 {
+        return Err(MALFORMED);
+    }
+    let length = from.get_u32() as usize;
+    if from.remaining() < length {
+        return Err(MALFORMED);
+    }
+    Ok(from.split_to(length))
+}
+
+fn text(from: &mut Bytes) -> Result<String, Malformed> {
+    String::from_utf8(take(from)?.into()).map_err(|_| MALFORMED)
+}
+
+const MALFORMED: Malformed = Malformed { what: "sealed plaintext" };
+
+/// More parts than any IHE message has.
+const MAX_PARTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inner() -> Inner {
+        Inner {
+            evidence: Bytes::from_static(b"nro"),
+            secrets: Bytes::from_static(b"salts"),
+            content: Bytes::from_static(b"<a/>"),
+            parts: vec![Part {
+                cid: "1@x".into(),
+                mime: "text/xml".into(),
+                bytes: Bytes::from_static(b"document"),
+            }],
+        }
+    }
+
+    #[test]
+    fn plaintexts_round_trip_and_every_cut_is_refused() {
+        let bytes = Bytes::from(inner().encode());
+        assert!(Inner::decode(bytes.clone()).unwrap() == inner());
+        for cut in 0..bytes.len() {
+            assert!(Inner::decode(bytes.slice(..cut)).is_err(), "cut at {cut}");
+        }
+        let mut longer = bytes.to_vec();
+        longer.push(0);
+        assert!(Inner::decode(longer.into()).is_err());
+    }
+}
