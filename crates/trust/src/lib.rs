@@ -6,4 +6,8 @@
 //! Start reading at [`xml`] (one parser, one DOM), then [`signature`] (what was signed is what is
 //! read), [`certificate`] and [`cose`].
 
+pub mod certificate;
+pub mod cose;
+pub mod seal;
+pub mod signature;
 pub mod xml;

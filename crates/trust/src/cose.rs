@@ -1,0 +1,131 @@
+//! COSE signatures (RFC 9052) by seal keys: `COSE_Sign1` by one country, `COSE_Sign` by two.
+//!
+//! Every signature names its algorithm and its certificate (`kid` = SHA-256 fingerprint) in the
+//! protected header. A verifier brings the certificate; nothing in the message is trusted to.
+
+use coset::{
+    CborSerializable, CoseSign, CoseSign1, CoseSign1Builder, CoseSignBuilder, CoseSignatureBuilder, Header,
+    HeaderBuilder, RegisteredLabelWithPrivate, iana,
+};
+use exchange::Digest;
+
+use crate::certificate::Certificate;
+use crate::seal::{Scheme, SealKey};
+
+/// Why a COSE message is not believed. Usually tampering, or the wrong certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoseError {
+    /// Not the CBOR of the expected message.
+    #[error("cose message is malformed")]
+    Malformed,
+    /// No signature names this certificate.
+    #[error("cose message has no signature by this certificate")]
+    NoSignature,
+    /// The algorithm is not ES256, ES384 or PS256.
+    #[error("cose signature uses an algorithm that is not allowed")]
+    Algorithm,
+    /// The signature does not verify.
+    #[error("cose signature is wrong")]
+    Signature,
+    /// Our own key could not sign.
+    #[error("cose signature could not be made")]
+    Signing,
+}
+
+/// Makes a `COSE_Sign1` over the payload, with the payload inside.
+pub fn sign1(key: &SealKey, payload: &[u8], external: &[u8]) -> Result<Vec<u8>, CoseError> {
+    CoseSign1Builder::new()
+        .protected(protected(key))
+        .payload(payload.to_vec())
+        .try_create_signature(external, |message| key.sign(key.cose_scheme(), message).ok_or(CoseError::Signing))?
+        .build()
+        .to_vec()
+        .map_err(|_| CoseError::Malformed)
+}
+
+/// Verifies a `COSE_Sign1` by this certificate's key and gives the payload.
+pub fn verify1(message: &[u8], external: &[u8], certificate: &Certificate) -> Result<Vec<u8>, CoseError> {
+    let message = CoseSign1::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    let scheme = signed_with(&message.protected.header, certificate)?;
+    message.verify_signature(external, |signature, data| check(certificate, scheme, data, signature))?;
+    message.payload.ok_or(CoseError::Malformed)
+}
+
+/// The fingerprint of the certificate that a `COSE_Sign1` names; not verified.
+pub fn claimed_signer(message: &[u8]) -> Result<Digest, CoseError> {
+    let message = CoseSign1::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    kid(&message.protected.header)
+}
+
+/// Makes a `COSE_Sign` over the payload with a first signature.
+pub fn sign(key: &SealKey, payload: &[u8], external: &[u8]) -> Result<Vec<u8>, CoseError> {
+    add(CoseSignBuilder::new().payload(payload.to_vec()).build(), key, external)
+}
+
+/// Adds one more signature to a `COSE_Sign`.
+pub fn add_signature(message: &[u8], key: &SealKey, external: &[u8]) -> Result<Vec<u8>, CoseError> {
+    add(CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?, key, external)
+}
+
+/// Verifies that a `COSE_Sign` carries exactly one valid signature by each of these certificates
+/// and no other signature, and gives the payload.
+pub fn verify(message: &[u8], external: &[u8], certificates: &[&Certificate]) -> Result<Vec<u8>, CoseError> {
+    let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    if message.signatures.len() != certificates.len() {
+        return Err(CoseError::NoSignature);
+    }
+    for certificate in certificates {
+        let mut found =
+            (0..message.signatures.len()).filter(|i| kid(&message.signatures[*i].protected.header) == Ok(certificate.fingerprint()));
+        let (Some(index), None) = (found.next(), found.next()) else {
+            return Err(CoseError::NoSignature);
+        };
+        let scheme = signed_with(&message.signatures[index].protected.header, certificate)?;
+        message.verify_signature(index, external, |signature, data| check(certificate, scheme, data, signature))?;
+    }
+    message.payload.ok_or(CoseError::Malformed)
+}
+
+fn add(mut message: CoseSign, key: &SealKey, external: &[u8]) -> Result<Vec<u8>, CoseError> {
+    let mut signature = CoseSignatureBuilder::new().protected(protected(key)).build();
+    let data = message.tbs_data(external, &signature);
+    signature.signature = key.sign(key.cose_scheme(), &data).ok_or(CoseError::Signing)?;
+    message.signatures.push(signature);
+    message.to_vec().map_err(|_| CoseError::Malformed)
+}
+
+fn protected(key: &SealKey) -> Header {
+    HeaderBuilder::new()
+        .algorithm(algorithm(key.cose_scheme()))
+        .key_id(key.certificate().fingerprint().0.to_vec())
+        .build()
+}
+
+fn algorithm(scheme: Scheme) -> iana::Algorithm {
+    match scheme {
+        Scheme::Es256 => iana::Algorithm::ES256,
+        Scheme::Es384 => iana::Algorithm::ES384,
+        Scheme::Ps256 | Scheme::Rs256 => iana::Algorithm::PS256,
+    }
+}
+
+fn kid(header: &Header) -> Result<Digest, CoseError> {
+    <[u8; 32]>::try_from(header.key_id.as_slice()).map(Digest).map_err(|_| CoseError::NoSignature)
+}
+
+fn signed_with(header: &Header, certificate: &Certificate) -> Result<Scheme, CoseError> {
+    if kid(header)? != certificate.fingerprint() {
+        return Err(CoseError::NoSignature);
+    }
+    match header.alg {
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Ok(Scheme::Es256),
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES384)) => Ok(Scheme::Es384),
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::PS256)) => Ok(Scheme::Ps256),
+        _ => Err(CoseError::Algorithm),
+    }
+}
+
+fn check(certificate: &Certificate, scheme: Scheme, data: &[u8], signature: &[u8]) -> Result<(), CoseError> {
+    if certificate.verifies(scheme, data, signature) { Ok(()) } else { Err(CoseError::Signature) }
+}

@@ -1,0 +1,131 @@
+//! The seal key: signs assertions, evidence and the vault's public key.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING,
+    EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
+    RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::certificate::{Certificate, CertificateError, PublicKey};
+
+/// A private key with its certificate. The key is held by aws-lc, which wipes it; it has no
+/// `Debug`, `Clone` or serialisation.
+pub struct SealKey {
+    key: Key,
+    chain: Vec<Certificate>,
+}
+
+enum Key {
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+/// How a seal key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// ECDSA P-256 with SHA-256, `r || s` (RFC 9053 ES256).
+    Es256,
+    /// ECDSA P-384 with SHA-384, `r || s` (RFC 9053 ES384).
+    Es384,
+    /// RSASSA-PSS with SHA-256 (RFC 8230 PS256).
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256: XML signatures of eHDSI only.
+    Rs256,
+}
+
+impl SealKey {
+    /// Reads a PKCS#8, SEC1 or PKCS#1 private key and its certificate chain, leaf first.
+    pub fn from_pem(key: &[u8], chain: &[u8]) -> Result<Self, CertificateError> {
+        let chain = Certificate::from_pem(chain)?;
+        let unusable = |e: &dyn std::fmt::Display| CertificateError::Key(e.to_string());
+        let der = PrivateKeyDer::from_pem_slice(key).map_err(|e| unusable(&e))?;
+        let bytes = der.secret_der();
+        let leaf = chain[0].key();
+        let key = match leaf {
+            PublicKey::P256(_) => Key::P256(
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes).map_err(|e| unusable(&e))?,
+            ),
+            PublicKey::P384(_) => Key::P384(
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, bytes).map_err(|e| unusable(&e))?,
+            ),
+            PublicKey::Rsa(_, bits) if *bits >= 2048 => {
+                let pair = match &der {
+                    PrivateKeyDer::Pkcs1(_) => RsaKeyPair::from_der(bytes),
+                    _ => RsaKeyPair::from_pkcs8(bytes),
+                };
+                Key::Rsa(pair.map_err(|e| unusable(&e))?)
+            }
+            _ => return Err(CertificateError::Key("needs P-256, P-384 or RSA of at least 2048 bits".into())),
+        };
+        let public = match &key {
+            Key::P256(pair) | Key::P384(pair) => pair.public_key().as_ref().to_vec(),
+            Key::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+        };
+        if !matches!(leaf, PublicKey::P256(of) | PublicKey::P384(of) | PublicKey::Rsa(of, _) if *of == public) {
+            return Err(CertificateError::Key("does not belong to the certificate".into()));
+        }
+        Ok(Self { key, chain })
+    }
+
+    /// The seal certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.chain[0]
+    }
+
+    /// The certificates between the seal certificate and its root.
+    pub fn intermediates(&self) -> &[Certificate] {
+        &self.chain[1..]
+    }
+
+    /// The scheme of COSE signatures by this key.
+    pub fn cose_scheme(&self) -> Scheme {
+        match self.key {
+            Key::P256(_) => Scheme::Es256,
+            Key::P384(_) => Scheme::Es384,
+            Key::Rsa(_) => Scheme::Ps256,
+        }
+    }
+
+    /// The scheme of XML signatures by this key.
+    pub fn xml_scheme(&self) -> Scheme {
+        match self.key {
+            Key::Rsa(_) => Scheme::Rs256,
+            _ => self.cose_scheme(),
+        }
+    }
+
+    /// Signs with the scheme; `None` when the key cannot.
+    pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match (&self.key, scheme) {
+            (Key::P256(pair), Scheme::Es256) | (Key::P384(pair), Scheme::Es384) => {
+                pair.sign(&random, message).ok().map(|s| s.as_ref().to_vec())
+            }
+            (Key::Rsa(pair), Scheme::Ps256 | Scheme::Rs256) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let padding: &dyn aws_lc_rs::signature::RsaEncoding =
+                    if scheme == Scheme::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+                pair.sign(padding, &random, message, &mut signature).ok().map(|()| signature)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Certificate {
+    /// Whether the certificate's key made this signature.
+    pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        let (algorithm, key): (&'static dyn VerificationAlgorithm, &Vec<u8>) = match (self.key(), scheme) {
+            (PublicKey::P256(key), Scheme::Es256) => (&ECDSA_P256_SHA256_FIXED, key),
+            (PublicKey::P384(key), Scheme::Es384) => (&ECDSA_P384_SHA384_FIXED, key),
+            (PublicKey::Rsa(key, bits), Scheme::Ps256) if *bits >= 2048 => (&RSA_PSS_2048_8192_SHA256, key),
+            (PublicKey::Rsa(key, bits), Scheme::Rs256) if *bits >= 2048 => (&RSA_PKCS1_2048_8192_SHA256, key),
+            _ => return false,
+        };
+        UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+    }
+}
