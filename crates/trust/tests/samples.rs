@@ -1,0 +1,103 @@
+//! Real OpenNCP signatures (samples lane): the good ones verify, all others do not.
+
+use std::path::PathBuf;
+
+use trust::certificate::{Anchors, Usage};
+use trust::signature::{Profile, verify_enveloped, verify_key_value_signature};
+use trust::xml::{Limits, Xml};
+
+const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+
+fn samples() -> Option<PathBuf> {
+    let root = std::env::var_os("KONFIDO_SAMPLES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"), PathBuf::from);
+    let found = root.join("openncp").is_dir();
+    if !found {
+        println!("skipped: no samples at {}", root.display());
+    }
+    found.then_some(root)
+}
+
+/// Verdicts on every assertion in a file that has a signature.
+fn verdicts(text: &str, anchors: &Anchors) -> Vec<bool> {
+    let Ok(xml) = Xml::parse(text, &Limits::MESSAGE) else { return vec![false] };
+    let root = xml.root();
+    let mut assertions: Vec<_> = root.descendants().filter(|e| e.is(SAML, "Assertion")).collect();
+    if root.is(SAML, "Assertion") {
+        assertions.push(root);
+    }
+    assertions
+        .into_iter()
+        .map(|assertion| {
+            let alone = assertion.standalone();
+            let Ok(xml) = Xml::parse(&alone, &Limits::ASSERTION) else { return false };
+            verify_enveloped(xml.root(), Profile::Ehdsi).is_ok_and(|signed| {
+                let at = "2025-01-01T00:00:00Z".parse().unwrap();
+                anchors.verify(signed.certificate(), &[], Usage::Seal, at).unwrap();
+                true
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_danish_header_verifies_and_the_edited_ones_do_not() {
+    let Some(root) = samples() else { return };
+    let read = |name: &str| std::fs::read_to_string(root.join("openncp").join(name)).unwrap();
+    let anchors = Anchors::from_pem(read("certs/ehdsi_ca.pem").as_bytes()).unwrap();
+    for (file, expected) in [
+        ("soap/dk_xca_query_soap_header_hcp_trc.restored.xml", vec![true, true]),
+        ("saml/dk_hcp_assertion.restored.xml", vec![true]),
+        ("saml/dk_trc_assertion.restored.xml", vec![true]),
+        ("soap/dk_openncp_soap_header_asstored.xml", vec![false, false]),
+        ("saml/ncp8_SignedSamlAssertion.xml", vec![false]),
+        ("soap/ncp8_incomingMsg.xml", vec![false]),
+        ("saml/ncp8_SAMLIdAssertion.xml", vec![false]),
+    ] {
+        assert_eq!(verdicts(&read(file), &anchors), expected, "{file}");
+    }
+}
+
+#[test]
+fn the_openncp_audit_record_verifies_by_its_bare_key() {
+    let Some(root) = samples() else { return };
+    let text = std::fs::read_to_string(root.join("openncp/audit/ncp9_auditMessage.xml")).unwrap();
+    let xml = Xml::parse(&text, &Limits::ASSERTION).unwrap();
+    verify_key_value_signature(xml.root()).unwrap();
+    let tampered = text.replacen("EventOutcomeIndicator=\"0\"", "EventOutcomeIndicator=\"4\"", 1);
+    assert_ne!(text, tampered);
+    let xml = Xml::parse(&tampered, &Limits::ASSERTION).unwrap();
+    assert!(verify_key_value_signature(xml.root()).is_err());
+}
+
+#[test]
+fn the_hostile_set_never_yields_evil() {
+    let Some(root) = samples() else { return };
+    let folder = root.join("identity/xsw");
+    let Ok(pem) = std::fs::read(folder.join("generated/rsa2048.crt")) else { return };
+    let trusted = trust::certificate::Certificate::from_pem(&pem).unwrap().remove(0);
+    let (mut seen, mut accepted) = (0, 0);
+    for entry in walk(&folder) {
+        let Ok(text) = std::fs::read_to_string(&entry) else { continue };
+        let Ok(xml) = Xml::parse(&text, &Limits::MESSAGE) else { continue };
+        let root = xml.root();
+        for assertion in root.descendants().chain([root]).filter(|e| e.is(SAML, "Assertion")) {
+            seen += 1;
+            let alone = assertion.standalone();
+            let Ok(xml) = Xml::parse(&alone, &Limits::ASSERTION) else { continue };
+            // an injected key verifies by itself; what stops it is that nobody trusts its certificate
+            let known = |signed: &trust::signature::Signed<'_, '_>| *signed.certificate() == trusted;
+            if let Some(signed) = verify_enveloped(xml.root(), Profile::Ehdsi).ok().filter(known) {
+                accepted += 1;
+                assert!(!signed.element().deep_text().contains("EVIL"), "{}", entry.display());
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} assertions were tried");
+    assert!(accepted > 0, "not even the valid ones were accepted");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().flat_map(|e| if e.path().is_dir() { walk(&e.path()) } else { vec![e.path()] }).collect()
+}
