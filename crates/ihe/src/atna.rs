@@ -1,0 +1,1 @@
+//! ATNA audit messages: to be filled.

@@ -1,0 +1,1 @@
+//! ETSI REM evidence: to be filled.

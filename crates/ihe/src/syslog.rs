@@ -1,0 +1,1 @@
+//! Syslog frames: to be filled.
