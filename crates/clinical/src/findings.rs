@@ -5,7 +5,7 @@
 
 use exchange::{Code, DocumentClass};
 
-use crate::cda::{CdaError, Level, PHARMACY, View, section};
+use crate::cda::{CdaError, Level, PHARMACY, Section, View, section};
 
 /// One broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ struct Rule {
     kind: Kind,
     level: Option<Level>,
     code: fn(&Codes) -> Code,
-    rule: &'static str,
+    words: &'static str,
     holds: Check,
 }
 
@@ -83,56 +83,56 @@ static RULES: [Rule; 16] = [
         kind: Kind::Any,
         level: None,
         code: |codes| codes.format,
-        rule: "exactly one body that is wrapped or structured",
+        words: "exactly one body that is wrapped or structured",
         holds: |view| view.level().is_ok(),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.fields,
-        rule: "document id",
+        words: "document id",
         holds: |view| view.id().is_some(),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.fields,
-        rule: "patient identifier",
+        words: "patient identifier",
         holds: |view| !view.patient_ids().is_empty(),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.fields,
-        rule: "effective time",
+        words: "effective time",
         holds: |view| view.effective_time().is_some(),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.fields,
-        rule: "language code",
+        words: "language code",
         holds: |view| view.language().is_some(),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.data,
-        rule: "patient name and birth time",
+        words: "patient name and birth time",
         holds: |view| view.patient().is_some_and(|p| !p.family().is_empty() && p.birth().is_some()),
     },
     Rule {
         kind: Kind::Any,
         level: None,
         code: |codes| codes.data,
-        rule: "author",
+        words: "author",
         holds: |view| view.author().is_some(),
     },
     Rule {
         kind: Kind::Any,
         level: Some(Level::One),
         code: |codes| codes.pdf,
-        rule: "wrapped file that decodes",
+        words: "wrapped file that decodes",
         holds: |view| {
             view.embedded().is_some_and(|file| {
                 file.media_type != "application/pdf" || file.bytes.starts_with(b"%PDF-")
@@ -143,16 +143,16 @@ static RULES: [Rule; 16] = [
         kind: Kind::Summary,
         level: Some(Level::Three),
         code: |codes| codes.format,
-        rule: "template of a patient summary",
+        words: "template of a patient summary",
         holds: |view| view.templates().any(|t| t == "1.3.6.1.4.1.12559.11.10.1.3.1.1.3"),
     },
     Rule {
         kind: Kind::Summary,
         level: Some(Level::Three),
         code: |_| Code::ErrorPsMissingBasicSections,
-        rule: "sections for medication, allergies, procedures, problems and devices",
+        words: "sections for medication, allergies, procedures, problems and devices",
         holds: |view| {
-            let found: Vec<&str> = view.sections().map(|s| s.code()).collect();
+            let found: Vec<&str> = view.sections().map(Section::code).collect();
             section::MANDATORY.iter().all(|code| found.contains(code))
         },
     },
@@ -160,42 +160,42 @@ static RULES: [Rule; 16] = [
         kind: Kind::Prescription,
         level: Some(Level::Three),
         code: |codes| codes.format,
-        rule: "template of an ePrescription",
+        words: "template of an ePrescription",
         holds: |view| view.templates().any(|t| t == "1.3.6.1.4.1.12559.11.10.1.3.1.1.1"),
     },
     Rule {
         kind: Kind::Prescription,
         level: Some(Level::Three),
         code: |codes| codes.fields,
-        rule: "prescription identifier and item",
+        words: "prescription identifier and item",
         holds: |view| !view.prescriptions().is_empty() && !view.prescription_items().is_empty(),
     },
     Rule {
         kind: Kind::Prescription,
         level: Some(Level::Three),
         code: |_| Code::ErrorEpMissingBasicData,
-        rule: "medicine",
+        words: "medicine",
         holds: |view| !view.medications().is_empty(),
     },
     Rule {
         kind: Kind::Dispensation,
         level: Some(Level::Three),
         code: |codes| codes.format,
-        rule: "template of an eDispensation",
+        words: "template of an eDispensation",
         holds: |view| view.templates().any(|t| t == "1.3.6.1.4.1.12559.11.10.1.3.1.1.2"),
     },
     Rule {
         kind: Kind::Dispensation,
         level: Some(Level::Three),
         code: |_| Code::ErrorEdEprescriptionNotIdentifiable,
-        rule: "the prescription that is fulfilled",
+        words: "the prescription that is fulfilled",
         holds: |view| !view.orders().is_empty(),
     },
     Rule {
         kind: Kind::Any,
         level: Some(Level::Three),
         code: |codes| codes.data,
-        rule: "pharmacy extension of the current wave",
+        words: "pharmacy extension of the current wave",
         holds: |view| !view.root().descendants().any(|e| e.namespace() == PHARMACY[1]),
     },
 ];
@@ -220,7 +220,7 @@ pub fn of_view(view: &View<'_>, expected: DocumentClass) -> Vec<Finding> {
         .filter(|rule| rule.kind == Kind::Any || rule.kind == codes.kind)
         .filter(|rule| rule.level.is_none() || rule.level == level)
         .filter(|rule| !(rule.holds)(view))
-        .map(|rule| Finding { code: (rule.code)(codes), rule: rule.rule })
+        .map(|rule| Finding { code: (rule.code)(codes), rule: rule.words })
         .collect()
 }
 

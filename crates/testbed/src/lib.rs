@@ -1,1 +1,12 @@
 //! Invented countries in one process: citizens, clinicians, documents, certificates, attacks.
+//!
+//! What this is: the world that tests, the demo and the benchmarks play in; every person, number
+//! and key in it is invented, and keys are made anew each time. What it is not: it is no part of
+//! a production node, and nothing of it may be trusted.
+//!
+//! Start reading at [`world`] (who lives there), then [`documents`] and [`pki`].
+
+pub mod documents;
+pub mod pki;
+pub mod seed;
+pub mod world;

@@ -19,7 +19,7 @@ pub struct Substance<'d> {
     pub denominator: Option<(&'d str, &'d str)>,
 }
 
-impl<'d, 'a> Medication<'d, 'a> {
+impl<'d> Medication<'d, '_> {
     /// Name of the product; empty when the country gives none (`nullFlavor`).
     pub fn product(self) -> String {
         self.0.child(V3, "name").map(human).unwrap_or_default()

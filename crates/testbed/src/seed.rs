@@ -1,0 +1,1 @@
+//! What a national store is filled with.
