@@ -1,1 +1,38 @@
-//! The vault: keys in use, sealing between two vaults.
+//! The vault: keys in use, and sealing from one country's vault to another's.
+//!
+//! What this is: the interface behind which the vault process will stand, with keys in this
+//! process for now (no hardware: every key statement says so). What it is not: it does no I/O and
+//! knows no SOAP; it seals bytes and binds them to what it is told.
+//!
+//! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
+
+pub mod header;
+pub mod key;
+mod session;
+mod vault;
+
+pub use header::{Address, Header};
+pub use key::{Attestation, Recipient};
+pub use vault::{Opened, Pending, ReplyToken, Vault};
+
+/// Why something cannot be sealed or opened. [`VaultError::UnknownKey`] is cured by fetching the
+/// peer's key again; everything else is an attack or a broken peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// Not a sealed message of a version and suite that we speak.
+    #[error("sealed message is malformed")]
+    Malformed,
+    /// Sealed for a key that this vault does not hold (any more).
+    #[error("sealed for an unknown vault key")]
+    UnknownKey,
+    /// The sequence number was seen before, or is older than the window.
+    #[error("sealed message is a replay")]
+    Replay,
+    /// The message, or what it is bound to, was changed.
+    #[error("sealed message does not open")]
+    Integrity,
+    /// The peer's key statement is not acceptable.
+    #[error("vault key is not acceptable: {0}")]
+    Key(&'static str),
+}

@@ -1,0 +1,125 @@
+//! The clear header of a sealed message. All of it is bound to the ciphertext.
+
+use exchange::{Country, Transaction, TransactionId};
+
+use crate::VaultError;
+
+/// Between whom, about what: agreed by both ends and checked on opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Who seals.
+    pub from: Country,
+    /// Who opens.
+    pub to: Country,
+    /// Which transaction.
+    pub transaction: Transaction,
+    /// Which exchange.
+    pub txid: TransactionId,
+}
+
+/// Request or answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// B to A.
+    Request,
+    /// A to B.
+    Response,
+}
+
+/// HPKE suite (RFC 9180 §7): X-Wing, HKDF-SHA256, AES-256-GCM.
+pub const SUITE: [u16; 3] = [0x647a, 0x0001, 0x0002];
+
+/// What stands before the ciphertext.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Request or answer.
+    pub direction: Direction,
+    /// Between whom, about what.
+    pub address: Address,
+    /// First half of the SHA-256 of the recipient's public key.
+    pub key_id: [u8; 16],
+    /// First half of the SHA-256 of `encapsulated`.
+    pub session: [u8; 16],
+    /// Sequence number within the session; the AEAD's nonce.
+    pub sequence: u64,
+    /// HPKE `enc`; requests only.
+    pub encapsulated: Vec<u8>,
+}
+
+const MAGIC: &[u8; 4] = b"KSB1";
+/// X-Wing's `enc` is 1,120 bytes.
+const MAX_ENCAPSULATED: usize = 2048;
+
+impl Header {
+    /// Writes the header.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128 + self.encapsulated.len());
+        out.extend_from_slice(MAGIC);
+        SUITE.iter().for_each(|id| out.extend_from_slice(&id.to_be_bytes()));
+        out.push(u8::from(self.direction == Direction::Response));
+        out.extend_from_slice(self.address.from.as_str().as_bytes());
+        out.extend_from_slice(self.address.to.as_str().as_bytes());
+        let transaction = Transaction::ALL.iter().position(|t| *t == self.address.transaction);
+        out.push(u8::try_from(transaction.unwrap_or(0)).unwrap_or(0));
+        out.extend_from_slice(&self.address.txid.0);
+        out.extend_from_slice(&self.key_id);
+        out.extend_from_slice(&self.session);
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        let length = u16::try_from(self.encapsulated.len()).unwrap_or(0);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&self.encapsulated);
+        out
+    }
+
+    /// Reads the header and gives its length in bytes.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, usize), VaultError> {
+        let mut cursor = Cursor { bytes, at: 0 };
+        if cursor.take::<4>()? != *MAGIC {
+            return Err(VaultError::Malformed);
+        }
+        for id in SUITE {
+            if u16::from_be_bytes(cursor.take()?) != id {
+                return Err(VaultError::Malformed);
+            }
+        }
+        let direction = match cursor.take::<1>()? {
+            [0] => Direction::Request,
+            [1] => Direction::Response,
+            _ => return Err(VaultError::Malformed),
+        };
+        let from = country(cursor.take()?)?;
+        let to = country(cursor.take()?)?;
+        let [transaction] = cursor.take()?;
+        let transaction = *Transaction::ALL.get(usize::from(transaction)).ok_or(VaultError::Malformed)?;
+        let txid = TransactionId(cursor.take()?);
+        let (key_id, session) = (cursor.take()?, cursor.take()?);
+        let sequence = u64::from_be_bytes(cursor.take()?);
+        let length = usize::from(u16::from_be_bytes(cursor.take()?));
+        if length > MAX_ENCAPSULATED {
+            return Err(VaultError::Malformed);
+        }
+        let end = cursor.at + length;
+        let encapsulated = bytes.get(cursor.at..end).ok_or(VaultError::Malformed)?.to_vec();
+        let address = Address { from, to, transaction, txid };
+        Ok((Self { direction, address, key_id, session, sequence, encapsulated }, end))
+    }
+}
+
+fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
+    let text = std::str::from_utf8(&bytes).map_err(|_| VaultError::Malformed)?;
+    let country = Country::parse(text).map_err(|_| VaultError::Malformed)?;
+    if country.as_str() == text { Ok(country) } else { Err(VaultError::Malformed) }
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], VaultError> {
+        let slice = self.bytes.get(self.at..self.at + N).ok_or(VaultError::Malformed)?;
+        self.at += N;
+        slice.try_into().map_err(|_| VaultError::Malformed)
+    }
+}

@@ -1,0 +1,161 @@
+//! The vault's public key and the statement that a peer checks before it seals anything for it.
+
+use exchange::Country;
+use hpke::{Deserializable, Kem, Serializable};
+use jiff::{SignedDuration, Timestamp};
+use trust::certificate::{Anchors, Certificate, Usage};
+use trust::cose;
+use trust::seal::SealKey;
+
+use crate::VaultError;
+
+pub(crate) type XWing = hpke::kem::XWing;
+pub(crate) type PublicKey = <XWing as Kem>::PublicKey;
+
+/// What stands behind a vault key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestation {
+    /// Keys in an ordinary process: simulated, no hardware evidence.
+    SimulatedInProcess,
+}
+
+impl Attestation {
+    /// How the statement, and every output, names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SimulatedInProcess => "none (simulated: in-process keys)",
+        }
+    }
+}
+
+/// Proof that a peer's vault key was checked. Made by [`Recipient::verify`] only.
+#[derive(Clone)]
+pub struct Recipient {
+    country: Country,
+    pub(crate) key: PublicKey,
+    pub(crate) key_id: [u8; 16],
+    not_after: Timestamp,
+    attestation: Attestation,
+    certificate: Certificate,
+}
+
+impl std::fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recipient({}, {})", self.country, self.attestation.name())
+    }
+}
+
+impl Recipient {
+    /// Checks a key statement: signed by the seal certificate of this country, which leads to a
+    /// root; current; and with an attestation that the policy accepts.
+    pub fn verify(
+        statement: &Statement,
+        anchors: &Anchors,
+        country: Country,
+        now: Timestamp,
+        accepted: &[Attestation],
+    ) -> Result<Self, VaultError> {
+        let certificate =
+            Certificate::from_der(&statement.certificate).map_err(|_| VaultError::Key("certificate is malformed"))?;
+        if certificate.country() != Some(country) {
+            return Err(VaultError::Key("seal certificate is of another country"));
+        }
+        anchors
+            .verify(&certificate, &[], Usage::Seal, now)
+            .map_err(|_| VaultError::Key("seal certificate does not lead to a root"))?;
+        let payload = cose::verify1(&statement.signed, CONTEXT, &certificate)
+            .map_err(|_| VaultError::Key("statement is not signed by the seal certificate"))?;
+        let text = std::str::from_utf8(&payload).map_err(|_| VaultError::Malformed)?;
+        let lines: Vec<&str> = text.split('\n').collect();
+        let ["konfido-vault-key/1", key, said_country, not_after, attestation] = lines.as_slice() else {
+            return Err(VaultError::Malformed);
+        };
+        if *said_country != country.as_str() {
+            return Err(VaultError::Key("statement is of another country"));
+        }
+        let not_after: Timestamp = not_after.parse().map_err(|_| VaultError::Malformed)?;
+        if not_after <= now {
+            return Err(VaultError::Key("statement has expired"));
+        }
+        let attestation = [Attestation::SimulatedInProcess]
+            .into_iter()
+            .find(|known| known.name() == *attestation && accepted.contains(known))
+            .ok_or(VaultError::Key("attestation is not accepted by policy"))?;
+        let bytes = decode_hex(key).ok_or(VaultError::Malformed)?;
+        let key = PublicKey::from_bytes(&bytes).map_err(|_| VaultError::Malformed)?;
+        Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, certificate })
+    }
+
+    /// Whose vault.
+    pub fn country(&self) -> Country {
+        self.country
+    }
+
+    /// Until when the statement holds.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// What stands behind the key.
+    pub fn attestation(&self) -> Attestation {
+        self.attestation
+    }
+
+    /// The seal certificate that signed the statement.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+/// A signed key statement as it travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// COSE_Sign1 by the seal key.
+    pub signed: Vec<u8>,
+    /// The seal certificate, DER.
+    pub certificate: Vec<u8>,
+}
+
+impl Statement {
+    pub(crate) fn make(key: &PublicKey, country: Country, now: Timestamp, seal: &SealKey) -> Result<Self, VaultError> {
+        let not_after = now.checked_add(LIFE).unwrap_or(now);
+        let hex: String = key.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let attestation = Attestation::SimulatedInProcess.name();
+        let text = format!("konfido-vault-key/1\n{hex}\n{country}\n{not_after}\n{attestation}");
+        let signed = cose::sign1(seal, text.as_bytes(), CONTEXT).map_err(|_| VaultError::Key("cannot be signed"))?;
+        Ok(Self { signed, certificate: seal.certificate().der().to_vec() })
+    }
+
+    /// Length-prefixed: signed statement, then certificate.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = u32::try_from(self.signed.len()).unwrap_or(0).to_be_bytes().to_vec();
+        out.extend_from_slice(&self.signed);
+        out.extend_from_slice(&self.certificate);
+        out
+    }
+
+    /// Reads [`Statement::encode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or(VaultError::Malformed)?;
+        let length = u32::from_be_bytes(*length) as usize;
+        let signed = rest.get(..length).ok_or(VaultError::Malformed)?.to_vec();
+        Ok(Self { signed, certificate: rest[length..].to_vec() })
+    }
+}
+
+/// First half of the SHA-256 of a public key.
+pub(crate) fn key_id(key: &[u8]) -> [u8; 16] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+    digest.as_ref()[..16].try_into().expect("because SHA-256 has 32 bytes")
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+const CONTEXT: &[u8] = b"konfido vault key 1";
+/// A peer looks at a key again after this time.
+const LIFE: SignedDuration = SignedDuration::from_hours(24);
