@@ -90,6 +90,18 @@ pub fn kind(bytes: &[u8]) -> Result<Kind, CdaError> {
     Ok(Kind { class, level: view.level()? })
 }
 
+/// The one prescription that an eDispensation fulfils, as `root^extension`.
+///
+/// `None` when it names none or several: then nobody can say which one to close.
+pub fn fulfilled_order(bytes: &[u8]) -> Result<Option<String>, CdaError> {
+    let view = View::parse(bytes)?;
+    if view.class() != Some(DocumentClass::EDispensation) {
+        return Err(CdaError::UnknownClass);
+    }
+    let orders = view.orders();
+    Ok(if let [order] = orders[..] { Some(order.joined()) } else { None })
+}
+
 /// An HL7 v3 instance identifier (`II`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identifier<'d> {

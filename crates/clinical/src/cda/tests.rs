@@ -72,6 +72,23 @@ fn a_document_about_two_patients_is_about_nobody() {
 }
 
 #[test]
+fn a_dispensation_fulfils_exactly_one_order() {
+    const ORDER: &str =
+        "<inFulfillmentOf><order><id root='2.999' extension='RX-1'/></order></inFulfillmentOf>";
+    let dispensation = |orders: usize| {
+        format!(
+            "<ClinicalDocument xmlns='urn:hl7-org:v3'><code code='60593-1'/>{}</ClinicalDocument>",
+            ORDER.repeat(orders)
+        )
+    };
+    for (orders, expected) in [(0, None), (1, Some("2.999^RX-1")), (2, None)] {
+        let order = fulfilled_order(dispensation(orders).as_bytes()).unwrap();
+        assert_eq!(order.as_deref(), expected, "{orders} orders");
+    }
+    assert_eq!(fulfilled_order(SUMMARY.as_bytes()), Err(CdaError::UnknownClass));
+}
+
+#[test]
 fn nothing_personal_is_printed() {
     let view = View::parse(SUMMARY.as_bytes()).unwrap();
     let printed = format!("{view:?} {:?} {:?}", view.patient_ids(), view.root());
