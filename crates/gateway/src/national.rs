@@ -1,5 +1,7 @@
 //! The connector to our own country: its store of patients and documents, or an OpenNCP behind us.
 
+pub mod intake;
+
 use std::future::Future;
 use std::pin::Pin;
 

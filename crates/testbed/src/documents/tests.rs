@@ -1,4 +1,4 @@
-use clinical::cda::{Kind, Level, View, kind, section};
+use clinical::cda::{Kind, Level, Section, View, kind, section};
 use clinical::findings::findings;
 
 use super::*;
@@ -26,7 +26,7 @@ fn the_summary_has_its_sections_and_medicines() {
     check(&xml, DocumentClass::PatientSummary, Level::Three);
     let view = View::parse(xml.as_bytes()).unwrap();
     assert_eq!(view.id().unwrap().joined(), "2.999.208.1^PS-1");
-    let sections: Vec<&str> = view.sections().map(|section| section.code()).collect();
+    let sections: Vec<&str> = view.sections().map(Section::code).collect();
     assert_eq!(sections, section::MANDATORY);
     assert!(view.sections().all(|section| section.entries().next().is_some()), "coded");
     let atc: Vec<_> = view.medications().iter().map(|m| m.atc().unwrap()).collect();
