@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`world`] (who lives there), then [`documents`] and [`pki`].
 
+pub mod assertions;
 pub mod documents;
 pub mod pki;
 pub mod seed;
