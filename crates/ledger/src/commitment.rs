@@ -1,0 +1,169 @@
+//! Salted commitments: the ledger holds `SHA-256(domain || salt || len || field || value)` and never
+//! a value. Who has the salt can show one field; deleting the salts makes the record anonymous.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use exchange::Entropy;
+use serde::{Deserialize, Serialize};
+
+/// A field that is committed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The patient, as CX.
+    Patient,
+    /// The professional, as `NameID@Issuer`.
+    Professional,
+    /// Purpose of use.
+    Purpose,
+    /// Ids of the HCP and TRC assertion.
+    Assertions,
+    /// SHA-256 of the request's Body and parts, hexadecimal.
+    Request,
+    /// SHA-256 of the answer's Body and parts, hexadecimal.
+    Answer,
+}
+
+impl Field {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Patient, "patient"),
+        (Self::Professional, "professional"),
+        (Self::Purpose, "purpose"),
+        (Self::Assertions, "assertions"),
+        (Self::Request, "request"),
+        (Self::Answer, "answer"),
+    ];
+
+    /// The name in statements and receipts.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// The field with this name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+}
+
+/// 32 bytes that CBOR writes as a byte string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Bytes32(pub [u8; 32]);
+
+impl fmt::Debug for Bytes32 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl Serialize for Bytes32 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes32 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Bytes32;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("32 bytes")
+            }
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes32, E> {
+                bytes.try_into().map(Bytes32).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+/// Field name -> commitment, as a statement carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Commitments(pub BTreeMap<String, Bytes32>);
+
+/// The values and their salts. Personal, and the key to the commitments: no `Debug`.
+#[derive(Clone, Default)]
+pub struct Secrets(Vec<(Field, [u8; 32], String)>);
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        for (_, salt, _) in &mut self.0 {
+            salt.fill(0);
+        }
+    }
+}
+
+impl Secrets {
+    /// Draws a salt for each value.
+    pub fn draw(values: impl IntoIterator<Item = (Field, String)>, entropy: &dyn Entropy) -> Self {
+        let salted = values.into_iter().map(|(field, value)| {
+            let mut salt = [0; 32];
+            entropy.fill(&mut salt);
+            (field, salt, value)
+        });
+        Self(salted.collect())
+    }
+
+    /// The commitments to the values.
+    pub fn commitments(&self) -> Commitments {
+        let commit = |(field, salt, value): &(Field, [u8; 32], String)| {
+            (field.name().to_owned(), Bytes32(commitment(*field, salt, value)))
+        };
+        Commitments(self.0.iter().map(commit).collect())
+    }
+
+    /// Whether the other side's values are these: it recomputes them from the message that it sees.
+    pub fn agree_with(&self, values: &[(Field, String)]) -> bool {
+        self.0.len() == values.len()
+            && values.iter().all(|(field, value)| self.0.iter().any(|(f, _, v)| f == field && v == value))
+    }
+
+    /// Salts and values, to travel inside a sealed message or rest in a vault.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (field, salt, value) in &self.0 {
+            out.push(u8::try_from(field.name().len()).unwrap_or(0));
+            out.extend_from_slice(field.name().as_bytes());
+            out.extend_from_slice(salt);
+            out.extend_from_slice(&u32::try_from(value.len()).unwrap_or(0).to_be_bytes());
+            out.extend_from_slice(value.as_bytes());
+        }
+        out
+    }
+
+    /// Reads [`Secrets::encode`].
+    pub fn decode(mut from: &[u8]) -> Option<Self> {
+        let mut all = Vec::new();
+        while let Some((length, rest)) = from.split_first() {
+            let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+            let (salt, rest) = rest.split_first_chunk::<32>()?;
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            let field = Field::of(std::str::from_utf8(name).ok()?)?;
+            all.push((field, *salt, String::from_utf8(value.to_vec()).ok()?));
+            if all.len() > 16 {
+                return None;
+            }
+            from = rest;
+        }
+        Some(Self(all))
+    }
+
+    /// Shows one field: (salt, value).
+    pub fn disclose(&self, field: Field) -> Option<([u8; 32], &str)> {
+        self.0.iter().find(|(f, _, _)| *f == field).map(|(_, salt, value)| (*salt, value.as_str()))
+    }
+}
+
+/// `SHA-256(domain || salt || len(field) || field || len(value) || value)`, lengths as u32.
+pub fn commitment(field: Field, salt: &[u8; 32], value: &str) -> [u8; 32] {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    digest.update(b"konfido commitment 1");
+    digest.update(salt);
+    for part in [field.name(), value] {
+        digest.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
+}

@@ -1,0 +1,276 @@
+//! The evidence of one exchange (ledger.md §5; vocabulary of ETSI EN 319 522 and ISO 13888).
+//!
+//! 1. B signs a [`RequestStatement`]: NRO of the request.
+//! 2. A signs a [`JointStatement`] that holds its digest: NRR of the request and NRO of the answer.
+//! 3. B adds its signature to the same statement: NRR of the answer.
+//!
+//! The result is one `COSE_Sign` with two signatures, the same bytes in both countries.
+
+use exchange::{Country, Transaction, TransactionId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use trust::certificate::{Anchors, Certificate, Usage};
+use trust::cose;
+use trust::seal::SealKey;
+
+use crate::commitment::{Bytes32, Commitments};
+
+/// Why evidence is not accepted. Usually the peer's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// Not a statement of ours.
+    #[error("evidence is malformed")]
+    Malformed,
+    /// A signature is missing or wrong.
+    #[error("evidence signature: {0}")]
+    Signature(#[from] cose::CoseError),
+    /// The seal certificate is of another country or leads to no root.
+    #[error("evidence is signed by the wrong country or an unknown root")]
+    Signer,
+    /// It speaks of another exchange.
+    #[error("evidence is about another exchange")]
+    Mismatch,
+}
+
+/// What B says when it asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestStatement {
+    /// `konfido-request/1`.
+    pub form: String,
+    /// Exchange number, hexadecimal.
+    pub txid: String,
+    /// `ITI-39` …
+    pub transaction: String,
+    /// Country of treatment.
+    pub requester: Country,
+    /// Country of affiliation.
+    pub provider: Country,
+    /// Commitments of the request.
+    pub commitments: Commitments,
+}
+
+/// What A answers and B confirms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JointStatement {
+    /// `konfido-exchange/1`.
+    pub form: String,
+    /// Exchange number, hexadecimal.
+    pub txid: String,
+    /// `ITI-39` …
+    pub transaction: String,
+    /// Country of treatment.
+    pub requester: Country,
+    /// Country of affiliation.
+    pub provider: Country,
+    /// SHA-256 of the signed request statement; absent when the requester has no KONFIDO.
+    pub request: Option<Bytes32>,
+    /// Commitments of the request.
+    pub asked: Commitments,
+    /// Commitments of the answer; empty on one-sided evidence of a request.
+    pub answered: Commitments,
+    /// `answered`, or the eHDSI code of the refusal.
+    pub outcome: String,
+}
+
+/// A verified request statement with the bytes that were signed.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What was said.
+    pub statement: RequestStatement,
+    /// SHA-256 of the signed bytes.
+    pub digest: [u8; 32],
+}
+
+/// A joint statement with the provider's verified signature.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    statement: JointStatement,
+    signed: Vec<u8>,
+    provider: Certificate,
+}
+
+/// Evidence that is ready for the log: double-signed, or one-sided for a peer without KONFIDO.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// What was agreed.
+    pub statement: JointStatement,
+    /// `COSE_Sign`.
+    pub signed: Vec<u8>,
+    /// How many countries signed: 2, or 1.
+    pub signatures: u8,
+}
+
+impl RequestStatement {
+    /// A statement about one exchange.
+    pub fn new(
+        txid: TransactionId,
+        transaction: Transaction,
+        requester: Country,
+        provider: Country,
+        commitments: Commitments,
+    ) -> Self {
+        let (form, transaction) = (REQUEST.to_owned(), transaction.iti().to_owned());
+        Self { form, txid: txid.to_string(), transaction, requester, provider, commitments }
+    }
+
+    /// Signs it: NRO of the request.
+    pub fn sign(&self, key: &SealKey) -> Result<Vec<u8>, EvidenceError> {
+        Ok(cose::sign1(key, &encode(self)?, REQUEST.as_bytes())?)
+    }
+
+    /// Verifies a signed statement by this certificate, whose country must be the requester.
+    pub fn verify(
+        signed: &[u8],
+        certificate: &Certificate,
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Asked, EvidenceError> {
+        let payload = cose::verify1(signed, REQUEST.as_bytes(), certificate)?;
+        let statement: Self = decode(&payload)?;
+        check_signer(certificate, statement.requester, anchors, at)?;
+        if statement.form != REQUEST {
+            return Err(EvidenceError::Malformed);
+        }
+        Ok(Asked { statement, digest: sha256(signed) })
+    }
+}
+
+impl JointStatement {
+    /// The provider's statement about what it was asked and answers.
+    pub fn answer(asked: &Asked, answered: Commitments, outcome: &str) -> Self {
+        Self {
+            form: EXCHANGE.to_owned(),
+            txid: asked.statement.txid.clone(),
+            transaction: asked.statement.transaction.clone(),
+            requester: asked.statement.requester,
+            provider: asked.statement.provider,
+            request: Some(Bytes32(asked.digest)),
+            asked: asked.statement.commitments.clone(),
+            answered,
+            outcome: outcome.to_owned(),
+        }
+    }
+
+    /// A statement that only we sign, because the peer has no KONFIDO.
+    pub fn one_sided(request: &RequestStatement, answered: Commitments, outcome: &str) -> Self {
+        Self {
+            form: EXCHANGE.to_owned(),
+            txid: request.txid.clone(),
+            transaction: request.transaction.clone(),
+            requester: request.requester,
+            provider: request.provider,
+            request: None,
+            asked: request.commitments.clone(),
+            answered,
+            outcome: outcome.to_owned(),
+        }
+    }
+
+    /// Signs it as the first: NRO of the answer and NRR of the request.
+    pub fn sign(&self, key: &SealKey) -> Result<Vec<u8>, EvidenceError> {
+        Ok(cose::sign(key, &encode(self)?, EXCHANGE.as_bytes())?)
+    }
+
+    /// Signs it alone.
+    pub fn settle_alone(self, key: &SealKey) -> Result<Settled, EvidenceError> {
+        let signed = self.sign(key)?;
+        Ok(Settled { statement: self, signed, signatures: 1 })
+    }
+}
+
+impl Answered {
+    /// Verifies the provider's signature and that it answers this very request of ours.
+    pub fn verify(
+        signed: &[u8],
+        provider: &Certificate,
+        ours: &RequestStatement,
+        request_digest: [u8; 32],
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
+        let payload = cose::verify(signed, EXCHANGE.as_bytes(), &[provider])?;
+        let statement: JointStatement = decode(&payload)?;
+        check_signer(provider, ours.provider, anchors, at)?;
+        let fits = statement.form == EXCHANGE
+            && statement.txid == ours.txid
+            && statement.transaction == ours.transaction
+            && (statement.requester, statement.provider) == (ours.requester, ours.provider)
+            && statement.request == Some(Bytes32(request_digest))
+            && statement.asked == ours.commitments;
+        if !fits {
+            return Err(EvidenceError::Mismatch);
+        }
+        Ok(Self { statement, signed: signed.to_vec(), provider: provider.clone() })
+    }
+
+    /// What the provider answered.
+    pub fn statement(&self) -> &JointStatement {
+        &self.statement
+    }
+
+    /// The provider's seal certificate.
+    pub fn provider(&self) -> &Certificate {
+        &self.provider
+    }
+
+    /// Adds our signature: NRR of the answer. Both countries' evidence is now complete.
+    pub fn countersign(self, key: &SealKey) -> Result<Settled, EvidenceError> {
+        let signed = cose::add_signature(&self.signed, key, EXCHANGE.as_bytes())?;
+        Ok(Settled { statement: self.statement, signed, signatures: 2 })
+    }
+}
+
+impl Settled {
+    /// Verifies a settled record: both signatures, or the one of a one-sided record.
+    pub fn verify(
+        signed: &[u8],
+        certificates: &[&Certificate],
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
+        let payload = cose::verify(signed, EXCHANGE.as_bytes(), certificates)?;
+        let statement: JointStatement = decode(&payload)?;
+        if statement.form != EXCHANGE {
+            return Err(EvidenceError::Malformed);
+        }
+        let countries: Vec<_> = certificates.iter().map(|c| c.country()).collect();
+        let (requester, provider) = (Some(statement.requester), Some(statement.provider));
+        match countries.as_slice() {
+            [only] if *only == requester || *only == provider => {}
+            [first, second] if *first == provider && *second == requester => {}
+            _ => return Err(EvidenceError::Signer),
+        }
+        for certificate in certificates {
+            anchors.verify(certificate, &[], Usage::Seal, at).map_err(|_| EvidenceError::Signer)?;
+        }
+        let signatures = u8::try_from(certificates.len()).unwrap_or(0);
+        Ok(Self { statement, signed: signed.to_vec(), signatures })
+    }
+}
+
+fn check_signer(certificate: &Certificate, country: Country, anchors: &Anchors, at: Timestamp) -> Result<(), EvidenceError> {
+    let leads = anchors.verify(certificate, &[], Usage::Seal, at).is_ok();
+    if leads && certificate.country() == Some(country) { Ok(()) } else { Err(EvidenceError::Signer) }
+}
+
+fn encode(statement: &impl Serialize) -> Result<Vec<u8>, EvidenceError> {
+    let mut out = Vec::with_capacity(512);
+    ciborium::into_writer(statement, &mut out).map_err(|_| EvidenceError::Malformed)?;
+    Ok(out)
+}
+
+fn decode<T: for<'de> Deserialize<'de> + Serialize>(payload: &[u8]) -> Result<T, EvidenceError> {
+    let statement: T = ciborium::from_reader(payload).map_err(|_| EvidenceError::Malformed)?;
+    // one statement, one encoding: no trailing bytes, no unknown fields, no other order
+    if encode(&statement)? == payload { Ok(statement) } else { Err(EvidenceError::Malformed) }
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
+}
+
+const REQUEST: &str = "konfido-request/1";
+const EXCHANGE: &str = "konfido-exchange/1";
