@@ -1,1 +1,122 @@
-//! Typed events and their store.
+//! Typed events and the queue that never delays care.
+//!
+//! What this is: what a node notes about each exchange and each audit record, with pseudonyms
+//! instead of people. What it is not: it does no I/O; an [`EventStore`] keeps the events.
+//!
+//! Start reading at [`Event`], then [`Notes`].
+
+mod pseudonym;
+mod queue;
+
+use exchange::{Code, Country, Side, Transaction, TransactionId};
+use jiff::Timestamp;
+
+pub use pseudonym::{Pseudonym, PseudonymKey};
+pub use queue::{CAPACITY, Notes};
+
+/// The kinds of event, each with a stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An exchange was answered.
+    ExchangeAnswered,
+    /// An exchange was refused; `code` says why.
+    ExchangeRefused,
+    /// An audit record of OpenNCP was received.
+    AuditReceived,
+    /// An audit record could not be read.
+    AuditUnreadable,
+    /// The node started.
+    NodeStarted,
+    /// Notes were lost because the queue was full.
+    NotesDropped,
+}
+
+static KINDS: [(Kind, &str); 6] = [
+    (Kind::ExchangeAnswered, "exchange.answered"),
+    (Kind::ExchangeRefused, "exchange.refused"),
+    (Kind::AuditReceived, "audit.received"),
+    (Kind::AuditUnreadable, "audit.unreadable"),
+    (Kind::NodeStarted, "node.started"),
+    (Kind::NotesDropped, "notes.dropped"),
+];
+
+impl Kind {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        KINDS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// The kind with this name.
+    pub fn of(name: &str) -> Option<Self> {
+        KINDS.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+}
+
+/// One event. No personal data: people are pseudonyms under the node's own key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: Kind,
+    /// Our side of the exchange.
+    pub side: Option<Side>,
+    /// Which transaction.
+    pub transaction: Option<Transaction>,
+    /// The other country.
+    pub peer: Option<Country>,
+    /// Why it was refused.
+    pub code: Option<Code>,
+    /// Exchange number.
+    pub txid: Option<TransactionId>,
+    /// What the peer was told to quote.
+    pub correlation: String,
+    /// The patient.
+    pub patient: Option<Pseudonym>,
+    /// The professional.
+    pub professional: Option<Pseudonym>,
+    /// The point of care.
+    pub point_of_care: Option<Pseudonym>,
+    /// How long it took, microseconds.
+    pub micros: u64,
+    /// For counts (`notes.dropped`) and audit outcomes.
+    pub number: u64,
+}
+
+impl Event {
+    /// An event of which nothing but time and kind is known.
+    pub fn new(at: Timestamp, kind: Kind) -> Self {
+        Self {
+            at,
+            kind,
+            side: None,
+            transaction: None,
+            peer: None,
+            code: None,
+            txid: None,
+            correlation: String::new(),
+            patient: None,
+            professional: None,
+            point_of_care: None,
+            micros: 0,
+            number: 0,
+        }
+    }
+}
+
+/// Why events could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("event store failed: {0}")]
+pub struct StoreError(pub String);
+
+/// Storage port; called from a thread of its own, never from a request.
+pub trait EventStore: Send + Sync {
+    /// Keeps a batch.
+    fn append(&self, events: &[Event]) -> Result<(), StoreError>;
+
+    /// How many events of a kind there are.
+    fn count(&self, kind: Kind) -> Result<u64, StoreError>;
+
+    /// The newest events, newest first.
+    fn newest(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+}
