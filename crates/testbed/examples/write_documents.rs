@@ -1,11 +1,13 @@
-//! Writes one of each document of the world into a directory, for foreign validators:
+//! Writes one of each document of the world into a directory, for foreign validators, and each
+//! country's import directory below `import/`:
 //! `cargo run -p testbed --example write_documents DIR`.
 
 use std::path::PathBuf;
 
 use exchange::DocumentClass;
 use testbed::documents::{self, Header, Prescription, medicine, pdf};
-use testbed::world::{AGNETE, BIRTHE, Clinician, JORDI};
+use testbed::seed;
+use testbed::world::{AGNETE, BIRTHE, Clinician, JORDI, LANDS};
 
 fn main() -> std::io::Result<()> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "documents".to_owned()));
@@ -43,6 +45,10 @@ fn main() -> std::io::Result<()> {
         ),
     ] {
         std::fs::write(dir.join(name), text)?;
+    }
+    for land in &LANDS {
+        let country = land.country();
+        seed::write_import(&dir.join("import").join(country.to_lower()), country)?;
     }
     std::fs::write(dir.join("page.pdf"), pdf::page(&lines))
 }
