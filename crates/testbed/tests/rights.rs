@@ -27,7 +27,7 @@ fn may(clinician: &Clinician, transaction: Transaction, class: Option<DocumentCl
     let context = Context {
         transaction,
         discard: class == Some(DocumentClass::Discard),
-        patients: &[patient.clone()],
+        patients: std::slice::from_ref(&patient),
         peer: Some(spain),
         now,
         anchors: &pki.anchors(),
