@@ -1,1 +1,48 @@
-//! SQLite adapters of every storage port.
+//! The SQLite adapter of every storage port.
+//!
+//! What this is: [`Journal`], [`Events`] and [`National`], each over a database file of its own.
+//! What it is not: a query layer for others; nobody outside sees SQL.
+//!
+//! Start reading at [`database`] (one writer, group commit), then [`journal`].
+
+pub mod database;
+mod events;
+mod journal;
+mod national;
+
+pub use database::{Database, DatabaseError, Safety};
+pub use events::Events;
+pub use journal::Journal;
+pub use national::National;
+
+use exchange::{Country, Side, Transaction};
+use jiff::Timestamp;
+
+pub(crate) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+pub(crate) fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+pub(crate) fn transaction_number(transaction: Transaction) -> i64 {
+    Transaction::ALL.iter().position(|t| *t == transaction).and_then(|i| i64::try_from(i).ok()).unwrap_or(0)
+}
+
+pub(crate) fn transaction(number: i64) -> Transaction {
+    let index = usize::try_from(number).unwrap_or(0);
+    *Transaction::ALL.get(index).unwrap_or(&Transaction::PatientDiscovery)
+}
+
+pub(crate) fn side_number(side: Side) -> i64 {
+    i64::from(side == Side::B)
+}
+
+pub(crate) fn side(number: i64) -> Side {
+    if number == 1 { Side::B } else { Side::A }
+}
+
+pub(crate) fn country(text: &str) -> rusqlite::Result<Country> {
+    Country::parse(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+}

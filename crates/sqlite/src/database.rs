@@ -1,0 +1,210 @@
+//! One database file: one writer thread with group commit, a few readers.
+//!
+//! Three hundred requests that want to be durable share one fsync: the writer drains its queue,
+//! runs each job in a savepoint of its own, commits once, and only then answers them all.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, OpenFlags, Transaction};
+use tokio::sync::oneshot;
+
+/// Why a database could not be opened or used. Usually the operator's disk.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// SQLite said so.
+    #[error("sqlite: {0}")]
+    Sqlite(String),
+    /// The file is of a later KONFIDO.
+    #[error("database has schema version {found}, this program knows {known}")]
+    Newer {
+        /// Version of the file.
+        found: i64,
+        /// Version of this program.
+        known: i64,
+    },
+    /// The database was closed, or its queue is full.
+    #[error("database is closed or overloaded")]
+    Unavailable,
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error.to_string())
+    }
+}
+
+/// When a commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// After fsync: nothing acknowledged is lost when power fails.
+    Full,
+    /// Before fsync: a power failure may lose the last second. For events only.
+    Normal,
+}
+
+type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A database file. Closing waits for what is queued.
+pub struct Database {
+    writes: Mutex<Option<SyncSender<Job>>>,
+    reads: Mutex<Option<SyncSender<Read>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Database {
+    /// Opens or makes the file. `schema` is version 1, as one SQL text.
+    pub fn open(path: &Path, schema: &'static str, safety: Safety) -> Result<Self, DatabaseError> {
+        let mut writer = Connection::open(path)?;
+        let synchronous = if safety == Safety::Full { "FULL" } else { "NORMAL" };
+        writer.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000;"
+        ))?;
+        migrate(&mut writer, schema)?;
+        let (writes, write_queue) = sync_channel(QUEUE);
+        let (reads, read_queue) = sync_channel(QUEUE);
+        let read_queue = Arc::new(Mutex::new(read_queue));
+        let mut threads = vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue))?];
+        for _ in 0..READERS {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags)?;
+            reader.execute_batch("PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")?;
+            let queue = Arc::clone(&read_queue);
+            threads.push(spawn("sqlite-reader", move || read_all(&reader, &queue))?);
+        }
+        Ok(Self { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), threads: Mutex::new(threads) })
+    }
+
+    /// Runs a job in the next group commit; resolves after the commit.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(Box::new(move |transaction| {
+            let result = in_savepoint(transaction, job);
+            Box::new(move |committed| {
+                let _ = answer.send(result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)));
+            })
+        }))?;
+        answered.await.map_err(|_| DatabaseError::Unavailable)?
+    }
+
+    /// [`Database::write`] for threads outside the async runtime.
+    pub fn write_blocking<T, F>(&self, job: F) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (answer, answered) = sync_channel(1);
+        self.enqueue(Box::new(move |transaction| {
+            let result = in_savepoint(transaction, job);
+            Box::new(move |committed| {
+                let _ = answer.send(result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)));
+            })
+        }))?;
+        answered.recv().map_err(|_| DatabaseError::Unavailable)?
+    }
+
+    /// Runs a query on a reader.
+    pub async fn read<T, F>(&self, query: F) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            let _ = answer.send(query(connection));
+        });
+        let sender = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sender.ok_or(DatabaseError::Unavailable)?.try_send(read).map_err(|_| DatabaseError::Unavailable)?;
+        Ok(answered.await.map_err(|_| DatabaseError::Unavailable)??)
+    }
+
+    /// Commits what is queued and closes the file.
+    pub fn close(&self) {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join();
+        }
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), DatabaseError> {
+        let sender = self.writes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sender.ok_or(DatabaseError::Unavailable)?.try_send(job).map_err(|_| DatabaseError::Unavailable)
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DatabaseError> {
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|e| DatabaseError::Sqlite(e.to_string()))
+}
+
+fn migrate(connection: &mut Connection, schema: &str) -> Result<(), DatabaseError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > VERSION {
+        return Err(DatabaseError::Newer { found, known: VERSION });
+    }
+    if found == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(schema)?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// One job's changes are undone when it fails, without touching its neighbours'.
+fn in_savepoint<T>(
+    transaction: &mut Transaction<'_>,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let savepoint = transaction.savepoint()?;
+    let value = job(&savepoint)?;
+    savepoint.commit()?;
+    Ok(value)
+}
+
+fn write_all(connection: &mut Connection, queue: &Receiver<Job>) {
+    connection.set_prepared_statement_cache_capacity(64);
+    while let Ok(first) = queue.recv() {
+        let mut answers = Vec::with_capacity(GROUP);
+        let committed = connection.transaction().and_then(|mut transaction| {
+            answers.push(first(&mut transaction));
+            while answers.len() < GROUP {
+                match queue.try_recv() {
+                    Ok(job) => answers.push(job(&mut transaction)),
+                    Err(_) => break,
+                }
+            }
+            transaction.commit()
+        });
+        let committed = committed.map_err(DatabaseError::from);
+        for answer in answers {
+            answer(committed.clone());
+        }
+    }
+}
+
+fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match next {
+            Ok(read) => read(connection),
+            Err(_) => return,
+        }
+    }
+}
+
+const VERSION: i64 = 1;
+/// Jobs that wait; one more is refused rather than kept.
+const QUEUE: usize = 8192;
+/// Jobs that share one fsync.
+const GROUP: usize = 512;
+const READERS: usize = 2;

@@ -1,0 +1,205 @@
+//! The evidence journal.
+
+use std::path::Path;
+
+use exchange::{Country, Side, TransactionId};
+use jiff::Timestamp;
+use ledger::journal::{Durable, Journal as Port, JournalError, Outcome, Row, State, Step};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::database::{Database, DatabaseError, Safety};
+use crate::{country, micros, side, side_number, timestamp, transaction, transaction_number};
+
+/// `journal.db`.
+pub struct Journal(Database);
+
+impl Journal {
+    /// Opens or makes the file.
+    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        Database::open(path, include_str!("../migrations/journal.sql"), Safety::Full).map(Self)
+    }
+
+    /// Commits what is queued and closes the file.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
+fn failed(error: DatabaseError) -> JournalError {
+    match error {
+        DatabaseError::Unavailable => JournalError::Overloaded,
+        other => JournalError::Failed(other.to_string()),
+    }
+}
+
+impl Port for Journal {
+    fn commit(&self, step: Step) -> Durable<'_, Outcome> {
+        Box::pin(async move {
+            self.0
+                .write(move |db| {
+                    if let Some(key) = &step.replay {
+                        let mut insert = db.prepare_cached("INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)")?;
+                        if insert.execute(params![key.digest, micros(key.expires)])? == 0 {
+                            return Ok(Outcome::Replayed);
+                        }
+                    }
+                    if let Some(row) = &step.row {
+                        put(db, row)?;
+                    }
+                    Ok(Outcome::Recorded)
+                })
+                .await
+                .map_err(failed)
+        })
+    }
+
+    fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>> {
+        Box::pin(async move {
+            let query = move |db: &Connection| {
+                let mut select = db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
+                select.query_row(params![txid.0, side_number(side)], read).optional()
+            };
+            self.0.read(query).await.map_err(failed)
+        })
+    }
+
+    fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
+        Box::pin(async move {
+            self.0
+                .write(move |db| {
+                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                    let next: i64 = db
+                        .prepare_cached("SELECT coalesce(max(log_index) + 1, 0) FROM evidence")?
+                        .query_row([], |row| row.get(0))?;
+                    db.prepare_cached(
+                        "UPDATE evidence SET log_index = numbered.place + ?1 FROM
+                           (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence
+                            WHERE state = 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
+                         WHERE evidence.id = numbered.id",
+                    )?
+                    .execute(params![next, limit])?;
+                    let mut select = db.prepare_cached(
+                        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1 ORDER BY log_index LIMIT ?2",
+                    )?;
+                    let from = i64::try_from(from).unwrap_or(i64::MAX);
+                    select
+                        .query_map(params![from, limit], |row| {
+                            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+                        })?
+                        .collect()
+                })
+                .await
+                .map_err(failed)
+        })
+    }
+
+    fn undelivered(&self, country: Country, limit: usize) -> Durable<'_, Vec<Row>> {
+        Box::pin(async move {
+            let query = move |db: &Connection| {
+                let mut select =
+                    db.prepare_cached(&format!("{SELECT} WHERE undelivered = 1 AND provider = ?1 LIMIT ?2"))?;
+                select.query_map(params![country.as_str(), i64::try_from(limit).unwrap_or(0)], read)?.collect()
+            };
+            self.0.read(query).await.map_err(failed)
+        })
+    }
+
+    fn delivered(&self, txids: Vec<TransactionId>) -> Durable<'_, ()> {
+        Box::pin(async move {
+            self.0
+                .write(move |db| {
+                    let mut update = db.prepare_cached("UPDATE evidence SET undelivered = 0 WHERE txid = ?1 AND side = 1")?;
+                    txids.iter().try_for_each(|txid| update.execute([txid.0]).map(|_| ()))
+                })
+                .await
+                .map_err(failed)
+        })
+    }
+
+    fn newest(&self, limit: usize) -> Durable<'_, Vec<Row>> {
+        Box::pin(async move {
+            let query = move |db: &Connection| {
+                let mut select = db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
+                select.query_map([i64::try_from(limit).unwrap_or(0)], read)?.collect()
+            };
+            self.0.read(query).await.map_err(failed)
+        })
+    }
+
+    fn forget_replays(&self, now: Timestamp) -> Durable<'_, usize> {
+        Box::pin(async move {
+            self.0
+                .write(move |db| {
+                    db.prepare_cached(
+                        "DELETE FROM replay WHERE digest IN (SELECT digest FROM replay WHERE expires < ?1 LIMIT 2000)",
+                    )?
+                    .execute([micros(now)])
+                })
+                .await
+                .map_err(failed)
+        })
+    }
+}
+
+const SELECT: &str = "SELECT txid, side, transaction_kind, requester, provider, state, request, statement, secrets, \
+                      peer_certificate, undelivered, at, log_index FROM evidence";
+
+/// A settled row never goes back: what is in the log stays as it is.
+fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO evidence (txid, side, transaction_kind, requester, provider, state, request, statement, secrets,
+                               peer_certificate, undelivered, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (txid, side) DO UPDATE SET state = excluded.state, request = excluded.request,
+             statement = excluded.statement, secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
+             undelivered = excluded.undelivered
+         WHERE evidence.state < 2",
+    )?
+    .execute(params![
+        row.txid.0,
+        side_number(row.side),
+        transaction_number(row.transaction),
+        row.requester.as_str(),
+        row.provider.as_str(),
+        state_number(row.state),
+        row.request,
+        row.statement,
+        row.secrets,
+        row.peer_certificate,
+        row.undelivered,
+        micros(row.at),
+    ])?;
+    Ok(())
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let index: Option<i64> = row.get(12)?;
+    Ok(Row {
+        txid: TransactionId(row.get(0)?),
+        side: side(row.get(1)?),
+        transaction: transaction(row.get(2)?),
+        requester: country(&row.get::<_, String>(3)?)?,
+        provider: country(&row.get::<_, String>(4)?)?,
+        state: match row.get::<_, i64>(5)? {
+            0 => State::Asked,
+            1 => State::Answered,
+            _ => State::Settled,
+        },
+        request: row.get(6)?,
+        statement: row.get(7)?,
+        secrets: row.get(8)?,
+        peer_certificate: row.get(9)?,
+        undelivered: row.get(10)?,
+        at: timestamp(row.get(11)?),
+        index: index.and_then(|i| u64::try_from(i).ok()),
+    })
+}
+
+fn state_number(state: State) -> i64 {
+    match state {
+        State::Asked => 0,
+        State::Answered => 1,
+        State::Settled => 2,
+    }
+}
