@@ -77,8 +77,8 @@ pub struct ReplayKey {
 pub struct Step {
     /// Refuses the step when it is known already.
     pub replay: Option<ReplayKey>,
-    /// Inserted, or replaces the row of the same exchange and side.
-    pub row: Option<Row>,
+    /// Each inserted, or replaces the row of the same exchange and side.
+    pub rows: Vec<Row>,
 }
 
 /// What a step met.

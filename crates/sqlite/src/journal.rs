@@ -44,9 +44,7 @@ impl Port for Journal {
                             return Ok(Outcome::Replayed);
                         }
                     }
-                    if let Some(row) = &step.row {
-                        put(db, row)?;
-                    }
+                    step.rows.iter().try_for_each(|row| put(db, row))?;
                     Ok(Outcome::Recorded)
                 })
                 .await

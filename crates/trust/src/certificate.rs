@@ -1,7 +1,8 @@
 //! X.509 certificates and their paths to configured roots (RFC 5280, by rustls-webpki).
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use exchange::{Country, Digest};
@@ -61,7 +62,7 @@ pub enum CertificateError {
 }
 
 /// What a certificate is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Usage {
     /// Signs assertions, audit records and evidence. eHDSI seal certificates often carry neither
     /// KeyUsage nor ExtendedKeyUsage; RFC 5280 §4.2.1 allows that.
@@ -220,6 +221,7 @@ pub struct Anchors {
     roots: Vec<Certificate>,
     anchors: Vec<TrustAnchor<'static>>,
     crls: Vec<webpki::CertRevocationList<'static>>,
+    verified: Mutex<HashMap<([u8; 32], Usage), Timestamp>>,
 }
 
 impl fmt::Debug for Anchors {
@@ -229,6 +231,9 @@ impl fmt::Debug for Anchors {
 }
 
 impl Anchors {
+    /// How long a path is believed without being built again.
+    pub const TRUSTED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
     /// Reads the roots from a PEM text.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         Self::new(Certificate::from_pem(pem)?)
@@ -244,7 +249,7 @@ impl Anchors {
                     .map_err(|e| CertificateError::Malformed(e.to_string()))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { roots, anchors, crls: Vec::new() })
+        Ok(Self { roots, anchors, crls: Vec::new(), verified: Mutex::default() })
     }
 
     /// Adds revocation lists from a PEM text; a certificate on one of them has no valid path.
@@ -263,6 +268,8 @@ impl Anchors {
     }
 
     /// Checks that `leaf` leads to one of the roots at the time `at`, for this usage.
+    ///
+    /// A path without intermediates that held is believed for [`Anchors::TRUSTED_FOR`].
     pub fn verify(
         &self,
         leaf: &Certificate,
@@ -270,6 +277,12 @@ impl Anchors {
         usage: Usage,
         at: Timestamp,
     ) -> Result<(), CertificateError> {
+        let key = (leaf.fingerprint().0, usage);
+        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let current = leaf.not_before() <= at && at <= leaf.not_after();
+        if current && known.is_some_and(|then| at.duration_since(then).abs() <= Self::TRUSTED_FOR) {
+            return Ok(());
+        }
         let path = |e: webpki::Error| CertificateError::Path(e.to_string());
         let end_entity = EndEntityCert::try_from(leaf.der()).map_err(path)?;
         let intermediates: Vec<_> = intermediates.iter().map(|c| c.der().clone()).collect();
@@ -292,9 +305,19 @@ impl Anchors {
                 None,
             )
             .map_err(path)?;
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        if intermediates.is_empty() {
+            verified.insert(key, at);
+        }
         Ok(())
     }
 }
+
+/// Paths that are remembered; a country has few seal certificates.
+const REMEMBERED: usize = 1024;
 
 /// Extended key usage by [`Usage`].
 struct UsageRule(Usage);
