@@ -2,24 +2,26 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use exchange::Country;
+use exchange::{Country, Digest};
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls_pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use trust::certificate::Certificate;
 
-use crate::server::{BodyError, content_length, read_body};
+use crate::Peer;
+use crate::body::{BodyError, content_length, read_body};
+use crate::stream::{Patient, Target, WrongPeer, dial};
 use crate::tls::ClientTls;
 
 /// Why a peer gave no answer.
@@ -29,6 +31,9 @@ pub enum ClientError {
     /// No connection: nothing was sent. Usually the peer is down, or certificates do not fit.
     #[error("could not connect: {0}")]
     Connect(String),
+    /// The server is not whom we wanted: nothing was sent. An operator's, or an attacker's, doing.
+    #[error("wrong peer: {0}")]
+    WrongPeer(WrongPeer),
     /// No answer in time: it is not known whether the peer acted.
     #[error("no answer in time")]
     Timeout,
@@ -69,30 +74,57 @@ pub struct Answer {
     pub content_type: String,
     /// Body.
     pub body: Bytes,
+    /// Who answered.
+    pub peer: Option<Peer>,
 }
 
 /// A client for one peer.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pool: Pool<Connector, Full<Bytes>>,
+    current: Arc<ArcSwap<Generation>>,
+    connector: Connector,
     base: String,
     limits: ClientLimits,
+}
+
+/// The pool of one TLS configuration; a reload starts the next.
+#[derive(Debug)]
+struct Generation {
+    tls: Arc<ClientConfig>,
+    pool: Pool<Connector, Full<Bytes>>,
 }
 
 impl Client {
     /// A client for `base` (`https://host:port`), whose certificate must speak for `country`.
     pub fn new(base: &str, country: Option<Country>, tls: ClientTls, limits: ClientLimits) -> Self {
-        let connector = Connector { tls, country, timeout: limits.connect };
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(limits.idle)
-            .build(connector);
-        Self { pool, base: base.trim_end_matches('/').to_owned(), limits }
+        Self::pinned(base, country, None, tls, limits)
+    }
+
+    /// A client for a server that must also present the one certificate with this fingerprint.
+    pub fn pinned(
+        base: &str,
+        country: Option<Country>,
+        pin: Option<Digest>,
+        tls: ClientTls,
+        limits: ClientLimits,
+    ) -> Self {
+        let base = base.trim_end_matches('/').to_owned();
+        // an address without a host fails at its first request, as any other that leads nowhere
+        let uri: Uri = base.parse().unwrap_or_default();
+        let host = uri.host().unwrap_or("").trim_matches(['[', ']']).to_owned();
+        let target = Target { host, port: uri.port_u16().unwrap_or(443), country, pin };
+        let connector = Connector { target: Arc::new(target), tls, time: limits.connect };
+        let current = Arc::new(ArcSwap::from_pointee(Generation::start(&connector, &limits)));
+        Self { current, connector, base, limits }
     }
 
     /// Posts a body.
-    pub async fn post(&self, path: &str, content_type: &str, body: Bytes) -> Result<Answer, ClientError> {
+    pub async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
         self.send(Method::POST, path, content_type, body).await
     }
 
@@ -101,47 +133,98 @@ impl Client {
         self.send(Method::GET, path, "", Bytes::new()).await
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let request = request.body(Full::new(body)).map_err(|e| ClientError::Connect(e.to_string()))?;
-        tokio::time::timeout(self.limits.request, self.exchange(request)).await.map_err(|_| ClientError::Timeout)?
+        let request =
+            request.body(Full::new(body)).map_err(|e| ClientError::Connect(e.to_string()))?;
+        tokio::time::timeout(self.limits.request, self.exchange(request))
+            .await
+            .map_err(|_| ClientError::Timeout)?
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
-        let response = self.pool.request(request).await.map_err(|e| {
-            let cause = root_cause(&e);
-            if e.is_connect() { ClientError::Connect(cause) } else { ClientError::Broken(cause) }
-        })?;
+        let response = self.pool().request(request).await.map_err(|e| failure(&e))?;
+        let peer = response.extensions().get::<Peer>().cloned();
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let length = content_length(response.headers());
-        let body = read_body(response.into_body(), length, self.limits.body, self.limits.request).await;
+        let body =
+            read_body(response.into_body(), length, self.limits.body, self.limits.request).await;
         let body = body.map_err(|e| match e {
             BodyError::TooLong => ClientError::TooLong,
             BodyError::TooSlow => ClientError::Timeout,
             BodyError::Broken => ClientError::Broken("the answer broke off".into()),
         })?;
-        Ok(Answer { status, content_type, body })
+        Ok(Answer { status, content_type, body, peer })
+    }
+
+    /// The pool. After a reload a new one: connections with the old certificate are not used again.
+    fn pool(&self) -> Pool<Connector, Full<Bytes>> {
+        let current = self.current.load();
+        if Arc::ptr_eq(&current.tls, &self.connector.tls.current()) {
+            return current.pool.clone();
+        }
+        let next = Generation::start(&self.connector, &self.limits);
+        let pool = next.pool.clone();
+        self.current.store(Arc::new(next));
+        pool
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut at = error;
-    while let Some(source) = at.source() {
-        at = source;
+impl Generation {
+    fn start(connector: &Connector, limits: &ClientLimits) -> Self {
+        let tls = connector.tls.current();
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(limits.idle)
+            .build(connector.clone());
+        Self { tls, pool }
     }
-    at.to_string()
 }
 
+/// Sorts a failed exchange: [`ClientError::Broken`] unless it is sure that nothing was acted on.
+fn failure(error: &hyper_util::client::legacy::Error) -> ClientError {
+    let mut at: &dyn std::error::Error = error;
+    loop {
+        let inner = at.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(wrong) = inner.and_then(|inner| inner.downcast_ref::<WrongPeer>()) {
+            return ClientError::WrongPeer(*wrong);
+        }
+        if let Some(rustls::Error::AlertReceived(alert)) =
+            inner.and_then(|inner| inner.downcast_ref())
+        {
+            // in TLS 1.3 the server judges our certificate after our handshake is done (RFC 8446 §4.4.2.4)
+            if HANDSHAKE_ALERTS.contains(alert) {
+                return ClientError::Connect(format!(
+                    "the server refused the handshake: {alert:?}"
+                ));
+            }
+        }
+        match at.source() {
+            Some(source) => at = source,
+            None if error.is_connect() => return ClientError::Connect(at.to_string()),
+            None => return ClientError::Broken(at.to_string()),
+        }
+    }
+}
+
+/// Opens connections for the pool.
 #[derive(Clone, Debug)]
 struct Connector {
+    target: Arc<Target>,
     tls: ClientTls,
-    country: Option<Country>,
-    timeout: Duration,
+    time: Duration,
 }
 
 impl tower_service::Service<Uri> for Connector {
@@ -153,58 +236,52 @@ impl tower_service::Service<Uri> for Connector {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
+    fn call(&mut self, _: Uri) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let connecting = tokio::time::timeout(this.timeout, this.connect(&uri));
-            connecting.await.unwrap_or_else(|_| Err(std::io::Error::other("no connection in time")))
+            let (stream, peer) = dial(&this.target, &this.tls, this.time).await?;
+            Ok(TokioIo::new(Secured { stream, peer }))
         })
     }
 }
 
-impl Connector {
-    async fn connect(&self, uri: &Uri) -> std::io::Result<TokioIo<Secured>> {
-        let host = uri.host().ok_or_else(|| std::io::Error::other("address without host"))?;
-        let host = host.trim_matches(['[', ']']);
-        let socket = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
-        socket.set_nodelay(true)?;
-        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
-        let stream = TlsConnector::from(self.tls.current()).connect(name, socket).await?;
-        let presented = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let certificate = presented.and_then(|der| Certificate::from_der(der).ok());
-        if self.country.is_some() && certificate.and_then(|c| c.country()) != self.country {
-            return Err(std::io::Error::other("the server's certificate is of another country"));
-        }
-        Ok(TokioIo::new(Secured(stream)))
-    }
-}
-
 /// A TLS stream that the pool may keep.
-struct Secured(TlsStream<TcpStream>);
+struct Secured {
+    stream: Patient<TlsStream<TcpStream>>,
+    peer: Peer,
+}
 
 impl Connection for Secured {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.peer.clone())
     }
 }
 
 impl AsyncRead for Secured {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Secured {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -212,10 +289,29 @@ impl AsyncWrite for Secured {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 }
+
+/// How long an idle connection is kept. Shorter than any server's patience that we know of: our own
+/// [`crate::server::Limits::headers`] is 10 s, Tomcat's keep-alive 20 s.
+pub const IDLE: Duration = Duration::from_secs(8);
+
+/// Alerts that end a handshake (RFC 8446 §6.2): the server acted on nothing.
+const HANDSHAKE_ALERTS: [AlertDescription; 11] = [
+    AlertDescription::HandshakeFailure,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::DecryptError,
+    AlertDescription::ProtocolVersion,
+    AlertDescription::CertificateRequired,
+];

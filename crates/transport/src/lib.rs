@@ -5,11 +5,14 @@
 //!
 //! Start reading at [`tls`], then [`server`] and [`client`].
 
+mod body;
 pub mod client;
 pub mod problem;
 pub mod server;
+pub mod stream;
 pub mod tls;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use exchange::Country;
@@ -22,12 +25,17 @@ pub struct Peer(Arc<PeerInner>);
 #[derive(Debug)]
 struct PeerInner {
     certificate: Certificate,
+    address: SocketAddr,
     group: Option<rustls::NamedGroup>,
 }
 
 impl Peer {
-    fn new(certificate: Certificate, group: Option<rustls::NamedGroup>) -> Self {
-        Self(Arc::new(PeerInner { certificate, group }))
+    /// Reads the certificate of a finished handshake; `None` when there is none that we understand.
+    fn of(connection: &rustls::CommonState, address: SocketAddr) -> Option<Self> {
+        let certificate = Certificate::from_der(connection.peer_certificates()?.first()?).ok()?;
+        let group =
+            connection.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);
+        Some(Self(Arc::new(PeerInner { certificate, address, group })))
     }
 
     /// The TLS certificate, verified to a configured root.
@@ -38,6 +46,11 @@ impl Peer {
     /// The country that it speaks for.
     pub fn country(&self) -> Option<Country> {
         self.0.certificate.country()
+    }
+
+    /// Where the connection comes from or goes to.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
     }
 
     /// The negotiated key exchange.

@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{Request, Response, header};
-use http_body_util::BodyExt;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use trust::certificate::Certificate;
 
 use crate::Peer;
-use crate::problem::Body;
+pub use crate::body::{BodyError, content_length, read_body};
+use crate::problem::{Body, respond};
+use crate::stream::Patient;
 use crate::tls::ServerTls;
 
 /// What a connection or a request may cost.
@@ -29,14 +29,23 @@ use crate::tls::ServerTls;
 pub struct Limits {
     /// Connections at the same time; further ones wait in the kernel.
     pub connections: usize,
+    /// Longest request line and headers together, in bytes.
+    pub header_bytes: usize,
     /// Longest request body, in bytes.
     pub body: usize,
     /// TLS handshake.
     pub handshake: Duration,
-    /// Request line and headers: stops slow senders.
+    /// Request line and headers: stops slow senders. Also how long a connection may idle between
+    /// requests; [`crate::client::IDLE`] is shorter, so that a pooled client does not post into a closing one.
     pub headers: Duration,
     /// The whole request body: stops slow senders.
     pub body_time: Duration,
+    /// A whole request, body and answer; then it is dropped and answered with 503.
+    pub request: Duration,
+    /// How long a peer may take none of what we write: stops slow readers.
+    pub writes: Duration,
+    /// How long a stream that is not HTTP may be silent.
+    pub idle: Duration,
     /// What a running request gets to finish when the node stops.
     pub drain: Duration,
 }
@@ -45,10 +54,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 2048,
+            header_bytes: 64 << 10,
             body: 24 << 20,
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            request: Duration::from_secs(90),
+            writes: Duration::from_secs(30),
+            idle: Duration::from_secs(600),
             drain: Duration::from_secs(20),
         }
     }
@@ -77,167 +90,161 @@ impl Bound {
         self.listener.local_addr()
     }
 
-    /// Serves HTTP/1.1 until `stop`; then lets running requests finish.
+    /// Serves HTTP/1.1 until `stop`; then lets running requests finish for [`Limits::drain`] and
+    /// cuts what is left.
     pub async fn serve<H, F>(self, limits: Limits, stop: CancellationToken, handler: H)
     where
         H: Fn(Option<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let tracker = self
-            .accept(limits, stop, move |stream, peer, limits, stop| {
-                let handler = handler.clone();
-                async move { http1(stream, peer, limits, stop, handler).await }
-            })
-            .await;
-        drain(tracker, limits).await;
+        self.accept(limits, None, stop, move |connection, stop| {
+            let handler = handler.clone();
+            async move { http1(connection, limits, stop, handler).await }
+        })
+        .await;
     }
 
-    /// Hands each connection to `handler` until `stop`, for protocols other than HTTP.
+    /// Hands each connection to `handler` until `stop`, for protocols other than HTTP. Reads fail
+    /// with `TimedOut` after [`Limits::idle`].
     pub async fn serve_streams<H, F>(self, limits: Limits, stop: CancellationToken, handler: H)
     where
         H: Fn(Stream, Option<Peer>, CancellationToken) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let tracker = self.accept(limits, stop, move |stream, peer, _, stop| handler(stream, peer, stop)).await;
-        drain(tracker, limits).await;
+        self.accept(limits, Some(limits.idle), stop, move |connection, stop| {
+            handler(connection.stream, connection.peer, stop)
+        })
+        .await;
     }
 
-    async fn accept<H, F>(self, limits: Limits, stop: CancellationToken, handler: H) -> TaskTracker
-    where
-        H: Fn(Stream, Option<Peer>, Limits, CancellationToken) -> F + Clone + Send + Sync + 'static,
+    async fn accept<H, F>(
+        self,
+        limits: Limits,
+        idle: Option<Duration>,
+        stop: CancellationToken,
+        handler: H,
+    ) where
+        H: Fn(Connection, CancellationToken) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let tracker = TaskTracker::new();
+        let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
         let slots = Arc::new(Semaphore::new(limits.connections));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
             let Some(Ok(slot)) = stop.run_until_cancelled(slot).await else { break };
-            let accepted = match stop.run_until_cancelled(self.listener.accept()).await {
+            let (socket, address) = match stop.run_until_cancelled(self.listener.accept()).await {
                 None => break,
-                Some(Ok((socket, _))) => socket,
+                Some(Ok(accepted)) => accepted,
                 Some(Err(error)) => {
                     // out of descriptors, or a peer that left: neither may end the loop
                     tracing::warn!(%error, "accept failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let (tls, handler, stop) = (self.tls.clone(), handler.clone(), stop.clone());
+            let (tls, handler, stop, cut) =
+                (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
             tracker.spawn(async move {
                 let _slot = slot;
-                let _ = accepted.set_nodelay(true);
-                if let Some((stream, peer)) = handshake(accepted, tls, limits).await {
-                    handler(stream, peer, limits, stop).await;
+                let _ = socket.set_nodelay(true);
+                let shaken = handshake(socket, address, tls, idle, limits);
+                if let Some(Some(connection)) = stop.run_until_cancelled(shaken).await {
+                    cut.run_until_cancelled(handler(connection, stop)).await;
                 }
             });
         }
-        tracker
+        drop(self.listener);
+        tracker.close();
+        if timeout(limits.drain, tracker.wait()).await.is_err() {
+            tracing::warn!(left = tracker.len(), "cut what still ran at the end of the drain time");
+            cut.cancel();
+            tracker.wait().await;
+        }
     }
 }
 
 /// A connection, encrypted or not.
-pub type Stream = tokio_util::either::Either<tokio_rustls::server::TlsStream<TcpStream>, TcpStream>;
+pub type Stream = Patient<Either<TlsStream<TcpStream>, TcpStream>>;
 
-async fn handshake(socket: TcpStream, tls: Option<ServerTls>, limits: Limits) -> Option<(Stream, Option<Peer>)> {
-    let Some(tls) = tls else { return Some((Stream::Right(socket), None)) };
-    let accepted = timeout(limits.handshake, TlsAcceptor::from(tls.current()).accept(socket)).await;
+/// A connection whose handshake is done.
+struct Connection {
+    stream: Stream,
+    peer: Option<Peer>,
+    /// Its TLS configuration was replaced.
+    retired: CancellationToken,
+}
+
+async fn handshake(
+    socket: TcpStream,
+    address: SocketAddr,
+    tls: Option<ServerTls>,
+    idle: Option<Duration>,
+    limits: Limits,
+) -> Option<Connection> {
+    let Some(tls) = tls else {
+        let stream = Patient::new(Either::Right(socket), idle, limits.writes);
+        return Some(Connection { stream, peer: None, retired: CancellationToken::new() });
+    };
+    let generation = tls.current();
+    let accepted =
+        timeout(limits.handshake, TlsAcceptor::from(Arc::clone(&generation.config)).accept(socket))
+            .await;
     match accepted {
         Ok(Ok(stream)) => {
-            let peer = peer_of(stream.get_ref().1)?;
-            Some((Stream::Left(stream), Some(peer)))
+            let peer = Some(Peer::of(stream.get_ref().1, address)?);
+            let stream = Patient::new(Either::Left(stream), idle, limits.writes);
+            Some(Connection { stream, peer, retired: generation.retired.clone() })
         }
         Ok(Err(error)) => {
-            tracing::debug!(%error, "tls handshake refused");
+            tracing::info!(%error, %address, "tls handshake refused");
             None
         }
-        Err(_) => None,
+        Err(_) => {
+            tracing::info!(%address, "no tls handshake in time");
+            None
+        }
     }
 }
 
-fn peer_of(connection: &ServerConnection) -> Option<Peer> {
-    let certificate = Certificate::from_der(connection.peer_certificates()?.first()?).ok()?;
-    Some(Peer::new(certificate, connection.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name)))
-}
-
-async fn http1<H, F>(stream: Stream, peer: Option<Peer>, limits: Limits, stop: CancellationToken, handler: H)
+async fn http1<H, F>(connection: Connection, limits: Limits, stop: CancellationToken, handler: H)
 where
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>>,
 {
+    let Connection { stream, peer, retired } = connection;
     let service = service_fn(|request| {
-        let answer = handler(peer.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+        let answer = timeout(limits.request, handler(peer.clone(), request));
+        async move {
+            let late = |_| {
+                tracing::warn!("a request took longer than its limit");
+                respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
+            };
+            Ok::<_, std::convert::Infallible>(answer.await.unwrap_or_else(late))
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
-        .max_buf_size(64 << 10)
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    tokio::select! {
-        result = connection.as_mut() => if let Err(error) = result {
-            tracing::debug!(%error, "connection ended");
-        },
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+    let result = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        () = stop.cancelled() => None,
+        () = retired.cancelled() => None,
+    };
+    let result = if let Some(ended) = result {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection ended");
     }
 }
 
-async fn drain(tracker: TaskTracker, limits: Limits) {
-    tracker.close();
-    if timeout(limits.drain, tracker.wait()).await.is_err() {
-        tracing::warn!("requests still ran at the end of the drain time");
-    }
-}
-
-/// Why a body was not read. Always the sender's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Longer than the limit.
-    #[error("body is longer than the limit")]
-    TooLong,
-    /// Not complete in time.
-    #[error("body did not arrive in time")]
-    TooSlow,
-    /// The connection broke.
-    #[error("body broke off")]
-    Broken,
-}
-
-/// Reads a body of at most `limit` bytes within `time`.
-pub async fn read_body<B>(body: B, length: Option<usize>, limit: usize, time: Duration) -> Result<Bytes, BodyError>
-where
-    B: hyper::body::Body<Data = Bytes> + Unpin,
-{
-    if length.is_some_and(|length| length > limit) {
-        return Err(BodyError::TooLong);
-    }
-    timeout(time, collect(body, length.unwrap_or(0), limit)).await.map_err(|_| BodyError::TooSlow)?
-}
-
-/// The `Content-Length` of a message.
-pub fn content_length(headers: &http::HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-async fn collect<B>(mut body: B, expected: usize, limit: usize) -> Result<Bytes, BodyError>
-where
-    B: hyper::body::Body<Data = Bytes> + Unpin,
-{
-    let mut whole = BytesMut::with_capacity(expected.min(MAX_RESERVED));
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Broken)?;
-        if let Ok(data) = frame.into_data() {
-            if whole.len() + data.len() > limit {
-                return Err(BodyError::TooLong);
-            }
-            whole.extend_from_slice(&data);
-        }
-    }
-    if expected > 0 && whole.len() != expected { Err(BodyError::Broken) } else { Ok(whole.freeze()) }
-}
-
-/// A peer's word is not enough to reserve more than this.
-const MAX_RESERVED: usize = 256 << 10;
+/// After a failed accept; failing at once again would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// hyper refuses smaller buffers.
+const MIN_BUFFER: usize = 8192;

@@ -1,20 +1,35 @@
 //! TLS 1.3 and 1.2 with client certificates on both ends, by rustls over aws-lc-rs: one provider,
 //! made here. X25519MLKEM768 comes first; P-256 and P-384 stay for Java peers.
+//!
+//! No session is resumed: every connection proves both certificates against the roots and
+//! revocation lists of its own moment. Pools keep connections open, so that costs little.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::CryptoProvider;
-use rustls::server::WebPkiClientVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroize;
 
 /// Why TLS could not be set up. Usually a file of the operator's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {file}: {source}")]
+    File {
+        /// Which file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A PEM text holds no certificate or key.
     #[error("{what} is not pem: {reason}")]
     Pem {
@@ -35,8 +50,25 @@ pub struct Identity {
     pub chain: Vec<u8>,
     /// Private key.
     pub key: Vec<u8>,
-    /// Roots for the other end.
+    /// Roots for the other end; revocation lists (`X509 CRL`) may stand in the same text.
     pub roots: Vec<u8>,
+}
+
+impl Identity {
+    /// Reads the three PEM files.
+    pub fn read(chain: &Path, key: &Path, roots: &Path) -> Result<Self, TlsError> {
+        let read = |path: &Path| {
+            std::fs::read(path)
+                .map_err(|source| TlsError::File { file: path.display().to_string(), source })
+        };
+        Ok(Self { chain: read(chain)?, key: read(key)?, roots: read(roots)? })
+    }
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
 }
 
 impl fmt::Debug for Identity {
@@ -47,22 +79,37 @@ impl fmt::Debug for Identity {
 
 /// A server configuration that a SIGHUP may replace for new connections.
 #[derive(Clone, Debug)]
-pub struct ServerTls(Arc<ArcSwap<ServerConfig>>);
+pub struct ServerTls(Arc<ArcSwap<Generation>>);
+
+/// One configuration, and the signal that it was replaced.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) retired: CancellationToken,
+}
 
 impl ServerTls {
     /// Demands a client certificate that leads to a root.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(ArcSwap::from_pointee(server_config(identity)?))))
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Generation::start(identity)?))))
     }
 
-    /// Replaces the configuration; on an error the old one stays.
+    /// Replaces the configuration; on an error the old one stays. Open HTTP connections end after
+    /// the request that they carry, so that a peer whose root went does not stay.
     pub fn reload(&self, identity: &Identity) -> Result<(), TlsError> {
-        self.0.store(Arc::new(server_config(identity)?));
+        let replaced = self.0.swap(Arc::new(Generation::start(identity)?));
+        replaced.retired.cancel();
         Ok(())
     }
 
-    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+    pub(crate) fn current(&self) -> Arc<Generation> {
         self.0.load_full()
+    }
+}
+
+impl Generation {
+    fn start(identity: &Identity) -> Result<Self, TlsError> {
+        Ok(Self { config: Arc::new(server_config(identity)?), retired: CancellationToken::new() })
     }
 }
 
@@ -89,38 +136,60 @@ impl ClientTls {
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
+    let kx_groups = vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1];
+    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
 }
 
 fn server_config(identity: &Identity) -> Result<ServerConfig, TlsError> {
-    let setup = |e: &dyn fmt::Display| TlsError::Setup(e.to_string());
-    let roots = Arc::new(roots(&identity.roots)?);
     let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots, provider()).build().map_err(|e| setup(&e))?;
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&identity.roots)?), provider())
+            .with_crls(crls(&identity.roots)?)
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(setup)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|e| setup(&e))?
+        .map_err(setup)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain(&identity.chain)?, key(&identity.key)?)
-        .map_err(|e| setup(&e))?;
+        .map_err(setup)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(config)
 }
 
 fn client_config(identity: &Identity) -> Result<ClientConfig, TlsError> {
-    let setup = |e: &dyn fmt::Display| TlsError::Setup(e.to_string());
-    ClientConfig::builder_with_provider(provider())
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&identity.roots)?), provider())
+            .with_crls(crls(&identity.roots)?)
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(setup)?;
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|e| setup(&e))?
-        .with_root_certificates(roots(&identity.roots)?)
+        .map_err(setup)?
+        .with_webpki_verifier(verifier)
         .with_client_auth_cert(chain(&identity.chain)?, key(&identity.key)?)
-        .map_err(|e| setup(&e))
+        .map_err(setup)?;
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+fn setup(error: impl fmt::Display) -> TlsError {
+    TlsError::Setup(error.to_string())
+}
+
+fn crls(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+    found.map_err(|e| TlsError::Pem { what: "revocation list", reason: e.to_string() })
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     for certificate in chain(pem)? {
-        store.add(certificate).map_err(|e| TlsError::Setup(e.to_string()))?;
+        store.add(certificate).map_err(setup)?;
     }
     Ok(store)
 }
@@ -135,5 +204,6 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|e| TlsError::Pem { what: "private key", reason: e.to_string() })
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|e| TlsError::Pem { what: "private key", reason: e.to_string() })
 }
