@@ -42,7 +42,7 @@ impl BodyError {
     }
 }
 
-/// Reads a body of at most `limit` bytes within `time`.
+/// Reads a request's body of at most `limit` bytes within `time`.
 ///
 /// What is too long is thrown away for a moment before the refusal: closing a socket on unread
 /// bytes resets it, and the sender would not see the answer.
@@ -55,17 +55,27 @@ pub async fn read_body<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let collected = async {
-        if length.is_some_and(|length| length > limit) {
-            return Err(BodyError::TooLong);
-        }
-        collect(&mut body, length, limit).await
-    };
-    let result = timeout(time, collected).await.unwrap_or(Err(BodyError::TooSlow));
+    let result = read(&mut body, length, limit, time).await;
     if result == Err(BodyError::TooLong) {
         let _ = timeout(LINGER.min(time), discard(body, limit)).await;
     }
     result
+}
+
+/// Reads a body of at most `limit` bytes within `time`; gives up at once.
+pub(crate) async fn read<B>(
+    body: &mut B,
+    length: Option<usize>,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if length.is_some_and(|length| length > limit) {
+        return Err(BodyError::TooLong);
+    }
+    timeout(time, collect(body, length, limit)).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
 /// The `Content-Length` of a message.

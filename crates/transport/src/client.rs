@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::Peer;
-use crate::body::{BodyError, content_length, read_body};
+use crate::body::{self, BodyError, content_length};
 use crate::stream::{Patient, Target, WrongPeer, dial};
 use crate::tls::ClientTls;
 
@@ -159,7 +159,8 @@ impl Client {
         let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let length = content_length(response.headers());
         let body =
-            read_body(response.into_body(), length, self.limits.body, self.limits.request).await;
+            body::read(&mut response.into_body(), length, self.limits.body, self.limits.request)
+                .await;
         let body = body.map_err(|e| match e {
             BodyError::TooLong => ClientError::TooLong,
             BodyError::TooSlow => ClientError::Timeout,
