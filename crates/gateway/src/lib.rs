@@ -6,4 +6,14 @@
 //!
 //! Start reading at [`outbound::journey`], then [`inbound::journey`].
 
+pub mod background;
+pub mod inbound;
+pub mod message;
+pub mod metrics;
 pub mod national;
+pub mod node;
+pub mod outbound;
+pub mod wire;
+
+pub use message::{Message, Refused};
+pub use node::{Node, PeerCountry};

@@ -2,6 +2,9 @@
 
 pub mod intake;
 
+pub mod openncp;
+pub mod store;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -121,6 +124,14 @@ pub enum Outcome {
     Unknown,
     /// The prescription is closed by another dispensation.
     Closed,
+}
+
+/// How this node reaches its own country.
+pub enum Connector {
+    /// The built-in store.
+    Store(store::Store),
+    /// An OpenNCP behind us, spoken to in plain IHE.
+    OpenNcp(transport::client::Client),
 }
 
 /// Storage port of the built-in national connector.

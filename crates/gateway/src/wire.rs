@@ -7,6 +7,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::Malformed;
+use ihe::mtom::{Package, Part};
 
 /// Namespace of the element that stands in the Body of a sealed message.
 pub const NAMESPACE: &str = "urn:konfido:sealed:1";
@@ -17,17 +18,6 @@ pub const CIPHERTEXT_CID: &str = "sealed@konfido";
 /// The Body content of a sealed message.
 pub const SEALED_BODY: &str = "<ks:SealedBody xmlns:ks=\"urn:konfido:sealed:1\">\
     <xop:Include xmlns:xop=\"http://www.w3.org/2004/08/xop/include\" href=\"cid:sealed@konfido\"/></ks:SealedBody>";
-
-/// One MTOM part.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Content-ID without angle brackets.
-    pub cid: String,
-    /// Media type.
-    pub mime: String,
-    /// The bytes.
-    pub bytes: Bytes,
-}
 
 /// The plaintext of a sealed message. Health data: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +93,65 @@ fn take(from: &mut Bytes) -> Result<Bytes, Malformed> {
 
 fn text(from: &mut Bytes) -> Result<String, Malformed> {
     String::from_utf8(take(from)?.into()).map_err(|_| MALFORMED)
+}
+
+/// A sealed message as it travels: the envelope around [`SEALED_BODY`], the ciphertext as its part.
+pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: Vec<u8>) -> Package {
+    let mut sealed = BytesMut::with_capacity(root.len() - content.len() + SEALED_BODY.len());
+    sealed.put_slice(&root[..content.start]);
+    sealed.put_slice(SEALED_BODY.as_bytes());
+    sealed.put_slice(&root[content.end..]);
+    let part = Part {
+        cid: CIPHERTEXT_CID.to_owned(),
+        mime: "application/octet-stream".to_owned(),
+        bytes: ciphertext.into(),
+    };
+    Package { root: sealed.freeze(), parts: vec![part] }
+}
+
+/// Finds the sealed Body and its ciphertext; the Body must stand there exactly once.
+pub fn split_package(package: &Package) -> Result<(std::ops::Range<usize>, Bytes), Malformed> {
+    let root = &package.root;
+    let finder = SEALED_BODY.as_bytes();
+    let mut found = root.windows(finder.len()).enumerate().filter(|(_, window)| *window == finder).map(|(at, _)| at);
+    let (Some(at), None) = (found.next(), found.next()) else { return Err(MALFORMED) };
+    match package.parts.as_slice() {
+        [part] if part.cid == CIPHERTEXT_CID => Ok((at..at + finder.len(), part.bytes.clone())),
+        _ => Err(MALFORMED),
+    }
+}
+
+/// The message as it was before it was sealed.
+pub fn restore(root: &Bytes, sealed: std::ops::Range<usize>, inner: &Inner) -> Package {
+    let mut whole = BytesMut::with_capacity(root.len() + inner.content.len());
+    whole.put_slice(&root[..sealed.start]);
+    whole.put_slice(&inner.content);
+    whole.put_slice(&root[sealed.end..]);
+    Package { root: whole.freeze(), parts: inner.parts.clone() }
+}
+
+/// SHA-256 of the envelope without its Body content: binds the SOAP header to the ciphertext.
+pub fn bound(root: &[u8], content: std::ops::Range<usize>) -> [u8; 32] {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    digest.update(&(content.start as u64).to_be_bytes());
+    digest.update(&root[..content.start]);
+    digest.update(&root[content.end..]);
+    digest.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
+}
+
+/// Two byte strings in one: evidence and the certificate that signed it.
+pub fn pair(first: &[u8], second: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(8 + first.len() + second.len());
+    put(&mut out, first);
+    put(&mut out, second);
+    out.freeze()
+}
+
+/// Reads [`pair`].
+pub fn unpair(mut from: Bytes) -> Result<(Bytes, Bytes), Malformed> {
+    let first = take(&mut from)?;
+    let second = take(&mut from)?;
+    if from.is_empty() { Ok((first, second)) } else { Err(MALFORMED) }
 }
 
 const MALFORMED: Malformed = Malformed { what: "sealed plaintext" };

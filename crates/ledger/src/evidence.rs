@@ -266,6 +266,12 @@ fn decode<T: for<'de> Deserialize<'de> + Serialize>(payload: &[u8]) -> Result<T,
     if encode(&statement)? == payload { Ok(statement) } else { Err(EvidenceError::Malformed) }
 }
 
+/// The statement inside a `COSE_Sign`, without looking at its signatures: to see whether two
+/// messages are about the same statement.
+pub fn payload(signed: &[u8]) -> Option<Vec<u8>> {
+    cose::payload(signed)
+}
+
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);

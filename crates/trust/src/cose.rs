@@ -87,6 +87,11 @@ pub fn verify(message: &[u8], external: &[u8], certificates: &[&Certificate]) ->
     message.payload.ok_or(CoseError::Malformed)
 }
 
+/// The payload of a `COSE_Sign`; not verified.
+pub fn payload(message: &[u8]) -> Option<Vec<u8>> {
+    CoseSign::from_slice(message).ok()?.payload
+}
+
 fn add(mut message: CoseSign, key: &SealKey, external: &[u8]) -> Result<Vec<u8>, CoseError> {
     let mut signature = CoseSignatureBuilder::new().protected(protected(key)).build();
     let data = message.tbs_data(external, &signature);

@@ -1,0 +1,91 @@
+//! What goes on beside the requests: receipts to other countries, evidence into the log, old
+//! replay keys out. None of it ever delays a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::log::{BATCH, Log, sequence_once};
+
+use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, encode};
+use crate::node::{Node, PeerCountry};
+
+/// Starts the tasks; they end with the node's stop token.
+pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
+    let mut tasks = vec![tokio::spawn(sequence(Arc::clone(node), log)), tokio::spawn(forget(Arc::clone(node)))];
+    for peer in node.peers.values().filter(|peer| peer.konfido) {
+        tasks.push(tokio::spawn(deliver_receipts(Arc::clone(node), Arc::clone(peer))));
+    }
+    tasks
+}
+
+/// Moves settled evidence into the log, until the node stops; then once more.
+async fn sequence(node: Arc<Node>, mut log: Log) {
+    loop {
+        let ended = node.stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none();
+        loop {
+            // tiles are files: not on the async threads
+            let journal = Arc::clone(&node.journal);
+            let handle = tokio::runtime::Handle::current();
+            let moved = tokio::task::spawn_blocking(move || {
+                let result = handle.block_on(sequence_once(journal.as_ref(), &mut log));
+                (result, log)
+            })
+            .await;
+            let Ok((result, back)) = moved else { return };
+            log = back;
+            match result {
+                Ok(count) if count == BATCH => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "evidence waits: the log cannot be written");
+                    break;
+                }
+            }
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Brings our receipts to a country; what it does not take now it gets later.
+async fn deliver_receipts(node: Arc<Node>, peer: Arc<PeerCountry>) {
+    let mut pause = PAUSE;
+    while node.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = match deliver_batch(&node, &peer).await {
+            Ok(MAX_RECEIPTS) => Duration::from_millis(1),
+            Ok(_) => PAUSE,
+            Err(error) => {
+                tracing::warn!(peer = %peer.country, %error, "receipts wait");
+                (pause * 2).clamp(PAUSE, LONGEST_PAUSE)
+            }
+        };
+    }
+    let _ = deliver_batch(&node, &peer).await;
+}
+
+async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String> {
+    let rows = node.journal.undelivered(peer.country, MAX_RECEIPTS).await.map_err(|e| e.to_string())?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let answer = peer.client.post(RECEIPTS_PATH, "application/octet-stream", encode(&rows)).await;
+    let answer = answer.map_err(|e| e.to_string())?;
+    if !answer.status.is_success() {
+        return Err(format!("status {}", answer.status));
+    }
+    let count = rows.len();
+    let txids = rows.into_iter().map(|row| row.txid).collect();
+    node.journal.delivered(txids).await.map_err(|e| e.to_string())?;
+    Ok(count)
+}
+
+async fn forget(node: Arc<Node>) {
+    while node.stop.run_until_cancelled(tokio::time::sleep(FORGET_PAUSE)).await.is_some() {
+        while node.journal.forget_replays(node.clock.now()).await.is_ok_and(|count| count > 0) {}
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const FORGET_PAUSE: Duration = Duration::from_secs(60);

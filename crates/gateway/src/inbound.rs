@@ -1,0 +1,73 @@
+//! We are the country of affiliation (A): another country asks, we answer.
+
+mod evidence;
+mod fulfil;
+pub mod journey;
+pub mod receipts;
+
+use std::sync::Arc;
+
+use enclave::VaultError;
+use exchange::{Code, CorrelationId, Refusal, Side};
+use ihe::mtom::Package;
+use transport::Peer;
+
+use crate::message::{self, Message, Refused};
+use crate::node::Node;
+
+/// What a message of another country gets.
+pub struct Reply {
+    /// The SOAP answer.
+    pub package: Package,
+    /// Whether it is in the words of an IHE transaction; else it is a fault.
+    pub in_words: bool,
+    /// What the peer may quote.
+    pub correlation: CorrelationId,
+    /// Sealed for a key that we do not hold: the peer must fetch ours again.
+    pub unknown_key: bool,
+}
+
+/// Answers a message that came in plain IHE.
+pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Reply {
+    let mut trace = node.trace(Side::A, peer.country());
+    let allowed = peer.country().and_then(|c| node.peers.get(&c)).is_some_and(|row| row.allow_plain);
+    let outcome = if allowed {
+        journey::answer(node, peer, message, None, &mut trace).await
+    } else {
+        let hint = "policy does not allow plain exchange with your country";
+        Err(journey::Failed::early(Refusal::new(Code::ErrorPolicyViolation, hint).into()))
+    };
+    finish(node, trace, outcome)
+}
+
+/// Answers a sealed message.
+pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> Reply {
+    let mut trace = node.trace(Side::A, peer.country());
+    let outcome = match journey::open(node, peer, &package) {
+        Ok((message, opened)) => journey::answer(node, peer, message, Some(opened), &mut trace).await,
+        Err(error) => {
+            let unknown_key = error == VaultError::UnknownKey;
+            let code = if error == VaultError::Replay { Code::ErrorSecGeneric } else { Code::ErrorSecDataIntegrityNotEnsured };
+            let refusal = Refusal::new(code, "the sealed message does not open").with_detail(error.to_string());
+            let mut failed = journey::Failed::early(Refused::from(refusal));
+            failed.unknown_key = unknown_key;
+            Err(failed)
+        }
+    };
+    finish(node, trace, outcome)
+}
+
+fn finish(node: &Node, trace: crate::node::Trace, outcome: Result<journey::Answered, journey::Failed>) -> Reply {
+    let correlation = trace.correlation;
+    match outcome {
+        Ok(answered) => {
+            node.note(trace, Some(answered.transaction), answered.refusal.as_ref());
+            Reply { package: answered.package, in_words: true, correlation, unknown_key: false }
+        }
+        Err(failed) => {
+            let (package, in_words) = message::refuse(node, &failed.refused, correlation);
+            node.note(trace, failed.refused.transaction, Some(&failed.refused.refusal));
+            Reply { package, in_words, correlation, unknown_key: failed.unknown_key }
+        }
+    }
+}

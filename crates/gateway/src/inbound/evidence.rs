@@ -1,0 +1,164 @@
+//! The country of affiliation's half of the evidence.
+
+use bytes::Bytes;
+use enclave::{Address, VaultError};
+use exchange::{Code, Refusal, Side, TransactionId};
+use identity::Mandate;
+use identity::replay::message_key;
+use ledger::evidence::{Asked, JointStatement, RequestStatement};
+use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
+use ledger::{Field, Secrets};
+use transport::Peer;
+use trust::certificate::Certificate;
+
+use super::fulfil::Fulfilled;
+use crate::message::{Facts, Message, digest};
+use crate::node::Node;
+use crate::outbound::shared::{mismatch, replayed, request_values, unavailable, unsigned};
+use crate::wire::{self, Inner};
+
+/// What the sender of a sealed request claims; believed by [`record`] only.
+pub(super) struct Claim {
+    address: Address,
+    signed: Bytes,
+    certificate: Bytes,
+    secrets: Bytes,
+}
+
+impl Claim {
+    pub(super) fn new(address: Address, inner: &Inner) -> Option<Self> {
+        let (signed, certificate) = wire::unpair(inner.evidence.clone()).ok()?;
+        Some(Self { address, signed, certificate, secrets: inner.secrets.clone() })
+    }
+}
+
+/// The request's evidence, checked against the message that we see.
+pub(super) struct Recorded {
+    txid: TransactionId,
+    kind: RecordedKind,
+    row: Row,
+    replay: Option<ReplayKey>,
+}
+
+enum RecordedKind {
+    /// Signed by the other country.
+    Bilateral(Asked),
+    /// Ours alone: the other country has no KONFIDO.
+    OneSided(RequestStatement),
+}
+
+/// Proof of step 7: our signature is on disk.
+pub(super) struct Proof {
+    pub(super) evidence: Bytes,
+    pub(super) secrets: Bytes,
+}
+
+impl Recorded {
+    pub(super) fn txid(&self) -> TransactionId {
+        self.txid
+    }
+}
+
+/// Checks the claim: signed by the asking country, about this very message.
+pub(super) async fn record(
+    node: &Node,
+    peer: &Peer,
+    facts: &Facts,
+    mandate: &Mandate,
+    message: &Message,
+    claim: Option<Claim>,
+) -> Result<Recorded, Refusal> {
+    let now = node.clock.now();
+    let requester = mandate.recognised().country();
+    let content = &message.package.root[facts.content.clone()];
+    let values = request_values(mandate, content, &message.package.parts);
+    let (txid, kind, secrets, request, certificate) = match claim {
+        Some(claim) => {
+            let certificate = Certificate::from_der(&claim.certificate).map_err(|e| mismatch(&e.to_string()))?;
+            let asked = RequestStatement::verify(&claim.signed, &certificate, &node.seal_anchors, now)
+                .map_err(|e| mismatch(&e.to_string()))?;
+            let secrets = Secrets::decode(&claim.secrets).ok_or_else(|| mismatch("salts"))?;
+            let said = &asked.statement;
+            let fits = said.txid == claim.address.txid.to_string()
+                && said.transaction == facts.transaction.iti()
+                && claim.address.transaction == facts.transaction
+                && (said.requester, said.provider) == (requester, node.country)
+                && Some(requester) == peer.country()
+                && secrets.agree_with(&values)
+                && secrets.commitments() == said.commitments;
+            if !fits {
+                return Err(mismatch("the request is not what its evidence is about"));
+            }
+            let (request, certificate) = (claim.signed.to_vec(), claim.certificate.to_vec());
+            (claim.address.txid, RecordedKind::Bilateral(asked), secrets, request, certificate)
+        }
+        None => {
+            let txid = TransactionId::random(node.entropy.as_ref());
+            let secrets = Secrets::draw(values, node.entropy.as_ref());
+            let commitments = secrets.commitments();
+            let said = RequestStatement::new(txid, facts.transaction, requester, node.country, commitments);
+            (txid, RecordedKind::OneSided(said), secrets, Vec::new(), Vec::new())
+        }
+    };
+    let key = message_key(requester, facts.transaction, &facts.message_id, now);
+    let row = Row {
+        txid,
+        side: Side::A,
+        transaction: facts.transaction,
+        requester,
+        provider: node.country,
+        state: State::Asked,
+        request,
+        statement: Vec::new(),
+        secrets: secrets.encode(),
+        peer_certificate: certificate,
+        undelivered: false,
+        at: now,
+        index: None,
+    };
+    let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
+    let mut recorded = Recorded { txid, kind, row, replay };
+    // a query is released, and a replay refused, by the one durable step of `settle`;
+    // a submission changes something here, so it is durable before it acts
+    if facts.transaction.is_submission() {
+        commit(node, recorded.replay.take(), recorded.row.clone()).await?;
+    }
+    Ok(recorded)
+}
+
+/// Signs what was asked and answered, and makes it durable.
+pub(super) async fn settle(
+    node: &Node,
+    _facts: &Facts,
+    recorded: Recorded,
+    fulfilled: &Fulfilled,
+) -> Result<Proof, Refusal> {
+    let Recorded { kind, mut row, replay, .. } = recorded;
+    let content = &fulfilled.package.root[fulfilled.content.clone()];
+    let answer = (Field::Answer, digest(content, &fulfilled.package.parts));
+    let secrets = Secrets::draw([answer], node.entropy.as_ref());
+    let statement = match &kind {
+        RecordedKind::Bilateral(asked) => JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome),
+        RecordedKind::OneSided(said) => JointStatement::one_sided(said, secrets.commitments(), &fulfilled.outcome),
+    };
+    let signed = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
+    let secrets = secrets.encode();
+    row.secrets.extend_from_slice(&secrets);
+    row.state = if matches!(kind, RecordedKind::OneSided(_)) { State::Settled } else { State::Answered };
+    row.statement.clone_from(&signed);
+    commit(node, replay, row).await?;
+    Ok(Proof { evidence: signed.into(), secrets: secrets.into() })
+}
+
+async fn commit(node: &Node, replay: Option<ReplayKey>, row: Row) -> Result<(), Refusal> {
+    match node.journal.commit(Step { replay, rows: vec![row] }).await {
+        Ok(Outcome::Recorded) => Ok(()),
+        Ok(Outcome::Replayed) => Err(replayed()),
+        Err(e) => Err(unavailable(&e)),
+    }
+}
+
+/// The refusal when an answer cannot be sealed.
+pub(super) fn unsealed(error: VaultError) -> Refusal {
+    Refusal::new(Code::ErrorSecGeneric, "the answer could not be sealed").with_detail(error.to_string())
+}

@@ -1,0 +1,85 @@
+//! Doing what is asked: from the built-in store, or by the OpenNCP behind us.
+
+use std::ops::Range;
+
+use exchange::{Code, Refusal};
+use identity::Mandate;
+use ihe::mtom::Package;
+use ihe::xca::Errors;
+use ihe::{uuid, xdr};
+
+use crate::message::{Ask, Facts, Message, read_answer, respond};
+use crate::national::store::Store;
+use crate::national::{Connector, openncp};
+use crate::node::Node;
+
+/// An answer that is not released yet.
+pub(super) struct Fulfilled {
+    pub(super) package: Package,
+    pub(super) content: Range<usize>,
+    /// `answered`, or an eHDSI code.
+    pub(super) outcome: String,
+}
+
+impl Fulfilled {
+    /// A refusal that is answered under evidence.
+    pub(super) fn refusing(package: Package, refusal: &Refusal) -> Self {
+        let content = read_answer(&package).map_or(0..0, |(content, _)| content);
+        Self { package, content, outcome: refusal.code.wire().to_owned() }
+    }
+}
+
+/// Fulfils a permitted request.
+pub(super) async fn fulfil(
+    node: &Node,
+    facts: &Facts,
+    mandate: &Mandate,
+    message: &Message,
+) -> Result<Fulfilled, Refusal> {
+    let package = match &node.connector {
+        Connector::Store(store) => from_store(node, store, facts, mandate).await?,
+        Connector::OpenNcp(client) => {
+            let path = facts.transaction.service_path();
+            openncp::relay(client, path, facts.transaction, &message.package).await?
+        }
+    };
+    let (content, refused) = read_answer(&package).map_err(|e| {
+        let hint = "the national contact point's answer cannot be read";
+        Refusal::new(Code::ErrorGeneric, hint).with_detail(e.to_string())
+    })?;
+    Ok(Fulfilled { package, content, outcome: refused.unwrap_or_else(|| "answered".to_owned()) })
+}
+
+async fn from_store(node: &Node, store: &Store, facts: &Facts, mandate: &Mandate) -> Result<Package, Refusal> {
+    let now = node.clock.now();
+    match &facts.ask {
+        Ask::Discovery(request) => {
+            if request.receiver.as_ref().is_some_and(|receiver| *receiver != store.community) {
+                let hint = "address the home community of this country";
+                return Err(Refusal::new(Code::ErrorPiGeneric, hint));
+            }
+            let response = store.discover(&request.patients).await?;
+            let id = uuid(node.entropy.as_ref());
+            let echo = &facts.echo;
+            let request_id = (echo.id.0.as_str(), echo.id.1.as_str());
+            let body = response.render(&id, now, request_id, &store.community, echo.sender.as_ref(), &echo.query);
+            Ok(respond(node, facts, &body, Vec::new()))
+        }
+        Ask::Query(request) => {
+            let response = store.query(&request.patient, &request.classes).await?;
+            Ok(respond(node, facts, &store.render_query(&response, &request.patient), Vec::new()))
+        }
+        Ask::Retrieve(request) => {
+            if request.community.as_ref().is_some_and(|community| *community != store.community) {
+                return Err(Refusal::new(Code::ErrorDocumentNotFound, "address the home community of this country"));
+            }
+            let response = store.retrieve(mandate, &request.documents).await?;
+            let (body, parts) = response.render(&store.community);
+            Ok(respond(node, facts, &body, parts))
+        }
+        Ask::Submit(submission) => {
+            store.submit(submission, mandate.recognised().country(), now).await?;
+            Ok(respond(node, facts, &xdr::render_response(&Errors::default()), Vec::new()))
+        }
+    }
+}

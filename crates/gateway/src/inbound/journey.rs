@@ -1,0 +1,139 @@
+//! The road of one request, as the country of affiliation walks it; the mirror of
+//! `outbound/journey.rs`.
+
+use std::sync::Arc;
+
+use enclave::{Opened, ReplyToken, VaultError};
+use exchange::{Refusal, Transaction};
+use identity::{Consent, Mandate, permit};
+use ihe::mtom::Package;
+use transport::Peer;
+
+use super::evidence::{self, Claim, Proof};
+use super::fulfil::{self, Fulfilled};
+use crate::message::{self, Facts, Message, Refused, read};
+use crate::national::Connector;
+use crate::node::{Node, Trace};
+use crate::wire::{self, Inner};
+
+/// A sealed request, opened: how to answer it, and what its sender claims.
+pub struct SealedRequest {
+    reply: ReplyToken,
+    claim: Claim,
+}
+
+/// An answer, ready to leave.
+pub struct Answered {
+    /// The SOAP answer, sealed if the request was.
+    pub package: Package,
+    /// Which transaction.
+    pub transaction: Transaction,
+    /// Set when the answer is a refusal.
+    pub refusal: Option<Refusal>,
+}
+
+/// A refusal before there was evidence to answer under.
+pub struct Failed {
+    /// Why, and in whose words.
+    pub refused: Refused,
+    /// The peer must fetch our key again.
+    pub unknown_key: bool,
+}
+
+impl Failed {
+    /// A refusal without more to say.
+    pub fn early(refused: Refused) -> Self {
+        Self { refused, unknown_key: false }
+    }
+}
+
+/// 6 (in B's count). open: once, in the vault only; the sender must be who TLS says.
+pub fn open(node: &Node, peer: &Peer, package: &Package) -> Result<(Message, SealedRequest), VaultError> {
+    let (place, ciphertext) = wire::split_package(package).map_err(|_| VaultError::Malformed)?;
+    let Opened { address, plaintext, reply } =
+        node.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
+    if Some(address.from) != peer.country() {
+        return Err(VaultError::Integrity);
+    }
+    let inner = Inner::decode(plaintext.into()).map_err(|_| VaultError::Malformed)?;
+    let claim = Claim::new(address, &inner).ok_or(VaultError::Malformed)?;
+    let package = wire::restore(&package.root, place, &inner);
+    Ok((Message { package }, SealedRequest { reply, claim }))
+}
+
+/// Answers a request; sealed if it came sealed.
+pub async fn answer(
+    node: &Arc<Node>,
+    peer: &Peer,
+    message: Message,
+    sealed: Option<SealedRequest>,
+    trace: &mut Trace,
+) -> Result<Answered, Failed> {
+    // 1. recognise: who asks, for whom; issuer, seal and TLS certificate are of one country
+    let (facts, recognised) = read(node, &message, peer.country()).map_err(Failed::early)?;
+    trace.recognised(node, &recognised);
+    let refuse = |refusal| Failed::early(facts.refuse(refusal));
+
+    // 2. permit: role x permission x transaction x consent
+    let consent = consent(node, &facts, recognised.patient()).await.map_err(refuse)?;
+    let mandate = permit(recognised, facts.transaction, facts.class, consent, &node.policy).map_err(refuse)?;
+
+    // 4. record: the claim holds for the message that we see; a submission is durable before it acts
+    let (reply, claim) = sealed.map_or((None, None), |s| (Some(s.reply), Some(s.claim)));
+    let recorded = evidence::record(node, peer, &facts, &mandate, &message, claim).await.map_err(refuse)?;
+    trace.txid = Some(recorded.txid());
+
+    // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
+    let fulfilled = fulfil::fulfil(node, &facts, &mandate, &message).await;
+    let (fulfilled, refusal) = match fulfilled {
+        Ok(fulfilled) => (fulfilled, None),
+        Err(refusal) => {
+            let (package, _) = message::refuse(node, &facts.refuse(refusal.clone()), trace.correlation);
+            (Fulfilled::refusing(package, &refusal), Some(refusal))
+        }
+    };
+
+    // 7. settle: our signature under request and answer is durable before the answer leaves
+    let settled = evidence::settle(node, &facts, recorded, &fulfilled).await.map_err(refuse)?;
+
+    // 8. note: by the caller; 9. deliver
+    let transaction = facts.transaction;
+    let package = deliver(&mandate, settled, reply, fulfilled).map_err(refuse)?;
+    Ok(Answered { package, transaction, refusal })
+}
+
+/// Releases the answer. What it takes is the list of what must have happened.
+fn deliver(
+    _permitted: &Mandate,
+    settled: Proof,
+    reply: Option<ReplyToken>,
+    fulfilled: Fulfilled,
+) -> Result<Package, Refusal> {
+    let Some(reply) = reply else { return Ok(fulfilled.package) };
+    let root = &fulfilled.package.root;
+    let inner = Inner {
+        evidence: settled.evidence,
+        secrets: settled.secrets,
+        content: root.slice(fulfilled.content.clone()),
+        parts: fulfilled.package.parts,
+    };
+    let bound = wire::bound(root, fulfilled.content.clone());
+    // the bound digest is over the envelope as it will travel, which has the same prefix and suffix
+    let ciphertext = enclave::Vault::seal_response(reply, &bound, inner.encode())
+        .map_err(|e| evidence::unsealed(e))?;
+    Ok(wire::seal_package(root, fulfilled.content, ciphertext))
+}
+
+/// What the patient said at home. An OpenNCP behind us knows by itself.
+async fn consent(
+    node: &Node,
+    facts: &Facts,
+    patient: Option<&exchange::PatientId>,
+) -> Result<Consent, Refusal> {
+    let Connector::Store(store) = &node.connector else { return Ok(Consent::ElsewhereDecided) };
+    let patients = match patient {
+        Some(patient) if facts.transaction != Transaction::PatientDiscovery => vec![patient.clone()],
+        _ => facts.patients(),
+    };
+    store.consent(&patients).await
+}

@@ -1,0 +1,155 @@
+//! Steps 4 and 7: the request's evidence before it leaves, the answer's before it is read.
+
+use bytes::Bytes;
+use exchange::{Code, Country, Refusal, Side, TransactionId};
+use identity::Mandate;
+use identity::replay::message_key;
+use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
+use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
+use ledger::{Field, Secrets};
+
+use super::way::{Answer, Way};
+use crate::message::{Facts, Message, digest};
+use crate::node::Node;
+use crate::wire;
+
+/// Proof of step 4: the request's evidence is on disk.
+pub(super) struct Recorded {
+    txid: TransactionId,
+    statement: RequestStatement,
+    row: Row,
+}
+
+/// Proof of step 7: both countries' evidence, or our own alone, is on disk.
+pub(super) struct Proof(());
+
+impl Recorded {
+    pub(super) fn txid(&self) -> TransactionId {
+        self.txid
+    }
+
+    /// What the peer gets: the signed statement and our seal certificate.
+    pub(super) fn evidence(&self, node: &Node) -> Bytes {
+        wire::pair(&self.row.request, node.seal.certificate().der())
+    }
+
+    /// The salts, for the peer's own check.
+    pub(super) fn secrets(&self) -> Bytes {
+        Bytes::from(self.row.secrets.clone())
+    }
+}
+
+/// The values that a request's commitments are about; both countries compute them.
+pub(crate) fn request_values(mandate: &Mandate, content: &[u8], parts: &[ihe::mtom::Part]) -> Vec<(Field, String)> {
+    let who = mandate.recognised();
+    let mut values = vec![
+        (Field::Professional, who.professional()),
+        (Field::Purpose, who.purpose().code().to_owned()),
+        (Field::Assertions, who.assertion_ids()),
+        (Field::Request, digest(content, parts)),
+    ];
+    values.extend(who.patient().map(|patient| (Field::Patient, patient.cx())));
+    values
+}
+
+/// Signs the request statement and makes it durable, with the message's replay key.
+pub(super) async fn record(
+    node: &Node,
+    target: Country,
+    facts: &Facts,
+    mandate: &Mandate,
+    message: &Message,
+    _way: &Way,
+) -> Result<Recorded, Refusal> {
+    let now = node.clock.now();
+    let txid = TransactionId::random(node.entropy.as_ref());
+    let content = &message.package.root[facts.content.clone()];
+    let secrets = Secrets::draw(request_values(mandate, content, &message.package.parts), node.entropy.as_ref());
+    let statement = RequestStatement::new(txid, facts.transaction, node.country, target, secrets.commitments());
+    let request = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
+    let key = message_key(node.country, facts.transaction, &facts.message_id, now);
+    let row = Row {
+        txid,
+        side: Side::B,
+        transaction: facts.transaction,
+        requester: node.country,
+        provider: target,
+        state: State::Asked,
+        request,
+        statement: Vec::new(),
+        secrets: secrets.encode(),
+        peer_certificate: Vec::new(),
+        undelivered: false,
+        at: now,
+        index: None,
+    };
+    let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
+    match node.journal.commit(Step { replay, rows: vec![row.clone()] }).await {
+        Ok(Outcome::Recorded) => Ok(Recorded { txid, statement, row }),
+        Ok(Outcome::Replayed) => Err(replayed()),
+        Err(e) => Err(unavailable(&e)),
+    }
+}
+
+/// Checks the answer's evidence, adds our signature, makes it durable.
+pub(super) async fn settle(node: &Node, way: &Way, recorded: &Recorded, answer: &Answer) -> Result<Proof, Refusal> {
+    let now = node.clock.now();
+    let content = &answer.package.root[answer.content.clone()];
+    let found = digest(content, &answer.package.parts);
+    let mut row = recorded.row.clone();
+    let settled: Settled = match way {
+        Way::Sealed(recipient) => {
+            let secrets = Secrets::decode(&answer.secrets).ok_or_else(|| mismatch("salts"))?;
+            let answered = Answered::verify(
+                &answer.evidence,
+                recipient.certificate(),
+                &recorded.statement,
+                sha256(&recorded.row.request),
+                &node.seal_anchors,
+                now,
+            )
+            .map_err(|e| mismatch(&e.to_string()))?;
+            let fits = secrets.agree_with(&[(Field::Answer, found)])
+                && secrets.commitments() == answered.statement().answered;
+            if !fits {
+                return Err(mismatch("the answer is not what its evidence is about"));
+            }
+            row.secrets.extend_from_slice(&answer.secrets);
+            row.peer_certificate = recipient.certificate().der().to_vec();
+            row.undelivered = true;
+            answered.countersign(&node.seal).map_err(|e| unsigned(&e))?
+        }
+        Way::Plain(()) => {
+            let secrets = Secrets::draw([(Field::Answer, found)], node.entropy.as_ref());
+            row.secrets.extend_from_slice(&secrets.encode());
+            let outcome = answer.refused.as_deref().unwrap_or("answered");
+            JointStatement::one_sided(&recorded.statement, secrets.commitments(), outcome)
+                .settle_alone(&node.seal)
+                .map_err(|e| unsigned(&e))?
+        }
+    };
+    row.statement = settled.signed;
+    row.state = State::Settled;
+    node.journal.commit(Step { replay: None, rows: vec![row] }).await.map_err(|e| unavailable(&e))?;
+    Ok(Proof(()))
+}
+
+/// The answer to a message that was seen before.
+pub(crate) fn replayed() -> Refusal {
+    Refusal::new(Code::ErrorSecGeneric, "this message was sent before; send a new MessageID").with_detail("replay")
+}
+
+/// Without evidence nothing is exchanged.
+pub(crate) fn unavailable(error: &ledger::journal::JournalError) -> Refusal {
+    Refusal::new(Code::ErrorGeneric, "the evidence cannot be kept just now; try again").with_detail(error.to_string())
+}
+
+pub(crate) fn unsigned(error: &ledger::EvidenceError) -> Refusal {
+    Refusal::new(Code::ErrorGeneric, "the evidence cannot be signed just now; try again").with_detail(error.to_string())
+}
+
+/// Evidence and message disagree.
+pub(crate) fn mismatch(detail: &str) -> Refusal {
+    let hint = "message and evidence do not agree; nothing was released";
+    Refusal::new(Code::ErrorSecDataIntegrityNotEnsured, hint).with_detail(detail)
+}

@@ -1,0 +1,57 @@
+//! The road of one request, as the country of treatment walks it. Each step gives a value that
+//! only the room behind it can make; `deliver` takes them all.
+
+use std::sync::Arc;
+
+use exchange::{Country, Transaction};
+use identity::{Consent, Mandate, permit};
+use ihe::mtom::Package;
+use transport::Peer;
+
+use super::evidence::{self, Proof, Recorded};
+use super::way::{self, Way};
+use crate::message::{Message, Refused, read};
+use crate::node::{Node, Trace};
+
+/// Asks `target` for what our own OpenNCP wants.
+pub async fn ask(
+    node: &Arc<Node>,
+    own: &Peer,
+    target: Country,
+    message: Message,
+    trace: &mut Trace,
+) -> Result<(Package, Transaction), Refused> {
+    // 1. recognise: who asks, for whom; the assertions must be our own country's
+    let ours = own.country().filter(|country| *country == node.country);
+    let (facts, recognised) = read(node, &message, ours)?;
+    trace.recognised(node, &recognised);
+    let refuse = |refusal| facts.refuse(refusal);
+
+    // 2. permit: role x permission x transaction; consent is the other country's to know
+    let mandate = permit(recognised, facts.transaction, facts.class, Consent::ElsewhereDecided, &node.policy)
+        .map_err(refuse)?;
+
+    // 3. attest: whose vault we seal for, or plainly if the policy row says so
+    let peer = node.peer(target).map_err(refuse)?;
+    let way = way::attest(node, peer).await.map_err(refuse)?;
+
+    // 4. record: the request's evidence is durable before anything leaves
+    let recorded = evidence::record(node, target, &facts, &mandate, &message, &way).await.map_err(refuse)?;
+    trace.txid = Some(recorded.txid());
+
+    // 5. and 6. ask, and open the answer: once, in the vault only
+    let answer = way::ask_and_open(node, peer, &way, &facts, &recorded, &message).await.map_err(refuse)?;
+
+    // 7. settle: the answer's evidence, and our receipt for it, durable before anyone reads it
+    let proof = evidence::settle(node, &way, &recorded, &answer).await.map_err(refuse)?;
+
+    // 8. note: by the caller, whatever came of it
+    // 9. deliver
+    Ok((deliver(&mandate, &way, &recorded, &proof, answer.package), facts.transaction))
+}
+
+/// Releases the answer to our own OpenNCP. What it takes is the list of what must have happened.
+fn deliver(_permitted: &Mandate, _attested: &Way, _recorded: &Recorded, _settled: &Proof, answer: Package) -> Package {
+    answer
+}
+
