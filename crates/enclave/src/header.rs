@@ -1,8 +1,12 @@
 //! The clear header of a sealed message. All of it is bound to the ciphertext.
 
 use exchange::{Country, Transaction, TransactionId};
+use hpke::Kem;
+use hpke::aead::{Aead, AesGcm256};
+use hpke::kdf::{HkdfSha256, Kdf};
 
 use crate::VaultError;
+use crate::key::XWing;
 
 /// Between whom, about what: agreed by both ends and checked on opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub enum Direction {
 }
 
 /// HPKE suite (RFC 9180 §7): X-Wing, HKDF-SHA256, AES-256-GCM.
-pub const SUITE: [u16; 3] = [0x647a, 0x0001, 0x0002];
+pub const SUITE: [u16; 3] = [XWing::KEM_ID, HkdfSha256::KDF_ID, AesGcm256::AEAD_ID];
 
 /// What stands before the ciphertext.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct Header {
     pub session: [u8; 16],
     /// Sequence number within the session; the AEAD's nonce.
     pub sequence: u64,
-    /// HPKE `enc`; requests only.
+    /// HPKE `enc` of a request; the salt of an answer (32 bytes).
     pub encapsulated: Vec<u8>,
 }
 
@@ -55,7 +59,9 @@ impl Header {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + self.encapsulated.len());
         out.extend_from_slice(MAGIC);
-        SUITE.iter().for_each(|id| out.extend_from_slice(&id.to_be_bytes()));
+        for id in SUITE {
+            out.extend_from_slice(&id.to_be_bytes());
+        }
         out.push(u8::from(self.direction == Direction::Response));
         out.extend_from_slice(self.address.from.as_str().as_bytes());
         out.extend_from_slice(self.address.to.as_str().as_bytes());
@@ -90,7 +96,8 @@ impl Header {
         let from = country(cursor.take()?)?;
         let to = country(cursor.take()?)?;
         let [transaction] = cursor.take()?;
-        let transaction = *Transaction::ALL.get(usize::from(transaction)).ok_or(VaultError::Malformed)?;
+        let transaction =
+            *Transaction::ALL.get(usize::from(transaction)).ok_or(VaultError::Malformed)?;
         let txid = TransactionId(cursor.take()?);
         let (key_id, session) = (cursor.take()?, cursor.take()?);
         let sequence = u64::from_be_bytes(cursor.take()?);
@@ -121,5 +128,67 @@ impl Cursor<'_> {
         let slice = self.bytes.get(self.at..self.at + N).ok_or(VaultError::Malformed)?;
         self.at += N;
         slice.try_into().map_err(|_| VaultError::Malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header(transaction: usize, sequence: u64, encapsulated: Vec<u8>) -> Header {
+        let (from, to) = (Country::parse("ES").unwrap(), Country::parse("DK").unwrap());
+        let address = Address {
+            from,
+            to,
+            transaction: Transaction::ALL[transaction],
+            txid: TransactionId([3; 16]),
+        };
+        let direction =
+            if sequence.is_multiple_of(2) { Direction::Request } else { Direction::Response };
+        Header { direction, address, key_id: [1; 16], session: [2; 16], sequence, encapsulated }
+    }
+
+    #[test]
+    fn the_suite_is_the_one_that_iana_registered() {
+        assert_eq!(SUITE, [0x647a, 0x0001, 0x0002]);
+    }
+
+    #[test]
+    fn other_versions_suites_and_shapes_are_refused() {
+        let good = header(0, 2, vec![9; 40]).encode();
+        assert!(Header::decode(&good).is_ok());
+        // magic, suite, direction, lower-case country, transaction, length of enc
+        for (at, value) in
+            [(0, b'X'), (5, 0x20), (7, 2), (9, 1), (10, 2), (11, b'e'), (15, 9), (72, 0xff)]
+        {
+            let mut bad = good.clone();
+            bad[at] = value;
+            assert_eq!(Header::decode(&bad), Err(VaultError::Malformed), "byte {at}");
+        }
+        for length in 0..good.len() {
+            assert_eq!(Header::decode(&good[..length]), Err(VaultError::Malformed), "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn headers_round_trip(transaction in 0..4_usize, sequence: u64, enc in proptest::collection::vec(any::<u8>(), 0..1200), rest in proptest::collection::vec(any::<u8>(), 0..50)) {
+            let header = header(transaction, sequence, enc);
+            let mut bytes = header.encode();
+            let length = bytes.len();
+            bytes.extend_from_slice(&rest);
+            prop_assert_eq!(Header::decode(&bytes), Ok((header, length)));
+        }
+
+        #[test]
+        fn foreign_bytes_do_not_panic_and_what_decodes_is_canonical(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0..100_usize, value: u8) {
+            let _ = Header::decode(&bytes);
+            let mut near = header(1, 7, vec![0; 32]).encode();
+            near[at % 74] = value;
+            if let Ok((header, length)) = Header::decode(&near) {
+                prop_assert_eq!(header.encode(), &near[..length]);
+            }
+        }
     }
 }

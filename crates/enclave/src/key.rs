@@ -8,6 +8,7 @@ use trust::cose;
 use trust::seal::SealKey;
 
 use crate::VaultError;
+use crate::header::SUITE;
 
 pub(crate) type XWing = hpke::kem::XWing;
 pub(crate) type PublicKey = <XWing as Kem>::PublicKey;
@@ -55,8 +56,8 @@ impl Recipient {
         now: Timestamp,
         accepted: &[Attestation],
     ) -> Result<Self, VaultError> {
-        let certificate =
-            Certificate::from_der(&statement.certificate).map_err(|_| VaultError::Key("certificate is malformed"))?;
+        let certificate = Certificate::from_der(&statement.certificate)
+            .map_err(|_| VaultError::Key("certificate is malformed"))?;
         if certificate.country() != Some(country) {
             return Err(VaultError::Key("seal certificate is of another country"));
         }
@@ -67,9 +68,14 @@ impl Recipient {
             .map_err(|_| VaultError::Key("statement is not signed by the seal certificate"))?;
         let text = std::str::from_utf8(&payload).map_err(|_| VaultError::Malformed)?;
         let lines: Vec<&str> = text.split('\n').collect();
-        let ["konfido-vault-key/1", key, said_country, not_after, attestation] = lines.as_slice() else {
+        let ["konfido-vault-key/1", suite, key, said_country, not_after, attestation] =
+            lines.as_slice()
+        else {
             return Err(VaultError::Malformed);
         };
+        if *suite != suite_name() {
+            return Err(VaultError::Key("suite is not one that we speak"));
+        }
         if *said_country != country.as_str() {
             return Err(VaultError::Key("statement is of another country"));
         }
@@ -81,7 +87,7 @@ impl Recipient {
             .into_iter()
             .find(|known| known.name() == *attestation && accepted.contains(known))
             .ok_or(VaultError::Key("attestation is not accepted by policy"))?;
-        let bytes = decode_hex(key).ok_or(VaultError::Malformed)?;
+        let bytes = hex::decode(key).map_err(|_| VaultError::Malformed)?;
         let key = PublicKey::from_bytes(&bytes).map_err(|_| VaultError::Malformed)?;
         Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, certificate })
     }
@@ -117,12 +123,21 @@ pub struct Statement {
 }
 
 impl Statement {
-    pub(crate) fn make(key: &PublicKey, country: Country, now: Timestamp, seal: &SealKey) -> Result<Self, VaultError> {
+    pub(crate) fn make(
+        key: &PublicKey,
+        country: Country,
+        now: Timestamp,
+        seal: &SealKey,
+    ) -> Result<Self, VaultError> {
         let not_after = now.checked_add(LIFE).unwrap_or(now);
-        let hex: String = key.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let hex = hex::encode(key.to_bytes());
         let attestation = Attestation::SimulatedInProcess.name();
-        let text = format!("konfido-vault-key/1\n{hex}\n{country}\n{not_after}\n{attestation}");
-        let signed = cose::sign1(seal, text.as_bytes(), CONTEXT).map_err(|_| VaultError::Key("cannot be signed"))?;
+        let text = format!(
+            "konfido-vault-key/1\n{}\n{hex}\n{country}\n{not_after}\n{attestation}",
+            suite_name()
+        );
+        let signed = cose::sign1(seal, text.as_bytes(), CONTEXT)
+            .map_err(|_| VaultError::Key("cannot be signed"))?;
         Ok(Self { signed, certificate: seal.certificate().der().to_vec() })
     }
 
@@ -136,11 +151,20 @@ impl Statement {
 
     /// Reads [`Statement::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
+        if bytes.len() > MAX_STATEMENT {
+            return Err(VaultError::Malformed);
+        }
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or(VaultError::Malformed)?;
         let length = u32::from_be_bytes(*length) as usize;
         let signed = rest.get(..length).ok_or(VaultError::Malformed)?.to_vec();
         Ok(Self { signed, certificate: rest[length..].to_vec() })
     }
+}
+
+/// KEM, KDF and AEAD as IANA numbers them (RFC 9180 §7): `647a-0001-0002`.
+fn suite_name() -> String {
+    let [kem, kdf, aead] = SUITE;
+    format!("{kem:04x}-{kdf:04x}-{aead:04x}")
 }
 
 /// First half of the SHA-256 of a public key.
@@ -149,13 +173,8 @@ pub(crate) fn key_id(key: &[u8]) -> [u8; 16] {
     digest.as_ref()[..16].try_into().expect("because SHA-256 has 32 bytes")
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
-}
-
 const CONTEXT: &[u8] = b"konfido vault key 1";
 /// A peer looks at a key again after this time.
 const LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// A statement has some 4 kB: key in hexadecimal, signature, certificate.
+const MAX_STATEMENT: usize = 32 << 10;

@@ -9,6 +9,7 @@
 pub mod header;
 pub mod key;
 mod session;
+mod sessions;
 mod vault;
 
 pub use header::{Address, Header};

@@ -1,8 +1,12 @@
-//! One HPKE session: two directional AES-256-GCM keys and, for the receiver, a replay window.
+//! One HPKE session: an AES-256-GCM key for requests, one for each answer and, for the receiver, a
+//! replay window.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use hpke::aead::{AeadCtxR, AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
+
+use zeroize::Zeroizing;
 
 use crate::VaultError;
 use crate::key::XWing;
@@ -10,35 +14,63 @@ use crate::key::XWing;
 pub(crate) type Sender = AeadCtxS<AesGcm256, HkdfSha256, XWing>;
 pub(crate) type Receiver = AeadCtxR<AesGcm256, HkdfSha256, XWing>;
 
-/// Request and response key, exported from the HPKE context (RFC 9180 §9.8).
+/// What both ends export from the HPKE context (RFC 9180 §9.8).
 pub(crate) struct Keys {
     pub(crate) request: LessSafeKey,
-    pub(crate) response: LessSafeKey,
+    answers: Prk,
 }
 
 impl Keys {
     pub(crate) fn export(
         export: impl Fn(&[u8], &mut [u8]) -> Result<(), hpke::HpkeError>,
     ) -> Result<Self, VaultError> {
-        let key = |label: &[u8]| {
-            let mut bytes = [0; 32];
-            export(label, &mut bytes).map_err(|_| VaultError::Integrity)?;
-            let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| VaultError::Integrity)?;
-            bytes.fill(0);
-            Ok(LessSafeKey::new(key))
+        let secret = |label: &[u8]| {
+            let mut bytes = Zeroizing::new([0; 32]);
+            export(label, bytes.as_mut()).map_err(|_| VaultError::Integrity)?;
+            Ok(bytes)
         };
-        Ok(Self { request: key(b"konfido request key 1")?, response: key(b"konfido response key 1")? })
+        let request = secret(b"konfido request key 1")?;
+        let request =
+            UnboundKey::new(&AES_256_GCM, request.as_ref()).map_err(|_| VaultError::Integrity)?;
+        let answers = secret(b"konfido answer secret 1")?;
+        Ok(Self {
+            request: LessSafeKey::new(request),
+            answers: Prk::new_less_safe(HKDF_SHA256, answers.as_ref()),
+        })
+    }
+
+    /// The key of one answer, from a salt that is drawn for it (as RFC 9458 §4.4 does).
+    ///
+    /// One key for all answers of a session would not do: a receiver that forgot a session (its
+    /// table is bounded) opens a replayed request again, and a second answer under the same key and
+    /// number would give away both.
+    pub(crate) fn answer(&self, sequence: u64, salt: &[u8]) -> Result<LessSafeKey, VaultError> {
+        let sequence = sequence.to_be_bytes();
+        let info = [b"konfido answer key 1".as_slice(), &sequence, salt];
+        let key = self.answers.expand(&info, &AES_256_GCM).map_err(|_| VaultError::Integrity)?;
+        Ok(LessSafeKey::new(UnboundKey::from(key)))
     }
 }
 
-/// Seals in place and appends the tag. Every (key, sequence) is used once: the sender counts, and
-/// the receiver answers each accepted sequence number once.
-pub(crate) fn seal(key: &LessSafeKey, sequence: u64, aad: &[u8], plaintext: &mut Vec<u8>) -> Result<(), VaultError> {
-    key.seal_in_place_append_tag(nonce(sequence), Aad::from(aad), plaintext).map_err(|_| VaultError::Integrity)
+/// Seals in place and appends the tag. Every (key, sequence) is used once: the sender counts
+/// requests, and every answer has its own key.
+pub(crate) fn seal(
+    key: &LessSafeKey,
+    sequence: u64,
+    aad: &[u8],
+    plaintext: &mut Vec<u8>,
+) -> Result<(), VaultError> {
+    key.seal_in_place_append_tag(nonce(sequence), Aad::from(aad), plaintext)
+        .map_err(|_| VaultError::Integrity)
 }
 
 /// Opens in place and drops the tag.
-pub(crate) fn open(key: &LessSafeKey, sequence: u64, aad: &[u8], sealed: &mut Vec<u8>) -> Result<(), VaultError> {
+pub(crate) fn open(
+    key: &LessSafeKey,
+    sequence: u64,
+    aad: &[u8],
+    sealed: &mut Vec<u8>,
+) -> Result<(), VaultError> {
     let length = key
         .open_in_place(nonce(sequence), Aad::from(aad), sealed)
         .map_err(|_| VaultError::Integrity)?
@@ -73,7 +105,7 @@ impl Default for Window {
 impl Window {
     /// Marks a number as seen; refuses it when it was, or when it is too old to know.
     pub(crate) fn accept(&mut self, sequence: u64) -> Result<(), VaultError> {
-        if sequence == u64::MAX || sequence + WINDOW < self.next {
+        if sequence == u64::MAX || sequence.saturating_add(WINDOW) < self.next {
             return Err(VaultError::Replay);
         }
         if sequence >= self.next {
@@ -121,5 +153,25 @@ mod tests {
         }
         assert_eq!(window.accept(1_000_000 - WINDOW), Err(VaultError::Replay));
         assert_eq!(window.accept(u64::MAX), Err(VaultError::Replay));
+        window.accept(u64::MAX - 1).unwrap();
+        assert_eq!(window.accept(u64::MAX - 1), Err(VaultError::Replay), "the last number");
+        assert_eq!(window.accept(1_000_000), Err(VaultError::Replay));
+    }
+
+    #[test]
+    fn the_window_agrees_with_a_list_of_all_numbers() {
+        let (mut window, mut seen, mut newest) =
+            (Window::default(), std::collections::HashSet::new(), 0);
+        let mut random = 1_u64;
+        for _ in 0..100_000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let back = (random >> 33) % 6000;
+            let sequence = (newest + 40_u64).saturating_sub(back);
+            let fresh = sequence + WINDOW > newest && seen.insert(sequence);
+            assert_eq!(window.accept(sequence).is_ok(), fresh, "{sequence} after {newest}");
+            newest = newest.max(if fresh { sequence } else { 0 });
+        }
     }
 }

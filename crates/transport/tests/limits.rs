@@ -1,5 +1,7 @@
 //! What slow, greedy and dying peers get.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod world;
 
 use std::sync::Arc;

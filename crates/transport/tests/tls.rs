@@ -1,5 +1,7 @@
 //! Who gets a connection, and with which cryptography.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod world;
 
 use std::sync::Arc;

@@ -1,0 +1,92 @@
+//! How long sealing takes: `cargo run --release -p enclave --example seal_speed`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example")]
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use enclave::key::Statement;
+use enclave::{Address, Attestation, Recipient, Vault};
+use exchange::{Country, Transaction, TransactionId};
+use jiff::Timestamp;
+use trust::certificate::Anchors;
+use trust::seal::SealKey;
+
+fn main() {
+    let now = Timestamp::now();
+    let (from, to) = (Country::parse("ES").unwrap(), Country::parse("DK").unwrap());
+    let address =
+        Address { from, to, transaction: Transaction::Retrieve, txid: TransactionId([1; 16]) };
+    let (seal, anchors) = seal_key();
+    let bound = [0; 32];
+
+    let rounds = 200;
+    let mut first = 0;
+    for _ in 0..rounds {
+        let (es, dk) = (Vault::new(from), Vault::new(to));
+        let to = recipient(&dk, &seal, &anchors, now);
+        let began = Instant::now();
+        let (sealed, _) = es.seal_request(&to, address, &bound, b"first".to_vec(), now).unwrap();
+        dk.open_request(&Bytes::from(sealed), &bound).unwrap();
+        first += began.elapsed().as_micros();
+    }
+    println!(
+        "first message, seal + open (X-Wing encapsulation and decapsulation): {} us",
+        first / rounds
+    );
+
+    let (es, dk) = (Vault::new(from), Vault::new(to));
+    let to = recipient(&dk, &seal, &anchors, now);
+    for size in [1_000, 100_000, 1_000_000] {
+        let rounds = 2000;
+        let mut spent = 0;
+        for _ in 0..rounds {
+            let text = vec![7; size];
+            let began = Instant::now();
+            let (sealed, _) = es.seal_request(&to, address, &bound, text, now).unwrap();
+            let opened = dk.open_request(&Bytes::from(sealed), &bound).unwrap();
+            spent += began.elapsed().as_nanos();
+            assert_eq!(opened.plaintext.len(), size);
+        }
+        println!(
+            "{size} bytes in an established session, seal + open: {:.1} us",
+            spent as f64 / 1e3 / f64::from(rounds)
+        );
+    }
+
+    let rounds = 2000;
+    let mut spent = 0;
+    for _ in 0..rounds {
+        let (sealed, pending) = es.seal_request(&to, address, &bound, vec![7; 2_000], now).unwrap();
+        let reply = dk.open_request(&Bytes::from(sealed), &bound).unwrap().reply;
+        let text = vec![7; 100_000];
+        let began = Instant::now();
+        let answer = Vault::seal_response(reply, &bound, text).unwrap();
+        Vault::open_response(pending, &Bytes::from(answer), &bound).unwrap();
+        spent += began.elapsed().as_nanos();
+    }
+    println!(
+        "100000 bytes as an answer, seal + open: {:.1} us",
+        spent as f64 / 1e3 / f64::from(rounds)
+    );
+}
+
+fn recipient(vault: &Vault, seal: &SealKey, anchors: &Anchors, now: Timestamp) -> Recipient {
+    let statement = Statement::decode(&vault.publish(seal, now).unwrap().encode()).unwrap();
+    let country = Country::parse("DK").unwrap();
+    Recipient::verify(&statement, anchors, country, now, &[Attestation::SimulatedInProcess])
+        .unwrap()
+}
+
+fn seal_key() -> (SealKey, Anchors) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap();
+    let issuer = rcgen::Issuer::new(params, key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CountryName, "DK");
+    let leaf = params.signed_by(&key, &issuer).unwrap();
+    let seal = SealKey::from_pem(key.serialize_pem().as_bytes(), leaf.pem().as_bytes()).unwrap();
+    (seal, Anchors::from_pem(root.pem().as_bytes()).unwrap())
+}

@@ -1,0 +1,340 @@
+use super::*;
+use crate::sessions::MAX_SESSIONS;
+use exchange::{Transaction, TransactionId};
+use trust::certificate::Anchors;
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
+}
+
+fn seal_key() -> (SealKey, Anchors) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap();
+    let ca = rcgen::Issuer::new(params, key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CountryName, "DK");
+    let leaf = params.signed_by(&key, &ca).unwrap();
+    let seal = SealKey::from_pem(key.serialize_pem().as_bytes(), leaf.pem().as_bytes()).unwrap();
+    (seal, Anchors::from_pem(root.pem().as_bytes()).unwrap())
+}
+
+fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
+    let (seal, anchors) = seal_key();
+    let statement = Statement::decode(&vault.publish(&seal, now).unwrap().encode()).unwrap();
+    let accepted = [Attestation::SimulatedInProcess];
+    let verify = |country, now, accepted: &[Attestation]| {
+        Recipient::verify(&statement, &anchors, country, now, accepted)
+    };
+    assert!(verify(country("IT"), now, &accepted).is_err(), "another country");
+    assert!(
+        verify(country("DK"), now + SignedDuration::from_hours(25), &accepted).is_err(),
+        "expired"
+    );
+    assert!(verify(country("DK"), now, &[]).is_err(), "policy");
+    let (_, others) = seal_key();
+    assert!(
+        Recipient::verify(&statement, &others, country("DK"), now, &accepted).is_err(),
+        "unknown root"
+    );
+    verify(country("DK"), now, &accepted).unwrap()
+}
+
+fn address() -> Address {
+    let (from, to) = (country("ES"), country("DK"));
+    Address { from, to, transaction: Transaction::Retrieve, txid: TransactionId([1; 16]) }
+}
+
+#[test]
+fn requests_and_answers_open_once_and_only_unchanged() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let bound = [7; 32];
+    let (sealed, pending) =
+        es.seal_request(&to, address(), &bound, b"hello".to_vec(), now).unwrap();
+    let sealed = Bytes::from(sealed);
+    for at in 0..sealed.len() {
+        let mut tampered = sealed.to_vec();
+        tampered[at] ^= 1;
+        assert!(dk.open_request(&tampered.into(), &bound).is_err(), "byte {at}");
+    }
+    assert_eq!(
+        dk.open_request(&sealed, &[8; 32]).err(),
+        Some(VaultError::Integrity),
+        "other header"
+    );
+    let opened = dk.open_request(&sealed, &bound).unwrap();
+    assert_eq!(opened.plaintext, b"hello");
+    assert_eq!(opened.address, address());
+    assert_eq!(dk.open_request(&sealed, &bound).err(), Some(VaultError::Replay));
+    let answer =
+        Bytes::from(Vault::seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap());
+    let (_, other) = es.seal_request(&to, address(), &bound, b"next".to_vec(), now).unwrap();
+    assert!(Vault::open_response(other, &answer, &bound).is_err(), "answer to another request");
+    assert_eq!(Vault::open_response(pending, &answer, &bound).unwrap(), b"answer");
+}
+
+#[test]
+fn a_restarted_vault_says_that_the_key_is_unknown() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let (sealed, _) =
+        es.seal_request(&recipient(&dk, now), address(), &[0; 32], b"x".to_vec(), now).unwrap();
+    let restarted = Vault::new(country("DK"));
+    assert_eq!(
+        restarted.open_request(&sealed.into(), &[0; 32]).err(),
+        Some(VaultError::UnknownKey)
+    );
+}
+
+type Change = fn(&mut Header);
+
+#[test]
+fn each_field_of_the_header_is_bound() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let (sealed, _) =
+        es.seal_request(&recipient(&dk, now), address(), &[7; 32], b"hello".to_vec(), now).unwrap();
+    let changes: [(&str, Change); 9] = [
+        ("direction", |h| h.direction = Direction::Response),
+        ("from", |h| h.address.from = country("IT")),
+        ("to", |h| h.address.to = country("IT")),
+        ("transaction", |h| h.address.transaction = Transaction::Submit),
+        ("txid", |h| h.address.txid = TransactionId([2; 16])),
+        ("key id", |h| h.key_id[0] ^= 1),
+        ("session", |h| h.session[0] ^= 1),
+        ("sequence", |h| h.sequence += 1),
+        ("enc", |h| h.encapsulated[1119] ^= 1),
+    ];
+    let (header, at) = Header::decode(&sealed).unwrap();
+    for (name, change) in changes {
+        let mut changed = header.clone();
+        change(&mut changed);
+        let mut bytes = changed.encode();
+        bytes.extend_from_slice(&sealed[at..]);
+        assert!(dk.open_request(&bytes.into(), &[7; 32]).is_err(), "{name}");
+    }
+    // another enc that is well named: an own session of an attacker, which this is not sealed with
+    let mut changed = header.clone();
+    changed.encapsulated[0] ^= 1;
+    changed.session = key_id(&changed.encapsulated);
+    let bytes = [changed.encode(), sealed[at..].to_vec()].concat();
+    assert_eq!(dk.open_request(&bytes.into(), &[7; 32]).err(), Some(VaultError::Integrity));
+    for length in 0..sealed.len() {
+        assert!(
+            dk.open_request(&Bytes::copy_from_slice(&sealed[..length]), &[7; 32]).is_err(),
+            "cut at {length}"
+        );
+    }
+    assert_eq!(dk.receiving().count(), 0, "what does not open takes no place");
+    assert!(dk.open_request(&sealed.into(), &[7; 32]).is_ok());
+}
+
+#[test]
+fn answers_are_bound_to_their_request() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let ask = || {
+        let (sealed, pending) =
+            es.seal_request(&to, address(), &[0; 32], b"ask".to_vec(), now).unwrap();
+        (pending, dk.open_request(&sealed.into(), &[0; 32]).unwrap().reply)
+    };
+    let changes: [(&str, Change); 8] = [
+        ("direction", |h| h.direction = Direction::Request),
+        ("from", |h| h.address.from = country("IT")),
+        ("transaction", |h| h.address.transaction = Transaction::Submit),
+        ("txid", |h| h.address.txid = TransactionId([2; 16])),
+        ("session", |h| h.session[0] ^= 1),
+        ("sequence", |h| h.sequence += 1),
+        ("salt", |h| h.encapsulated[0] ^= 1),
+        ("shorter salt", |h| h.encapsulated.truncate(31)),
+    ];
+    for (name, change) in changes {
+        let (pending, reply) = ask();
+        let answer = Vault::seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
+        let (mut header, at) = Header::decode(&answer).unwrap();
+        change(&mut header);
+        let bytes = [header.encode(), answer[at..].to_vec()].concat();
+        assert!(Vault::open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
+    }
+    let (pending, reply) = ask();
+    let answer = Bytes::from(Vault::seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap());
+    assert_eq!(
+        Vault::open_response(pending, &answer, &[2; 32]),
+        Err(VaultError::Integrity),
+        "what stands beside it"
+    );
+}
+
+#[test]
+fn requests_may_overtake_each_other_within_the_window() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let seal =
+        || Bytes::from(es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0);
+    let early: Vec<Bytes> = (0..3).map(|_| seal()).collect();
+    for at in [2, 0] {
+        dk.open_request(&early[at], &[0; 32]).unwrap();
+    }
+    for _ in 3..4096 {
+        drop(seal());
+    }
+    let newest = seal();
+    assert!(dk.open_request(&newest, &[0; 32]).is_ok(), "number 4096");
+    assert_eq!(
+        dk.open_request(&early[0], &[0; 32]).err(),
+        Some(VaultError::Replay),
+        "left the window"
+    );
+    assert!(dk.open_request(&early[1], &[0; 32]).is_ok(), "number 1 is the oldest in the window");
+    assert_eq!(dk.open_request(&newest, &[0; 32]).err(), Some(VaultError::Replay));
+}
+
+#[test]
+fn threads_share_a_session_and_each_message_opens_once() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let sealed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let message =
+                        es.seal_request(&to, address(), &[0; 32], b"x".to_vec(), now).unwrap().0;
+                    sealed.lock().unwrap().push(Bytes::from(message));
+                }
+            });
+        }
+    });
+    let sealed = sealed.into_inner().unwrap();
+    let opened = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for message in &sealed {
+                    match dk.open_request(message, &[0; 32]) {
+                        Ok(_) => opened.fetch_add(1, Ordering::Relaxed),
+                        Err(error) => {
+                            assert_eq!(error, VaultError::Replay);
+                            0
+                        }
+                    };
+                }
+            });
+        }
+    });
+    assert_eq!(opened.into_inner(), 800, "the first messages race for one window");
+    assert_eq!(dk.receiving().count(), 1);
+}
+
+#[test]
+fn a_session_ends_by_age_by_count_and_with_the_key() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let session = |to: &Recipient, now| {
+        let sealed = es.seal_request(to, address(), &[0; 32], Vec::new(), now).unwrap().0;
+        Header::decode(&sealed).unwrap().0.session
+    };
+    let first = session(&to, now);
+    assert_eq!(first, session(&to, now + MAX_AGE - SignedDuration::from_secs(1)));
+    let second = session(&to, now + MAX_AGE);
+    assert_ne!(first, second, "age");
+    es.sending.lock().unwrap()[&country("DK")].next.store(MAX_MESSAGES, Ordering::Relaxed);
+    let third = session(&to, now + MAX_AGE);
+    assert_ne!(second, third, "count");
+    let renewed = recipient(&Vault::new(country("DK")), now);
+    assert_ne!(third, session(&renewed, now + MAX_AGE), "key");
+    assert_eq!(es.sending.lock().unwrap().len(), 1, "one session a country");
+    let late =
+        es.seal_request(&to, address(), &[0; 32], Vec::new(), now + SignedDuration::from_hours(24));
+    assert_eq!(late.err(), Some(VaultError::Key("statement has expired")));
+}
+
+#[test]
+fn a_forgotten_session_never_answers_twice_under_one_key() {
+    let now = Timestamp::now();
+    let dk = Vault::new(country("DK"));
+    let to = recipient(&dk, now);
+    let send = |es: &Vault| {
+        Bytes::from(es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0)
+    };
+    let first = send(&Vault::new(country("ES")));
+    let reply = dk.open_request(&first, &[0; 32]).unwrap().reply;
+    for _ in 0..MAX_SESSIONS {
+        dk.open_request(&send(&Vault::new(country("ES"))), &[0; 32]).unwrap();
+    }
+    assert_eq!(dk.receiving().count(), MAX_SESSIONS, "bounded");
+    let again = dk.open_request(&first, &[0; 32]).unwrap().reply;
+    let answer = |reply| {
+        let sealed = Vault::seal_response(reply, &[0; 32], vec![0; 64]).unwrap();
+        let (header, at) = Header::decode(&sealed).unwrap();
+        (header.sequence, sealed[at..].to_vec())
+    };
+    let (one, two) = (answer(reply), answer(again));
+    assert_eq!(one.0, two.0);
+    assert_ne!(one.1, two.1, "the same key stream would show");
+}
+
+#[test]
+fn a_hundred_thousand_messages_leave_nothing_behind() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let resident = || {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+    };
+    let mut before = 0;
+    for count in 0..100_000 {
+        if count == 10_000 {
+            before = resident();
+        }
+        let (sealed, pending) =
+            es.seal_request(&to, address(), &[0; 32], vec![0; 64], now).unwrap();
+        let opened = dk.open_request(&sealed.into(), &[0; 32]).unwrap();
+        let answer = Vault::seal_response(opened.reply, &[0; 32], opened.plaintext).unwrap();
+        Vault::open_response(pending, &answer.into(), &[0; 32]).unwrap();
+    }
+    assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
+    assert_eq!((dk.receiving().count(), es.sending.lock().unwrap().len()), (1, 1));
+}
+
+/// The crate's own receiver is the judge: what we seal opens with keys that it exports.
+#[test]
+fn the_hpke_crate_exports_the_same_request_key() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let (sealed, _) =
+        es.seal_request(&recipient(&dk, now), address(), &[7; 32], b"hello".to_vec(), now).unwrap();
+    let (header, at) = Header::decode(&sealed).unwrap();
+    let enc = <XWing as Kem>::EncappedKey::from_bytes(&header.encapsulated).unwrap();
+    let context: Receiver = hpke::setup_receiver(&OpModeR::Base, &dk.private, &enc, INFO).unwrap();
+    let mut key = [0; 32];
+    context.export(b"konfido request key 1", &mut key).unwrap();
+    let key = aws_lc_rs::aead::UnboundKey::new(&aws_lc_rs::aead::AES_256_GCM, &key).unwrap();
+    let nonce = aws_lc_rs::aead::Nonce::assume_unique_for_key([0; 12]);
+    let mut text = sealed[at..].to_vec();
+    let bound = aws_lc_rs::aead::Aad::from([&sealed[..at], &[7; 32]].concat());
+    let text =
+        aws_lc_rs::aead::LessSafeKey::new(key).open_in_place(nonce, bound, &mut text).unwrap();
+    assert_eq!(text, b"hello");
+}
+
+/// The first test vector of draft-connolly-cfrg-xwing-kem.
+#[test]
+fn x_wing_gives_the_drafts_answers() {
+    let lines: Vec<Vec<u8>> =
+        include_str!("x-wing-vector.txt").lines().map(|line| hex::decode(line).unwrap()).collect();
+    let [seed, public, encapsulated, shared] = lines.as_slice() else { panic!("four lines") };
+    let private = <XWing as Kem>::PrivateKey::from_bytes(seed).unwrap();
+    assert_eq!(XWing::sk_to_pk(&private).to_bytes().as_slice(), public);
+    let enc = <XWing as Kem>::EncappedKey::from_bytes(encapsulated).unwrap();
+    assert_eq!(XWing::decap(&private, None, &enc).unwrap().0.as_slice(), shared);
+}
