@@ -116,7 +116,9 @@ impl Secrets {
     /// Whether the other side's values are these: it recomputes them from the message that it sees.
     pub fn agree_with(&self, values: &[(Field, String)]) -> bool {
         self.0.len() == values.len()
-            && values.iter().all(|(field, value)| self.0.iter().any(|(f, _, v)| f == field && v == value))
+            && values
+                .iter()
+                .all(|(field, value)| self.0.iter().any(|(f, _, v)| f == field && v == value))
     }
 
     /// Salts and values, to travel inside a sealed message or rest in a vault.

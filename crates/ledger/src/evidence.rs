@@ -249,9 +249,18 @@ impl Settled {
     }
 }
 
-fn check_signer(certificate: &Certificate, country: Country, anchors: &Anchors, at: Timestamp) -> Result<(), EvidenceError> {
+fn check_signer(
+    certificate: &Certificate,
+    country: Country,
+    anchors: &Anchors,
+    at: Timestamp,
+) -> Result<(), EvidenceError> {
     let leads = anchors.verify(certificate, &[], Usage::Seal, at).is_ok();
-    if leads && certificate.country() == Some(country) { Ok(()) } else { Err(EvidenceError::Signer) }
+    if leads && certificate.country() == Some(country) {
+        Ok(())
+    } else {
+        Err(EvidenceError::Signer)
+    }
 }
 
 fn encode(statement: &impl Serialize) -> Result<Vec<u8>, EvidenceError> {

@@ -1,5 +1,10 @@
 //! Storage port of the evidence: what must be durable, and when.
 
+#[doc(hidden)]
+pub mod conformance;
+#[doc(hidden)]
+pub mod memory;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -114,4 +119,17 @@ pub trait Journal: Send + Sync {
 
     /// Forgets replay keys that expired, in one bounded slice; returns how many went.
     fn forget_replays(&self, now: Timestamp) -> Durable<'_, usize>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_double_keeps_the_promises() {
+        let journal = memory::Memory::default();
+        let mut run = Box::pin(conformance::run(&journal));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(run.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(()))));
+    }
 }

@@ -89,11 +89,17 @@ impl Receipt {
         fields: &[Field],
     ) -> Result<Self, ReceiptError> {
         if index >= log.size() {
-            return Err(ReceiptError::Log("the record is not in the log yet; try again in a second"));
+            return Err(ReceiptError::Log(
+                "the record is not in the log yet; try again in a second",
+            ));
         }
         let shown = fields.iter().filter_map(|field| {
             let (salt, value) = secrets.disclose(*field)?;
-            Some(Disclosure { field: field.name().to_owned(), salt: STANDARD.encode(salt), value: value.to_owned() })
+            Some(Disclosure {
+                field: field.name().to_owned(),
+                salt: STANDARD.encode(salt),
+                value: value.to_owned(),
+            })
         });
         Ok(Self {
             format: FORMAT.to_owned(),
@@ -112,7 +118,8 @@ impl Receipt {
 /// Checks a receipt with the roots that the reader trusts, and nothing else.
 pub fn verify(bytes: &[u8], anchors: &Anchors) -> Result<Report, ReceiptError> {
     let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-    let receipt: Receipt = serde_json::from_slice(bytes).map_err(|e| ReceiptError::Malformed(e.to_string()))?;
+    let receipt: Receipt =
+        serde_json::from_slice(bytes).map_err(|e| ReceiptError::Malformed(e.to_string()))?;
     if receipt.format != FORMAT {
         return Err(malformed("unknown format"));
     }
@@ -120,7 +127,8 @@ pub fn verify(bytes: &[u8], anchors: &Anchors) -> Result<Report, ReceiptError> {
     let signed = decode(&receipt.statement)?;
     let mut certificates = Vec::new();
     for pem in &receipt.certificates {
-        let parsed = Certificate::from_pem(pem.as_bytes()).map_err(|e| ReceiptError::Malformed(e.to_string()))?;
+        let parsed = Certificate::from_pem(pem.as_bytes())
+            .map_err(|e| ReceiptError::Malformed(e.to_string()))?;
         certificates.extend(parsed);
     }
     let signers: Vec<&Certificate> = certificates.iter().collect();
@@ -128,7 +136,10 @@ pub fn verify(bytes: &[u8], anchors: &Anchors) -> Result<Report, ReceiptError> {
     let mut findings = vec![
         ("exchange", settled.statement.txid.clone()),
         ("transaction", settled.statement.transaction.clone()),
-        ("countries", format!("{} asked {}", settled.statement.requester, settled.statement.provider)),
+        (
+            "countries",
+            format!("{} asked {}", settled.statement.requester, settled.statement.provider),
+        ),
         ("outcome", settled.statement.outcome.clone()),
     ];
     findings.extend(signers.iter().map(|c| ("signed by", c.subject().to_owned())));
@@ -140,13 +151,18 @@ pub fn verify(bytes: &[u8], anchors: &Anchors) -> Result<Report, ReceiptError> {
         .ok_or(ReceiptError::Log("the checkpoint is not signed by the log's key"))?;
     let mut proof = Vec::new();
     for hash in &receipt.proof {
-        proof.push(decode(hash)?.try_into().map_err(|_| malformed("a proof hash has another length"))?);
+        proof.push(
+            decode(hash)?.try_into().map_err(|_| malformed("a proof hash has another length"))?,
+        );
     }
     let root = root_of_inclusion(leaf_hash(&signed), receipt.index, checkpoint.size, &proof);
     if root != Some(checkpoint.root) {
         return Err(ReceiptError::Log("the proof does not lead to the checkpoint's root"));
     }
-    findings.push(("in the log", format!("{}, entry {} of {}", checkpoint.origin, receipt.index, checkpoint.size)));
+    findings.push((
+        "in the log",
+        format!("{}, entry {} of {}", checkpoint.origin, receipt.index, checkpoint.size),
+    ));
     for shown in &receipt.disclosed {
         let wrong = || ReceiptError::Disclosure(shown.field.clone());
         let field = Field::of(&shown.field).ok_or_else(wrong)?;

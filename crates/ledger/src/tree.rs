@@ -42,7 +42,11 @@ pub(crate) fn root<S: Subtrees>(tree: &mut S, from: u64, to: u64) -> Result<Hash
 }
 
 /// Inclusion proof of leaf `index` in the tree of `size` leaves (RFC 6962 §2.1.1).
-pub(crate) fn inclusion<S: Subtrees>(tree: &mut S, index: u64, size: u64) -> Result<Vec<Hash>, S::Error> {
+pub(crate) fn inclusion<S: Subtrees>(
+    tree: &mut S,
+    index: u64,
+    size: u64,
+) -> Result<Vec<Hash>, S::Error> {
     let mut path = Vec::new();
     let (mut from, mut to) = (0, size);
     while to - from > 1 {
@@ -82,6 +86,83 @@ pub(crate) fn root_of_inclusion(leaf: Hash, index: u64, size: u64, path: &[Hash]
         last /= 2;
     }
     (last == 0).then_some(hash)
+}
+
+/// Whether an inclusion proof shows that `leaf` stands at `index` of the tree with this root.
+pub fn verify_inclusion(
+    leaf: &[u8],
+    index: u64,
+    size: u64,
+    root: [u8; 32],
+    path: &[[u8; 32]],
+) -> bool {
+    root_of_inclusion(leaf_hash(leaf), index, size, path) == Some(root)
+}
+
+/// Consistency proof from the tree of `old` leaves to that of `size` (RFC 6962 §2.1.2).
+pub(crate) fn consistency<S: Subtrees>(
+    tree: &mut S,
+    old: u64,
+    size: u64,
+) -> Result<Vec<Hash>, S::Error> {
+    let mut path = Vec::new();
+    if old == 0 {
+        return Ok(path);
+    }
+    let (mut from, mut to, mut whole) = (0, size, true);
+    while old != to {
+        let middle = from + split(to - from);
+        if old <= middle {
+            path.push(root(tree, middle, to)?);
+            to = middle;
+        } else {
+            path.push(root(tree, from, middle)?);
+            from = middle;
+            whole = false;
+        }
+    }
+    if !whole {
+        path.push(root(tree, from, to)?);
+    }
+    path.reverse();
+    Ok(path)
+}
+
+/// Whether a consistency proof shows that the old tree is the beginning of the new one (RFC 9162 §2.1.4.2).
+pub fn verify_consistency(old: (u64, [u8; 32]), new: (u64, [u8; 32]), path: &[[u8; 32]]) -> bool {
+    let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size == 0 {
+        return path.is_empty() && old_root == empty_root();
+    }
+    if old_size >= new_size {
+        return old == new && path.is_empty();
+    }
+    let (mut at, mut last) = (old_size - 1, new_size - 1);
+    while at % 2 == 1 {
+        (at, last) = (at / 2, last / 2);
+    }
+    let (first, rest) = match path.split_first() {
+        None => return false,
+        Some(_) if old_size.is_power_of_two() => (old_root, path),
+        Some((first, rest)) => (*first, rest),
+    };
+    let (mut old_hash, mut new_hash) = (first, first);
+    for sibling in rest {
+        if last == 0 {
+            return false;
+        }
+        if at % 2 == 1 || at == last {
+            old_hash = node_hash(sibling, &old_hash);
+            new_hash = node_hash(sibling, &new_hash);
+            while at.is_multiple_of(2) && at != 0 {
+                (at, last) = (at / 2, last / 2);
+            }
+        } else {
+            new_hash = node_hash(&new_hash, sibling);
+        }
+        (at, last) = (at / 2, last / 2);
+    }
+    last == 0 && old_hash == old_root && new_hash == new_root
 }
 
 /// Largest power of two below `size`.

@@ -1,0 +1,131 @@
+//! What every journal must do. An adapter's test calls [`run`] with an empty journal of its own.
+
+use exchange::{Country, Side, Transaction, TransactionId};
+use jiff::Timestamp;
+
+use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step};
+
+/// Runs all of it; panics where the journal breaks a promise.
+pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
+    replays_change_nothing(journal).await?;
+    rows_advance_and_never_go_back(journal).await?;
+    places_are_given_once(journal).await?;
+    receipts_wait_until_delivered(journal).await
+}
+
+async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalError> {
+    let now = Timestamp::UNIX_EPOCH;
+    let later = now + jiff::SignedDuration::from_secs(60);
+    let step = |number, digest, expires| Step {
+        replay: Some(ReplayKey { digest: [digest; 32], expires }),
+        rows: vec![Row { state: State::Asked, ..settled_row(number) }],
+    };
+    assert_eq!(journal.commit(step(9000, 1, now)).await?, Outcome::Recorded);
+    assert_eq!(journal.commit(step(9001, 1, later)).await?, Outcome::Replayed);
+    assert!(journal.row(txid(9001), Side::B).await?.is_none(), "a replayed step leaves no row");
+    assert_eq!(journal.commit(step(9001, 2, later)).await?, Outcome::Recorded);
+    assert_eq!(journal.forget_replays(later).await?, 1, "the expired key goes, the other stays");
+    assert_eq!(journal.commit(step(9002, 2, later)).await?, Outcome::Replayed);
+    assert_eq!(journal.commit(step(9002, 1, later)).await?, Outcome::Recorded);
+    Ok(())
+}
+
+async fn rows_advance_and_never_go_back(journal: &dyn Journal) -> Result<(), JournalError> {
+    let settled = settled_row(1);
+    let steps = [
+        (State::Asked, b"".to_vec()),
+        (State::Answered, b"half".to_vec()),
+        (State::Settled, settled.statement.clone()),
+    ];
+    for (state, statement) in steps {
+        let row = Row { state, statement, ..settled.clone() };
+        journal.commit(Step { replay: None, rows: vec![row] }).await?;
+        assert_eq!(journal.row(settled.txid, Side::B).await?.map(|row| row.state), Some(state));
+    }
+    let back = Row { state: State::Asked, statement: b"other".to_vec(), ..settled.clone() };
+    journal.commit(Step { replay: None, rows: vec![back] }).await?;
+    let found = journal.row(settled.txid, Side::B).await?.expect("because it was committed");
+    assert_eq!(
+        (found.state, &found.statement),
+        (State::Settled, &settled.statement),
+        "settled stays"
+    );
+    let same = |a: &Row, b: &Row| {
+        (a.txid, a.side, a.transaction, a.requester, a.provider, a.at)
+            == (b.txid, b.side, b.transaction, b.requester, b.provider, b.at)
+            && (&a.request, &a.secrets, &a.peer_certificate)
+                == (&b.request, &b.secrets, &b.peer_certificate)
+    };
+    assert!(same(&found, &settled), "every column comes back");
+    assert!(
+        journal.row(settled.txid, Side::A).await?.is_none(),
+        "the other side of the same exchange is another row"
+    );
+    assert_eq!(journal.newest(1).await?.len(), 1);
+    Ok(())
+}
+
+async fn places_are_given_once(journal: &dyn Journal) -> Result<(), JournalError> {
+    let first = journal.sequence(0, 100).await?;
+    assert_eq!(first, [(0, settled_row(1).statement)], "only what is settled has a place");
+    let mut rows: Vec<Row> = (2..12).map(settled_row).collect();
+    rows.push(Row { state: State::Answered, ..settled_row(12) });
+    journal.commit(Step { replay: None, rows }).await?;
+    let some = journal.sequence(1, 4).await?;
+    let indices: Vec<u64> = some.iter().map(|(index, _)| *index).collect();
+    assert_eq!(indices, [1, 2, 3, 4], "at most the limit");
+    let again = journal.sequence(1, 100).await?;
+    assert_eq!(again[..4], some, "a place that was given stays");
+    assert!(again.iter().map(|(index, _)| *index).eq(1..11), "and the rest follows without a gap");
+    assert_eq!(journal.sequence(1, 100).await?, again);
+    assert!(journal.sequence(11, 100).await?.is_empty());
+    let found = journal.row(txid(2), Side::B).await?.and_then(|row| row.index);
+    assert!(
+        found.is_some_and(|index| again.contains(&(index, settled_row(2).statement))),
+        "the row knows its place"
+    );
+    Ok(())
+}
+
+async fn receipts_wait_until_delivered(journal: &dyn Journal) -> Result<(), JournalError> {
+    let rows = (20..23).map(|number| Row { undelivered: true, ..settled_row(number) }).collect();
+    journal.commit(Step { replay: None, rows }).await?;
+    let provider = settled_row(20).provider;
+    assert!(
+        journal.undelivered(settled_row(20).requester, 10).await?.is_empty(),
+        "nothing for another country"
+    );
+    assert_eq!(journal.undelivered(provider, 2).await?.len(), 2);
+    assert_eq!(journal.undelivered(provider, 10).await?.len(), 3);
+    journal.delivered(vec![txid(20), txid(22)]).await?;
+    let left: Vec<_> =
+        journal.undelivered(provider, 10).await?.into_iter().map(|row| row.txid).collect();
+    assert_eq!(left, [txid(21)]);
+    Ok(())
+}
+
+/// A settled row of ours as requester, different for each number.
+pub fn settled_row(number: u16) -> Row {
+    let country = |text| Country::parse(text).expect("because it has two letters");
+    Row {
+        txid: txid(number),
+        side: Side::B,
+        transaction: Transaction::Retrieve,
+        requester: country("ES"),
+        provider: country("DK"),
+        state: State::Settled,
+        request: b"request".to_vec(),
+        statement: format!("statement {number}").into_bytes(),
+        secrets: b"secrets".to_vec(),
+        peer_certificate: b"certificate".to_vec(),
+        undelivered: false,
+        at: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::from(number)),
+        index: None,
+    }
+}
+
+fn txid(number: u16) -> TransactionId {
+    let mut bytes = [0; 16];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    TransactionId(bytes)
+}
