@@ -8,6 +8,7 @@
 
 pub mod background;
 pub mod inbound;
+pub mod listeners;
 pub mod message;
 pub mod metrics;
 pub mod national;

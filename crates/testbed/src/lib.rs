@@ -9,5 +9,6 @@
 pub mod assertions;
 pub mod documents;
 pub mod pki;
+pub mod portal;
 pub mod seed;
 pub mod world;

@@ -1,0 +1,122 @@
+//! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
+//! `run` does the same first. Each fault points at the line that names the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use exchange::Country;
+use jiff::Timestamp;
+use transport::tls::{ClientTls, Identity, ServerTls};
+use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
+use trust::seal::SealKey;
+
+use crate::config::{At, Config, ConfigError, Faults, Pair};
+
+/// The contents of the files that a configuration names. No `Debug`: keys.
+pub struct Files {
+    /// TLS client.
+    pub consumer: Identity,
+    /// TLS server.
+    pub provider: Identity,
+    /// Seal key and chain, PEM.
+    pub seal: (Vec<u8>, Vec<u8>),
+    /// Roots of seal certificates, PEM.
+    pub seal_roots: Vec<u8>,
+}
+
+/// A configuration with its files.
+pub fn load(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
+    let text = fs::read_to_string(file).map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
+    let config = Config::parse(file, &text)?;
+    let files = files(&config, now)?;
+    Ok((config, files))
+}
+
+/// Reads and checks the files; all faults at once.
+pub fn files(config: &Config, now: Timestamp) -> Result<Files, ConfigError> {
+    let faults = Faults::default();
+    let found = inspect(config, now, &faults);
+    match found {
+        Some(files) if faults.is_empty() => Ok(files),
+        _ => Err(ConfigError::new(&config.source, faults)),
+    }
+}
+
+fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
+    let tls_anchors = anchors(&config.tls.roots, faults);
+    let crls = config.tls.crls.as_ref().map(|at| bytes(at, faults));
+    let seal_anchors = anchors(&config.seal_roots, faults);
+    let asked = |usage, anchors: &Option<(Vec<u8>, Anchors)>, pair: &Pair| {
+        leaf(pair, usage, anchors.as_ref().map(|(_, a)| a), config.country, now, faults)
+    };
+    let consumer = asked(Usage::TlsClient, &tls_anchors, &config.tls.consumer);
+    let provider = asked(Usage::TlsServer, &tls_anchors, &config.tls.provider);
+    let seal = asked(Usage::Seal, &seal_anchors, &config.seal);
+    if let Some((key, chain)) = &seal {
+        fits(&config.seal, SealKey::from_pem(key, chain), faults);
+    }
+    let mut roots = tls_anchors?.0;
+    for list in crls.into_iter().flatten() {
+        roots.push(b'\n');
+        roots.extend(list);
+    }
+    let identity = |(key, chain)| Identity { chain, key, roots: roots.clone() };
+    let consumer = consumer.map(identity).inspect(|id| fits(&config.tls.consumer, ClientTls::new(id), faults));
+    let provider = provider.map(identity).inspect(|id| fits(&config.tls.provider, ServerTls::new(id), faults));
+    Some(Files { consumer: consumer?, provider: provider?, seal: seal?, seal_roots: seal_anchors?.0 })
+}
+
+fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {
+    if let Err(error) = made {
+        faults.add(&pair.key.span, format!("key and certificate cannot be used: {error}"), None);
+    }
+}
+
+fn bytes(at: &At<PathBuf>, faults: &Faults) -> Option<Vec<u8>> {
+    fs::read(&at.value)
+        .map_err(|e| faults.add(&at.span, format!("cannot read {}: {e}", at.value.display()), None))
+        .ok()
+}
+
+fn anchors(at: &At<PathBuf>, faults: &Faults) -> Option<(Vec<u8>, Anchors)> {
+    let pem = bytes(at, faults)?;
+    match Anchors::from_pem(&pem) {
+        Ok(anchors) => Some((pem, anchors)),
+        Err(error) => {
+            faults.add(&at.span, format!("no roots: {error}"), Some("PEM, one CERTIFICATE block a root"));
+            None
+        }
+    }
+}
+
+/// Key and chain, after the leaf was looked at.
+fn leaf(
+    pair: &Pair,
+    usage: Usage,
+    anchors: Option<&Anchors>,
+    country: Country,
+    now: Timestamp,
+    faults: &Faults,
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (key, chain) = (bytes(&pair.key, faults), bytes(&pair.certificate, faults));
+    let chain = chain?;
+    let span = &pair.certificate.span;
+    let parsed = Certificate::from_pem(&chain).and_then(|all| if all.is_empty() { Err(CertificateError::Empty) } else { Ok(all) });
+    let parsed = parsed.map_err(|e| faults.add(span, format!("no certificate: {e}"), None)).ok()?;
+    let first = &parsed[0];
+    if now < first.not_before() {
+        faults.add(span, format!("certificate is valid only from {}", first.not_before()), None);
+    } else if now > first.not_after() {
+        faults.add(span, format!("certificate expired at {}", first.not_after()), Some("renew it; peers refuse it"));
+    } else if let Some(Err(error)) = anchors.map(|anchors| anchors.verify(first, &parsed[1..], usage, now)) {
+        faults.add(span, format!("certificate does not lead to the roots: {error}"), None);
+    }
+    if first.country() != Some(country) {
+        let found = first.country().map_or_else(|| "none".to_owned(), |c| c.to_string());
+        faults.add(span, format!("certificate is of country {found}, the node of {country}"), Some("the subject's C must be the node's country"));
+    }
+    Some((key?, chain))
+}
+
+#[cfg(test)]
+mod tests;

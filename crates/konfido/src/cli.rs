@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use exchange::Side;
+
+/// Cross-border health data exchange between countries that prove what they did.
+#[derive(Debug, Parser)]
+#[command(name = "konfido", version, arg_required_else_help = true, after_help = TOP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const TOP: &str = "Examples:
+  konfido demo                            three countries on this machine, and a story
+  konfido check --config konfido.toml     is everything there, and does it fit?
+  konfido run --config konfido.toml       serve one country";
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves one country until SIGTERM; SIGHUP reads the TLS certificates again
+    #[command(after_help = "Example:\n  konfido run --config /etc/konfido/konfido.toml")]
+    Run(ConfigArg),
+    /// Plays Denmark, Spain and Italy on loopback, then keeps running
+    #[command(after_help = "Examples:\n  konfido demo\n  konfido demo --once --dir /tmp/circle")]
+    Demo {
+        /// Ends after the story: 0 only if every step held
+        #[arg(long)]
+        once: bool,
+        /// Keeps certificates, databases and logs here instead of in a temporary folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Checks a configuration and the files that it names
+    #[command(after_help = "Example:\n  konfido check --config konfido.toml")]
+    Check(ConfigArg),
+    /// Checks an exported receipt, without any server
+    #[command(after_help = "Example:\n  konfido verify receipt.json --roots ca.pem")]
+    Verify {
+        /// The receipt
+        file: PathBuf,
+        /// Roots of seal certificates that you trust, PEM
+        #[arg(long, value_name = "PEM")]
+        roots: PathBuf,
+    },
+    /// The built-in national store
+    #[command(subcommand)]
+    Documents(Documents),
+    /// Evidence of this node's exchanges
+    #[command(subcommand)]
+    Evidence(Evidence),
+    /// Measurements
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArg {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "konfido.toml")]
+    pub config: PathBuf,
+}
+
+/// `konfido documents`.
+#[derive(Debug, Subcommand)]
+pub enum Documents {
+    /// Adds or replaces patients and documents, all or nothing
+    #[command(after_help = "Example:\n  konfido documents import ./import --config konfido.toml\n\n\
+        DIR/patients.toml has one [[patient]] each, DIR/documents/*.xml are CDA documents.")]
+    Import {
+        /// Folder with patients.toml and documents/
+        dir: PathBuf,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+/// `konfido evidence`.
+#[derive(Debug, Subcommand)]
+pub enum Evidence {
+    /// Lists the newest exchanges, newest first, separated by tabs
+    #[command(after_help = "Example:\n  konfido evidence list --limit 5")]
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Writes the receipt of one exchange to stdout
+    #[command(after_help = "Example:\n  konfido evidence export 0f3c… --show patient > receipt.json")]
+    Export {
+        /// Exchange number
+        txid: String,
+        /// Our side of it; needed only when we were both
+        #[arg(long)]
+        side: Option<SideArg>,
+        /// Field to show in clear; may be repeated. Nothing is shown unless asked for
+        #[arg(long, value_name = "FIELD")]
+        show: Vec<String>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+/// Which end of an exchange.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SideArg {
+    /// Country of affiliation: answered
+    A,
+    /// Country of treatment: asked
+    B,
+}
+
+impl From<SideArg> for Side {
+    fn from(side: SideArg) -> Self {
+        match side {
+            SideArg::A => Self::A,
+            SideArg::B => Self::B,
+        }
+    }
+}
+
+/// `konfido bench`.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Retrieves documents through two nodes
+    #[command(after_help = "Example:\n  konfido bench exchange --clients 300 --seconds 20")]
+    Exchange(BenchExchange),
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BenchExchange {
+    /// Concurrent clients
+    #[arg(long, default_value_t = 300)]
+    pub clients: usize,
+    /// How long to measure
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
+    /// Size of the document
+    #[arg(long, default_value_t = 100_000)]
+    pub bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_examples_parse() {
+        Cli::command().debug_assert();
+        for line in [
+            "konfido demo --once --dir /tmp/circle",
+            "konfido check --config konfido.toml",
+            "konfido verify receipt.json --roots ca.pem",
+            "konfido documents import ./import --config konfido.toml",
+            "konfido evidence list --limit 5",
+            "konfido evidence export 0f3c --show patient --side b",
+            "konfido bench exchange --clients 300 --seconds 20",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["konfido", "verify", "receipt.json"]).is_err(), "roots are never assumed");
+    }
+}

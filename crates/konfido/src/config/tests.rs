@@ -1,0 +1,67 @@
+use super::*;
+
+const GOOD: &str = include_str!("../../../../konfido.example.toml");
+
+fn messages(text: &str) -> Vec<String> {
+    let error = Config::parse(Path::new("/etc/konfido/konfido.toml"), text).expect_err("because it has faults");
+    error.faults().iter().map(|fault| fault.message.clone()).collect()
+}
+
+#[test]
+fn the_example_holds_and_paths_are_relative_to_it() {
+    let config = Config::parse(Path::new("/etc/konfido/konfido.toml"), GOOD).unwrap();
+    assert_eq!(config.country.as_str(), "DK");
+    assert_eq!(config.tls.roots.value, Path::new("/etc/konfido/tls/roots.pem"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/konfido"));
+    let peers: Vec<_> = config.peers.iter().map(|p| (p.country.to_string(), p.konfido, p.allow_plain)).collect();
+    assert_eq!(peers, [("ES".to_owned(), true, false), ("IT".to_owned(), false, true)]);
+    assert!(config.openncp.is_none() && !config.json_log);
+}
+
+#[test]
+fn every_contradiction_is_told() {
+    let table: &[(&str, &str, &str)] = &[
+        ("country = \"DK\"", "country = \"DNK\"", "country is not two letters"),
+        ("country = \"DK\"", "", "[node] has no country"),
+        ("country = \"DK\"", "country = 7", "country is not two letters"),
+        ("[node]", "[node]\ncuntry = 1", "[node] has no setting cuntry"),
+        ("[node]", "[noode]\n[node]", "the file has no setting noode"),
+        ("admin = \"127.0.0.1:9090\"", "admin = \"0.0.0.0:9090\"", "open to the network"),
+        ("admin = \"127.0.0.1:9090\"", "admin = \"127.0.0.1:8443\"", "the same address"),
+        ("admin = \"127.0.0.1:9090\"", "admin = \"localhost\"", "admin is not an address"),
+        ("log = \"text\"", "log = \"xml\"", "xml is not known here"),
+        ("connector = \"store\"", "connector = \"openncp\"", "[national] has no url"),
+        ("connector = \"store\"", "connector = \"store\"\nurl = \"https://a:1\"", "has no url"),
+        ("allow_plain = true", "allow_plain = false", "can only be spoken to plainly"),
+        ("allow_plain = true", "", "can only be spoken to plainly"),
+        ("country = \"IT\"", "country = \"ES\"", "ES is a peer already"),
+        ("country = \"IT\"", "country = \"DK\"", "not its own peer"),
+        ("https://ncp.example.es:8443", "http://ncp.example.es:8443", "https://host:port"),
+        ("https://ncp.example.es:8443", "https://ncp.example.es", "https://host:port"),
+        ("https://ncp.example.es:8443", "https://ncp.example.es:8443/x", "https://host:port"),
+        ("connections = 2048", "connections = 0", "connections is not a whole number"),
+        ("[ledger]", "[ledger]\norigin = \"two words\"", "origin is empty"),
+        ("[seal]", "[seal", ""),
+    ];
+    for (from, to, expected) in table {
+        assert!(GOOD.contains(from), "{from}");
+        let found = messages(&GOOD.replacen(from, to, 1));
+        assert!(found.iter().any(|message| message.contains(expected)), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_line_and_caret() {
+    let text = GOOD
+        .replacen("country = \"DK\"", "country = \"DNK\"", 1)
+        .replacen("connections", "conections", 1)
+        .replacen("https://ncp.example.es:8443", "ftp://x", 1);
+    assert_eq!(messages(&text).len(), 3);
+    let error = Config::parse(Path::new("konfido.toml"), &text).unwrap_err();
+    let mut shown = String::new();
+    let theme = miette::GraphicalTheme::unicode_nocolor();
+    miette::GraphicalReportHandler::new_themed(theme).render_report(&mut shown, &error).unwrap();
+    for part in ["3 faults", "konfido.toml:", "country = \"DNK\"", "did you mean connections?"] {
+        assert!(shown.contains(part), "{part} is missing in:\n{shown}");
+    }
+}

@@ -1,0 +1,83 @@
+//! `konfido demo`: Denmark, Spain and Italy on loopback, and the story of a Danish patient who
+//! falls ill in Barcelona. Everything in it is real but the people and the hardware.
+
+mod circle;
+mod story;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use std::io::IsTerminal as _;
+
+pub use circle::{Circle, tls};
+
+/// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
+pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {
+    let temporary = dir.is_none();
+    let dir = dir.unwrap_or_else(|| std::env::temp_dir().join(format!("konfido-demo-{}", std::process::id())));
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let mut narrator = Narrator::new();
+    narrator.say("Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process).");
+    let circle = Circle::start(&dir).await?;
+    let told = story::tell(&circle, &mut narrator).await;
+    if let Err(error) = &told {
+        narrator.failed += 1;
+        narrator.say(&format!("the story broke off: {error:#}"));
+    }
+    circle.write_world().await?;
+    narrator.end();
+    let failed = narrator.failed;
+    if !once && failed == 0 {
+        std::fs::write(dir.join("ready"), "ready\n")?;
+        println!("\nThe circle keeps running; Ctrl-C ends it. Its files: {}", dir.display());
+        tokio::signal::ctrl_c().await?;
+    }
+    circle.stop().await;
+    if temporary {
+        std::fs::remove_dir_all(&dir).ok();
+    }
+    anyhow::ensure!(failed == 0, "{failed} step(s) did not hold");
+    Ok(())
+}
+
+/// Prints one line a step.
+pub struct Narrator {
+    colour: bool,
+    started: Instant,
+    held: usize,
+    failed: usize,
+}
+
+impl Narrator {
+    fn new() -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { colour, started: Instant::now(), held: 0, failed: 0 }
+    }
+
+    fn say(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// A chapter's title.
+    fn chapter(&self, title: &str) {
+        if self.colour { println!("\n\x1b[1m{title}\x1b[0m") } else { println!("\n{title}") }
+    }
+
+    /// One step: what was tried, what came of it, how it is proven.
+    fn step(&mut self, started: Instant, what: &str, result: Result<String, String>) {
+        let millis = started.elapsed().as_secs_f64() * 1000.0;
+        let (mark, colour, text) = match &result {
+            Ok(text) => ("ok  ", "\x1b[32m", text),
+            Err(text) => ("FAIL", "\x1b[31m", text),
+        };
+        if result.is_ok() { self.held += 1 } else { self.failed += 1 }
+        let mark = if self.colour { format!("{colour}{mark}\x1b[0m") } else { mark.to_owned() };
+        println!("  {mark} {millis:>7.1} ms  {what:<58} {text}");
+    }
+
+    fn end(&self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        println!("\n{} steps held, {} did not, {seconds:.1} s", self.held, self.failed);
+    }
+}

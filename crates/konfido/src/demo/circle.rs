@@ -1,0 +1,209 @@
+//! The demo's circle of trust: three nodes with generated certificates, on ports that the system
+//! chooses.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use exchange::{Country, SystemEntropy};
+use gateway::national::DocumentStore as _;
+use jiff::Timestamp;
+use testbed::assertions::{Issuer, Visit};
+use testbed::pki::{Pki, Role};
+use testbed::portal::Portal;
+use testbed::world::{AGNETE, Citizen, Clinician, JORDI, LANDS, Land, MONTSERRAT};
+use testbed::{seed, world};
+use transport::client::{Client, ClientLimits};
+use transport::server::Limits;
+use transport::tls::{ClientTls, Identity};
+
+use crate::node::{PeerSetup, Running, Setup, Sockets, start};
+
+/// Three countries.
+pub struct Circle {
+    dir: PathBuf,
+    /// Their certificates.
+    pub pki: Pki,
+    nodes: Vec<(Country, Running, (SocketAddr, SocketAddr, SocketAddr))>,
+}
+
+/// Italy has no KONFIDO in the eyes of Spain: plain IHE, one-sided evidence.
+const PLAIN: [(&str, &str); 2] = [("ES", "IT"), ("IT", "ES")];
+
+impl Circle {
+    /// Makes certificates, binds, starts, and imports the documents.
+    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        let pki = Pki::of_the_world(Timestamp::now());
+        pki.write(&dir.join("pki"))?;
+        let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let mut bound = Vec::new();
+        for land in &LANDS {
+            let setup = setup(&pki, land, &dir.join(land.country().to_lower()));
+            let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
+            let addresses = sockets.addresses()?;
+            bound.push((land.country(), setup, sockets, addresses));
+        }
+        let borders: Vec<(Country, SocketAddr)> = bound.iter().map(|(c, _, _, a)| (*c, a.1)).collect();
+        let mut nodes = Vec::new();
+        for (country, setup, sockets, addresses) in bound {
+            let peers = borders.iter().filter(|(other, _)| *other != country).map(|(other, border)| {
+                let plain = PLAIN.contains(&(country.as_str(), other.as_str()));
+                PeerSetup { country: *other, url: format!("https://{border}"), konfido: !plain, allow_plain: plain }
+            });
+            let running = start(setup, sockets, peers.collect())?;
+            let (patients, documents) = seed::content(country);
+            running.store.import(patients, documents).await.context("import")?;
+            nodes.push((country, running, addresses));
+        }
+        Ok(Self { dir: dir.to_owned(), pki, nodes })
+    }
+
+    /// A country's node.
+    pub fn node(&self, country: Country) -> &Running {
+        &self.nodes.iter().find(|(c, _, _)| *c == country).expect("because the story stays in its countries").1
+    }
+
+    /// (national, border, admin) of a country.
+    pub fn addresses(&self, country: Country) -> (SocketAddr, SocketAddr, SocketAddr) {
+        self.nodes.iter().find(|(c, _, _)| *c == country).expect("because the story stays in its countries").2
+    }
+
+    /// Where a country's node keeps its files.
+    pub fn data(&self, country: Country) -> PathBuf {
+        self.dir.join(country.to_lower())
+    }
+
+    /// The OpenNCP of `from`, asking its own node for `to`.
+    pub fn portal(&self, from: Country, to: Country) -> anyhow::Result<Portal> {
+        let tls = ClientTls::new(&tls(&self.pki, from, Role::OpenncpClient))?;
+        let url = format!("https://{}", self.addresses(from).0);
+        let community = |country| Land::of(country).map(Land::community).context("unknown country");
+        Ok(Portal {
+            client: Client::new(&url, Some(from), tls, ClientLimits::default()),
+            prefix: format!("/{}", to.to_lower()),
+            own: community(from)?,
+            other: community(to)?,
+        })
+    }
+
+    /// Assertions of a visit.
+    pub fn visit(&self, clinician: &Clinician, patient: Option<&Citizen>) -> Visit {
+        let country = clinician.land().country();
+        let seal = Arc::new(self.pki.identity(country, Role::Seal).seal_key());
+        let patient = patient.map(Citizen::id);
+        Issuer::new(country, seal).visit(
+            clinician,
+            patient.as_ref(),
+            exchange::Purpose::Treatment,
+            Timestamp::now(),
+            &SystemEntropy,
+        )
+    }
+
+    /// Describes the running circle for other programs (`world.json`), with fresh assertions.
+    pub async fn write_world(&self) -> anyhow::Result<()> {
+        let assertions = self.dir.join("assertions");
+        std::fs::create_dir_all(&assertions)?;
+        for (name, clinician) in [("doctor", &MONTSERRAT), ("pharmacist", &JORDI)] {
+            let visit = self.visit(clinician, Some(&AGNETE));
+            std::fs::write(assertions.join(format!("{name}-hcp.xml")), &visit.hcp)?;
+            if let Some(trc) = &visit.trc {
+                std::fs::write(assertions.join(format!("{name}-trc.xml")), trc)?;
+            }
+        }
+        let pki = std::path::absolute(self.dir.join("pki"))?;
+        let mut all = serde_json::Map::new();
+        for (country, _, (national, border, admin)) in &self.nodes {
+            let land = Land::of(*country).context("unknown country")?;
+            let file = |role: Role, kind: &str| pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()));
+            let patients: Vec<_> = world::citizens(*country).map(|c| c.number).collect();
+            all.insert(
+                country.to_string(),
+                serde_json::json!({
+                    "community": land.community().as_str(),
+                    "repository": land.repository,
+                    "national": format!("https://{national}"),
+                    "border": format!("https://{border}"),
+                    "admin": format!("http://{admin}"),
+                    "openncp_cert": file(Role::OpenncpClient, "pem"),
+                    "openncp_key": file(Role::OpenncpClient, "key"),
+                    "consumer_cert": file(Role::ServiceConsumer, "pem"),
+                    "consumer_key": file(Role::ServiceConsumer, "key"),
+                    "seal_cert": file(Role::Seal, "pem"),
+                    "seal_key": file(Role::Seal, "key"),
+                    "patients": patients,
+                    "patient": { "root": land.patient_root, "extension": patients.first() },
+                }),
+            );
+        }
+        all.insert("roots".into(), serde_json::json!(pki.join("ca.pem")));
+        std::fs::write(self.dir.join("world.json"), serde_json::to_string_pretty(&all)?)?;
+        Ok(())
+    }
+
+    /// Stops all nodes; nothing acknowledged is lost.
+    pub async fn stop(self) {
+        for (_, running, _) in self.nodes {
+            running.stop().await;
+        }
+    }
+}
+
+fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
+    let country = land.country();
+    let seal = pki.identity(country, Role::Seal);
+    Setup {
+        country,
+        community: land.community(),
+        repository: land.repository.to_owned(),
+        data: data.to_owned(),
+        origin: format!("konfido.example/{}", country.to_lower()),
+        consumer: tls(pki, country, Role::ServiceConsumer),
+        provider: tls(pki, country, Role::ServiceProvider),
+        seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
+        seal_roots: pki.ca_pem().into_bytes(),
+        openncp: None,
+        limits: Limits::default(),
+    }
+}
+
+/// A TLS identity of the world.
+pub fn tls(pki: &Pki, country: Country, role: Role) -> Identity {
+    let identity = pki.identity(country, role);
+    Identity {
+        chain: identity.chain_pem().into_bytes(),
+        key: identity.key_pem().as_bytes().to_vec(),
+        roots: pki.ca_pem().into_bytes(),
+    }
+}
+
+impl Circle {
+    /// Leaves the submission and its discard as ITI-41 bodies with inline base64, for other programs.
+    pub fn write_submissions(
+        &self,
+        portal: &Portal,
+        dispensed: &ihe::xdr::Submission,
+        discarded: &ihe::xdr::Submission,
+    ) -> anyhow::Result<()> {
+        use base64::Engine as _;
+        for (name, submission) in [("submission", dispensed), ("discard", discarded)] {
+            // another dispensation than the story's, which was discarded and cannot come back
+            let unique_id = format!("{}-judge", submission.unique_id);
+            let submission = ihe::xdr::Submission { unique_id, ..submission.clone() };
+            let from = ihe::xdr::Submitter {
+                community: &portal.own,
+                country: "ES",
+                language: "es-ES",
+                at: Timestamp::now(),
+                set_id: "2.25.1",
+            };
+            let (body, part) = submission.render(&from);
+            let start = body.find("<xop:Include").context("no include")?;
+            let end = start + body[start..].find("/>").context("no include")? + 2;
+            let inline = base64::engine::general_purpose::STANDARD.encode(&part.bytes);
+            std::fs::write(self.dir.join(format!("{name}.xml")), format!("{}{inline}{}", &body[..start], &body[end..]))?;
+        }
+        Ok(())
+    }
+}

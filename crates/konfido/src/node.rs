@@ -1,0 +1,210 @@
+//! Assembling one node: open the stores, bind every socket, log every address, then serve.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use enclave::{Attestation, Vault};
+use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
+use gateway::metrics::Metrics;
+use gateway::national::store::Store;
+use gateway::national::{Connector, DocumentStore};
+use gateway::node::NodeLimits;
+use gateway::{Node, PeerCountry, background, listeners};
+use identity::{AssertionCache, Policy};
+use ledger::log::Log;
+use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use sqlite::{Events, Journal, National};
+use tokio_util::sync::CancellationToken;
+use transport::client::{Client, ClientLimits};
+use transport::server::{Bound, Limits};
+use transport::tls::{ClientTls, Identity, ServerTls};
+use trust::certificate::Anchors;
+use trust::seal::SealKey;
+
+/// What a node is made of.
+pub struct Setup {
+    /// Which country.
+    pub country: Country,
+    /// Its home community.
+    pub community: Oid,
+    /// Its repository's unique id.
+    pub repository: String,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Name of the log.
+    pub origin: String,
+    /// TLS client towards other countries (service consumer).
+    pub consumer: Identity,
+    /// TLS server towards everybody (service provider).
+    pub provider: Identity,
+    /// Seal key and chain, PEM.
+    pub seal: (Vec<u8>, Vec<u8>),
+    /// Roots of seal certificates, PEM.
+    pub seal_roots: Vec<u8>,
+    /// An OpenNCP behind us; without it the built-in store answers.
+    pub openncp: Option<String>,
+    /// Longest body.
+    pub limits: Limits,
+}
+
+/// Sockets of a node, bound.
+pub struct Sockets {
+    national: Bound,
+    border: Bound,
+    admin: Bound,
+    server: ServerTls,
+}
+
+/// A country that the node exchanges with.
+pub struct PeerSetup {
+    /// Which.
+    pub country: Country,
+    /// `https://host:port` of its border listener.
+    pub url: String,
+    /// Speaks sealed.
+    pub konfido: bool,
+    /// May be spoken to plainly.
+    pub allow_plain: bool,
+}
+
+/// A node that serves.
+pub struct Running {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its built-in store.
+    pub store: Arc<National>,
+    /// Its events.
+    pub events: Arc<Events>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    background: Vec<tokio::task::JoinHandle<()>>,
+    journal: Arc<Journal>,
+    server: ServerTls,
+    client: ClientTls,
+}
+
+impl Sockets {
+    /// Binds all listeners of a node.
+    pub async fn bind(setup: &Setup, national: SocketAddr, border: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
+        let server = ServerTls::new(&setup.provider).context("service provider certificate")?;
+        let bound = |what: &'static str, at: SocketAddr| move || format!("cannot bind the {what} listener at {at}");
+        Ok(Self {
+            national: Bound::tls(national, server.clone()).await.with_context(bound("national", national))?,
+            border: Bound::tls(border, server.clone()).await.with_context(bound("border", border))?,
+            admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
+            server,
+        })
+    }
+
+    /// (national, border, admin)
+    pub fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr, SocketAddr)> {
+        Ok((self.national.address()?, self.border.address()?, self.admin.address()?))
+    }
+}
+
+/// Opens the stores and serves on the sockets.
+pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&setup.data).with_context(|| format!("cannot make {}", setup.data.display()))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let client = ClientTls::new(&setup.consumer).context("service consumer certificate")?;
+    let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
+    let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
+    let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
+    let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key")).context("log")?;
+    let notes = Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
+    notes.note(Event::new(clock.now(), Kind::NodeStarted));
+    let connector = match &setup.openncp {
+        Some(url) => Connector::OpenNcp(Client::new(url, Some(setup.country), client.clone(), ClientLimits::default())),
+        None => Connector::Store(Store {
+            documents: Arc::clone(&store) as Arc<dyn DocumentStore>,
+            community: setup.community.clone(),
+            repository: setup.repository.clone(),
+            country: setup.country,
+        }),
+    };
+    let mut pseudonym_key = [0; 32];
+    entropy.fill(&mut pseudonym_key);
+    let node = Arc::new(Node {
+        country: setup.country,
+        community: setup.community,
+        seal: Arc::new(SealKey::from_pem(&setup.seal.0, &setup.seal.1).context("seal certificate")?),
+        seal_anchors: Arc::new(Anchors::from_pem(&setup.seal_roots).context("roots of seal certificates")?),
+        vault: Arc::new(Vault::new(setup.country)),
+        journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
+        notes,
+        pseudonyms: PseudonymKey::new(pseudonym_key),
+        assertions: AssertionCache::new(ASSERTIONS),
+        policy: Policy::default(),
+        peers: peers.into_iter().map(|peer| (peer.country, Arc::new(row(peer, &client)))).collect::<BTreeMap<_, _>>(),
+        connector,
+        metrics: Metrics::default(),
+        limits: NodeLimits::default(),
+        stop: CancellationToken::new(),
+        clock,
+        entropy,
+    });
+    let background = background::start(&node, log);
+    let tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
+    Ok(Running { node, store, events, tasks, background, journal, server: sockets.server, client })
+}
+
+fn serve(node: &Arc<Node>, national: Bound, border: Bound, admin: Bound, limits: Limits) -> Vec<tokio::task::JoinHandle<()>> {
+    let stop = node.stop.clone();
+    let (n, b, a) = (Arc::clone(node), Arc::clone(node), Arc::clone(node));
+    vec![
+        tokio::spawn(national.serve(limits, stop.clone(), move |peer, request| {
+            listeners::national(Arc::clone(&n), limits, peer, request)
+        })),
+        tokio::spawn(border.serve(limits, stop.clone(), move |peer, request| {
+            listeners::border(Arc::clone(&b), limits, peer, request)
+        })),
+        tokio::spawn(admin.serve(limits, stop, move |_, request| {
+            let node = Arc::clone(&a);
+            async move { listeners::admin(&node, &request) }
+        })),
+    ]
+}
+
+fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
+    PeerCountry {
+        client: Client::new(&peer.url, Some(peer.country), tls.clone(), ClientLimits::default()),
+        country: peer.country,
+        konfido: peer.konfido,
+        allow_plain: peer.allow_plain,
+        accepted: vec![Attestation::SimulatedInProcess],
+        recipient: Mutex::new(None),
+    }
+}
+
+impl Running {
+    /// Replaces the TLS certificates for new connections; on an error the old ones stay.
+    pub fn reload(&self, consumer: &Identity, provider: &Identity) -> anyhow::Result<()> {
+        self.server.reload(provider).context("service provider certificate")?;
+        self.client.reload(consumer).context("service consumer certificate")
+    }
+
+    /// Lets running requests finish, delivers and logs what waits, closes the stores.
+    pub async fn stop(self) {
+        self.node.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        for task in self.background {
+            let _ = task.await;
+        }
+        let (notes, journal, events, store) = (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
+        let _ = tokio::task::spawn_blocking(move || {
+            notes.close();
+            journal.close();
+            events.close();
+            store.close();
+        })
+        .await;
+    }
+}
+
+/// Verified assertions that are remembered: about 30 MB at most.
+const ASSERTIONS: usize = 10_000;

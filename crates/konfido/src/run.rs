@@ -1,0 +1,86 @@
+//! `konfido run`: check, bind, serve; SIGHUP reads the TLS certificates again, SIGTERM stops.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::check::{self, Files};
+use crate::config::Config;
+use crate::node::{PeerSetup, Running, Setup, Sockets, start};
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn run(file: &Path, config: Config, files: Files) -> anyhow::Result<()> {
+    let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
+    let (country, listen) = (config.country, config.listen);
+    let peers = peers(&config);
+    let setup = setup(config, files);
+    let sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
+    let (national, border, admin) = sockets.addresses()?;
+    let running = start(setup, sockets, peers)?;
+    tracing::info!(%country, %national, %border, %admin, "node serves");
+    while !stops(&mut hangup, &mut term).await {
+        reload(file, &running);
+    }
+    tracing::info!("node stops: running requests may finish");
+    running.stop().await;
+    Ok(())
+}
+
+/// Waits for a signal; false when it only asks for a reload.
+async fn stops(hangup: &mut Signal, term: &mut Signal) -> bool {
+    tokio::select! {
+        _ = hangup.recv() => false,
+        _ = term.recv() => true,
+        _ = tokio::signal::ctrl_c() => true,
+    }
+}
+
+/// New TLS certificates, or the old ones and an error in the log.
+fn reload(file: &Path, running: &Running) {
+    let loaded = check::load(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
+    match loaded.and_then(|(_, files)| running.reload(&files.consumer, &files.provider)) {
+        Ok(()) => tracing::info!("TLS certificates read again; other settings need a restart"),
+        Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
+    }
+}
+
+fn peers(config: &Config) -> Vec<PeerSetup> {
+    let row = |peer: &crate::config::Peer| PeerSetup {
+        country: peer.country,
+        url: peer.url.clone(),
+        konfido: peer.konfido,
+        allow_plain: peer.allow_plain,
+    };
+    config.peers.iter().map(row).collect()
+}
+
+fn setup(config: Config, files: Files) -> Setup {
+    Setup {
+        country: config.country,
+        community: config.community,
+        repository: config.repository.as_str().to_owned(),
+        data: config.data_dir,
+        origin: config.origin,
+        consumer: files.consumer,
+        provider: files.provider,
+        seal: files.seal,
+        seal_roots: files.seal_roots,
+        openncp: config.openncp,
+        limits: config.limits,
+    }
+}
+
+/// `konfido documents import`.
+pub async fn import(config: &Config, dir: &Path) -> anyhow::Result<()> {
+    use gateway::national::DocumentStore as _;
+    let (patients, documents) = crate::import::read(dir)?;
+    let counts = (patients.len(), documents.len());
+    std::fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    let store = sqlite::National::open(&config.data_dir.join("national.db"))?;
+    store.import(patients, documents).await?;
+    store.close();
+    println!("{} patients and {} documents imported", counts.0, counts.1);
+    Ok(())
+}
