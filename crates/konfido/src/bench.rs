@@ -67,11 +67,18 @@ pub async fn exchange(options: Options) -> anyhow::Result<()> {
     let stub = Stub::start(&circle, dk, repository, &id, options.document).await?;
     let portal = circle.portal(es, dk)?;
     let direct = Portal {
-        client: Client::new(&stub.url, Some(dk), ClientTls::new(&tls(&circle.pki, es, Role::ServiceConsumer))?, ClientLimits::default()),
+        client: Client::new(
+            &stub.url,
+            Some(dk),
+            ClientTls::new(&tls(&circle.pki, es, Role::ServiceConsumer))?,
+            ClientLimits::default(),
+        ),
         prefix: String::new(),
         ..portal.clone()
     };
-    let visits: Arc<Vec<_>> = Arc::new((0..options.clients.min(50)).map(|_| circle.visit(&MONTSERRAT, Some(&AGNETE))).collect());
+    let visits: Arc<Vec<_>> = Arc::new(
+        (0..options.clients.min(50)).map(|_| circle.visit(&MONTSERRAT, Some(&AGNETE))).collect(),
+    );
     let load = Load { options, visits, repository: repository.to_owned(), id };
     load.run(&portal, None, Duration::from_secs(2)).await; // warm up: connections, assertions, sessions
     let cpu = cpu_seconds();
@@ -94,7 +101,10 @@ pub async fn exchange(options: Options) -> anyhow::Result<()> {
     }
     println!("\nratio to the stub alone: {:.2}", through.per_second() / alone.per_second());
     println!("p99 added at half load: {:.2} ms", paced.quantile(0.99) - paced_alone.quantile(0.99));
-    println!("CPU of the whole process (clients, both nodes) per exchange: {:.2} ms", cpu * 1000.0 / through.done.max(1) as f64);
+    println!(
+        "CPU of the whole process (clients, both nodes) per exchange: {:.2} ms",
+        cpu * 1000.0 / through.done.max(1) as f64
+    );
     println!("resident memory of the whole process: {} MB", resident_kilobytes() / 1024);
     stub.stop.cancel();
     circle.stop().await;
@@ -117,14 +127,16 @@ impl Load {
         let started = Instant::now();
         let mut clients = tokio::task::JoinSet::new();
         for number in 0..self.options.clients {
-            let (portal, visits, failed) = (portal.clone(), Arc::clone(&self.visits), Arc::clone(&failed));
+            let (portal, visits, failed) =
+                (portal.clone(), Arc::clone(&self.visits), Arc::clone(&failed));
             let (repository, id) = (self.repository.clone(), self.id.clone());
             let clients_count = self.options.clients as u64;
             clients.spawn(async move {
                 let mut micros = Vec::new();
                 let visit = &visits[number % visits.len()];
                 let gap = rate.map(|rate| Duration::from_micros(1_000_000 * clients_count / rate));
-                let mut next = started + gap.unwrap_or_default().mul_f64(number as f64 / clients_count as f64);
+                let mut next =
+                    started + gap.unwrap_or_default().mul_f64(number as f64 / clients_count as f64);
                 while started.elapsed() < time {
                     if let Some(gap) = gap {
                         tokio::time::sleep_until(next.into()).await;
@@ -132,10 +144,12 @@ impl Load {
                     }
                     let begun = Instant::now();
                     let documents = vec![(repository.clone(), id.clone())];
-                    let body = RetrieveRequest { documents, community: Some(portal.other.clone()) }.render();
+                    let body = RetrieveRequest { documents, community: Some(portal.other.clone()) }
+                        .render();
                     let message = envelope(Transaction::Retrieve, visit, &body, Vec::new());
                     match portal.send(Transaction::Retrieve, &message).await {
-                        Ok(answer) if answer.parts.len() == 1 => micros.push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)),
+                        Ok(answer) if answer.parts.len() == 1 => micros
+                            .push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)),
                         _ => {
                             failed.fetch_add(1, Ordering::Relaxed);
                         }
@@ -164,7 +178,13 @@ struct Stub {
 }
 
 impl Stub {
-    async fn start(circle: &Circle, country: Country, repository: &str, id: &str, size: usize) -> anyhow::Result<Self> {
+    async fn start(
+        circle: &Circle,
+        country: Country,
+        repository: &str,
+        id: &str,
+        size: usize,
+    ) -> anyhow::Result<Self> {
         let server = ServerTls::new(&tls(&circle.pki, country, Role::OpenncpServer))?;
         let bound = Bound::tls(([127, 0, 0, 1], 0).into(), server).await?;
         let url = format!("https://{}", bound.address()?);
@@ -176,27 +196,55 @@ impl Stub {
             bytes: Bytes::from(vec![b'x'; size]),
         };
         let community = Land::of(country).context("unknown country")?.community();
-        let (body, parts) = ihe::xca::RetrieveResponse { documents: vec![document], ..Default::default() }.render(&community);
+        let (body, parts) =
+            ihe::xca::RetrieveResponse { documents: vec![document], ..Default::default() }
+                .render(&community);
         let action = Transaction::Retrieve.response_action();
-        let header = ihe::soap::Header { action, message_id: "urn:uuid:stub", ..Default::default() };
-        let package = ihe::mtom::Package { root: ihe::soap::render(&header, &[], &body).into(), parts };
+        let header =
+            ihe::soap::Header { action, message_id: "urn:uuid:stub", ..Default::default() };
+        let package =
+            ihe::mtom::Package { root: ihe::soap::render(&header, &[], &body).into(), parts };
         let (content_type, bytes) = package.write("");
         let limits = Limits::default();
-        tokio::spawn(bound.serve(limits, stop.clone(), move |_, request: http::Request<hyper::body::Incoming>| {
-            let (content_type, bytes) = (content_type.clone(), bytes.clone());
-            async move {
-                let _ = transport::server::read_body(request.into_body(), None, limits.body, limits.body_time).await;
-                transport::problem::respond(http::StatusCode::OK, &content_type, bytes)
-            }
-        }));
+        tokio::spawn(bound.serve(
+            limits,
+            stop.clone(),
+            move |_, request: http::Request<hyper::body::Incoming>| {
+                let (content_type, bytes) = (content_type.clone(), bytes.clone());
+                async move {
+                    let _ = transport::server::read_body(
+                        request.into_body(),
+                        None,
+                        limits.body,
+                        limits.body_time,
+                    )
+                    .await;
+                    transport::problem::respond(http::StatusCode::OK, &content_type, bytes)
+                }
+            },
+        ));
         Ok(Self { url, stop })
     }
 }
 
-async fn big_document(circle: &Circle, dk: Country, repository: &'static str, size: usize) -> anyhow::Result<String> {
-    let header = Header { patient: &AGNETE, author: &BIRTHE, id: (repository, "BENCH-1"), source: None, created: Timestamp::now() };
+async fn big_document(
+    circle: &Circle,
+    dk: Country,
+    repository: &'static str,
+    size: usize,
+) -> anyhow::Result<String> {
+    let header = Header {
+        patient: &AGNETE,
+        author: &BIRTHE,
+        id: (repository, "BENCH-1"),
+        source: None,
+        created: Timestamp::now(),
+    };
     let document = gateway::national::intake::read(Bytes::from(padded_summary(&header, size)))?;
-    anyhow::ensure!(document.entry.class == DocumentClass::PatientSummary, "the generator made another class");
+    anyhow::ensure!(
+        document.entry.class == DocumentClass::PatientSummary,
+        "the generator made another class"
+    );
     let id = document.entry.unique_id.clone();
     circle.node(dk).store.import(Vec::new(), vec![document]).await?;
     Ok(id)
@@ -210,7 +258,8 @@ fn country(code: &str) -> anyhow::Result<Country> {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or("");
-    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+    let ticks: f64 =
+        after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
     ticks / 100.0
 }
 

@@ -26,7 +26,8 @@ pub struct Files {
 
 /// A configuration with its files.
 pub fn load(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
-    let text = fs::read_to_string(file).map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
+    let text = fs::read_to_string(file)
+        .map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
     let config = Config::parse(file, &text)?;
     let files = files(&config, now)?;
     Ok((config, files))
@@ -61,9 +62,16 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
         roots.extend(list);
     }
     let identity = |(key, chain)| Identity { chain, key, roots: roots.clone() };
-    let consumer = consumer.map(identity).inspect(|id| fits(&config.tls.consumer, ClientTls::new(id), faults));
-    let provider = provider.map(identity).inspect(|id| fits(&config.tls.provider, ServerTls::new(id), faults));
-    Some(Files { consumer: consumer?, provider: provider?, seal: seal?, seal_roots: seal_anchors?.0 })
+    let consumer =
+        consumer.map(identity).inspect(|id| fits(&config.tls.consumer, ClientTls::new(id), faults));
+    let provider =
+        provider.map(identity).inspect(|id| fits(&config.tls.provider, ServerTls::new(id), faults));
+    Some(Files {
+        consumer: consumer?,
+        provider: provider?,
+        seal: seal?,
+        seal_roots: seal_anchors?.0,
+    })
 }
 
 fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {
@@ -83,7 +91,11 @@ fn anchors(at: &At<PathBuf>, faults: &Faults) -> Option<(Vec<u8>, Anchors)> {
     match Anchors::from_pem(&pem) {
         Ok(anchors) => Some((pem, anchors)),
         Err(error) => {
-            faults.add(&at.span, format!("no roots: {error}"), Some("PEM, one CERTIFICATE block a root"));
+            faults.add(
+                &at.span,
+                format!("no roots: {error}"),
+                Some("PEM, one CERTIFICATE block a root"),
+            );
             None
         }
     }
@@ -101,19 +113,30 @@ fn leaf(
     let (key, chain) = (bytes(&pair.key, faults), bytes(&pair.certificate, faults));
     let chain = chain?;
     let span = &pair.certificate.span;
-    let parsed = Certificate::from_pem(&chain).and_then(|all| if all.is_empty() { Err(CertificateError::Empty) } else { Ok(all) });
+    let parsed = Certificate::from_pem(&chain)
+        .and_then(|all| if all.is_empty() { Err(CertificateError::Empty) } else { Ok(all) });
     let parsed = parsed.map_err(|e| faults.add(span, format!("no certificate: {e}"), None)).ok()?;
     let first = &parsed[0];
     if now < first.not_before() {
         faults.add(span, format!("certificate is valid only from {}", first.not_before()), None);
     } else if now > first.not_after() {
-        faults.add(span, format!("certificate expired at {}", first.not_after()), Some("renew it; peers refuse it"));
-    } else if let Some(Err(error)) = anchors.map(|anchors| anchors.verify(first, &parsed[1..], usage, now)) {
+        faults.add(
+            span,
+            format!("certificate expired at {}", first.not_after()),
+            Some("renew it; peers refuse it"),
+        );
+    } else if let Some(Err(error)) =
+        anchors.map(|anchors| anchors.verify(first, &parsed[1..], usage, now))
+    {
         faults.add(span, format!("certificate does not lead to the roots: {error}"), None);
     }
     if first.country() != Some(country) {
         let found = first.country().map_or_else(|| "none".to_owned(), |c| c.to_string());
-        faults.add(span, format!("certificate is of country {found}, the node of {country}"), Some("the subject's C must be the node's country"));
+        faults.add(
+            span,
+            format!("certificate is of country {found}, the node of {country}"),
+            Some("the subject's C must be the node's country"),
+        );
     }
     Some((key?, chain))
 }

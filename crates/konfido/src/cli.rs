@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use exchange::Side;
 
 /// Cross-border health data exchange between countries that prove what they did.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "konfido", version, arg_required_else_help = true, after_help = TOP)]
 pub struct Cli {
     /// What to do.
@@ -20,7 +20,7 @@ const TOP: &str = "Examples:
   konfido run --config konfido.toml       serve one country";
 
 /// What the program can do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
     /// Serves one country until SIGTERM; SIGHUP reads the TLS certificates again
     #[command(after_help = "Example:\n  konfido run --config /etc/konfido/konfido.toml")]
@@ -67,11 +67,13 @@ pub struct ConfigArg {
 }
 
 /// `konfido documents`.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Documents {
     /// Adds or replaces patients and documents, all or nothing
-    #[command(after_help = "Example:\n  konfido documents import ./import --config konfido.toml\n\n\
-        DIR/patients.toml has one [[patient]] each, DIR/documents/*.xml are CDA documents.")]
+    #[command(
+        after_help = "Example:\n  konfido documents import ./import --config konfido.toml\n\n\
+        DIR/patients.toml has one [[patient]] each, DIR/documents/*.xml are CDA documents."
+    )]
     Import {
         /// Folder with patients.toml and documents/
         dir: PathBuf,
@@ -81,7 +83,7 @@ pub enum Documents {
 }
 
 /// `konfido evidence`.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Evidence {
     /// Lists the newest exchanges, newest first, separated by tabs
     #[command(after_help = "Example:\n  konfido evidence list --limit 5")]
@@ -93,7 +95,9 @@ pub enum Evidence {
         config: ConfigArg,
     },
     /// Writes the receipt of one exchange to stdout
-    #[command(after_help = "Example:\n  konfido evidence export 0f3c… --show patient > receipt.json")]
+    #[command(
+        after_help = "Example:\n  konfido evidence export 0f3c… --show patient > receipt.json"
+    )]
     Export {
         /// Exchange number
         txid: String,
@@ -127,25 +131,11 @@ impl From<SideArg> for Side {
 }
 
 /// `konfido bench`.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Bench {
     /// Retrieves documents through two nodes
     #[command(after_help = "Example:\n  konfido bench exchange --clients 300 --seconds 20")]
-    Exchange(BenchExchange),
-}
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct BenchExchange {
-    /// Concurrent clients
-    #[arg(long, default_value_t = 300)]
-    pub clients: usize,
-    /// How long to measure
-    #[arg(long, default_value_t = 20)]
-    pub seconds: u64,
-    /// Size of the document
-    #[arg(long, default_value_t = 100_000)]
-    pub bytes: usize,
+    Exchange(crate::bench::Options),
 }
 
 #[cfg(test)]
@@ -168,6 +158,9 @@ mod tests {
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        assert!(Cli::try_parse_from(["konfido", "verify", "receipt.json"]).is_err(), "roots are never assumed");
+        assert!(
+            Cli::try_parse_from(["konfido", "verify", "receipt.json"]).is_err(),
+            "roots are never assumed"
+        );
     }
 }

@@ -14,8 +14,8 @@ use miette::NamedSource;
 use toml::de::DeTable;
 use transport::server::Limits;
 
-pub use reader::{At, Fault, Faults, Span};
 use reader::Section;
+pub use reader::{At, Fault, Faults, Span};
 
 /// A configuration that is whole and without contradiction.
 #[derive(Debug)]
@@ -128,7 +128,8 @@ impl ConfigError {
 impl Config {
     /// Reads a text; relative paths are relative to the folder of `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
-        let source = NamedSource::new(file.display().to_string(), text.to_owned()).with_language("toml");
+        let source =
+            NamedSource::new(file.display().to_string(), text.to_owned()).with_language("toml");
         let found = Faults::default();
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -137,7 +138,10 @@ impl Config {
         }
         let folder = file.parent().unwrap_or(Path::new(""));
         let whole = 0..text.find('\n').unwrap_or(text.len());
-        let config = errors.is_empty().then(|| read(document.get_ref(), whole, folder, &source, &found)).flatten();
+        let config = errors
+            .is_empty()
+            .then(|| read(document.get_ref(), whole, folder, &source, &found))
+            .flatten();
         match config {
             Some(config) if found.is_empty() => Ok(config),
             _ => Err(ConfigError::new(&source, found)),
@@ -145,7 +149,13 @@ impl Config {
     }
 }
 
-fn read(table: &DeTable<'_>, whole: Span, folder: &Path, source: &NamedSource<String>, faults: &Faults) -> Option<Config> {
+fn read(
+    table: &DeTable<'_>,
+    whole: Span,
+    folder: &Path,
+    source: &NamedSource<String>,
+    faults: &Faults,
+) -> Option<Config> {
     let empty = DeTable::new();
     let root = Section::new("the file", table, whole, faults);
     let node = root.section("node", "[node]", &empty);
@@ -168,8 +178,14 @@ fn read(table: &DeTable<'_>, whole: Span, folder: &Path, source: &NamedSource<St
     let limits = limits(root.section("limits", "[limits]", &empty));
     let ledger = root.section("ledger", "[ledger]", &empty);
     let origin = ledger.optional::<String>("origin");
-    if let Some(origin) = origin.as_ref().filter(|o| o.value.is_empty() || o.value.contains([' ', '+', '\n'])) {
-        faults.add(&origin.span, "origin is empty, or has a space or a plus", Some("as in \"ncp.example.dk/konfido\" (C2SP tlog-checkpoint)"));
+    if let Some(origin) =
+        origin.as_ref().filter(|o| o.value.is_empty() || o.value.contains([' ', '+', '\n']))
+    {
+        faults.add(
+            &origin.span,
+            "origin is empty, or has a space or a plus",
+            Some("as in \"ncp.example.dk/konfido\" (C2SP tlog-checkpoint)"),
+        );
     }
     ledger.end();
     root.end();
@@ -186,7 +202,8 @@ fn read(table: &DeTable<'_>, whole: Span, folder: &Path, source: &NamedSource<St
         seal: pair?,
         seal_roots: seal_roots?,
         openncp,
-        origin: origin.map_or_else(|| format!("konfido.example/{}", country.to_lower()), |o| o.value),
+        origin: origin
+            .map_or_else(|| format!("konfido.example/{}", country.to_lower()), |o| o.value),
         peers: peers.into_iter().map(|row| row.map(|(peer, _)| peer)).collect::<Option<_>>()?,
         limits,
     })
@@ -227,14 +244,22 @@ fn listen(section: Section<'_, '_>, faults: &Faults) -> Option<Listen> {
 
 fn tls(section: Section<'_, '_>, folder: &Path, empty: &DeTable<'_>) -> Option<Tls> {
     let roots = file(&section, "roots", folder);
-    let crls = section.optional::<PathBuf>("crls").map(|at| At { value: folder.join(at.value), span: at.span });
+    let crls = section
+        .optional::<PathBuf>("crls")
+        .map(|at| At { value: folder.join(at.value), span: at.span });
     let consumer = sub_pair(&section, "service_consumer", "[tls.service_consumer]", folder, empty);
     let provider = sub_pair(&section, "service_provider", "[tls.service_provider]", folder, empty);
     section.end();
     Some(Tls { roots: roots?, crls, consumer: consumer?, provider: provider? })
 }
 
-fn sub_pair<'i>(section: &Section<'_, 'i>, key: &'static str, full: &str, folder: &Path, empty: &DeTable<'i>) -> Option<Pair> {
+fn sub_pair<'i>(
+    section: &Section<'_, 'i>,
+    key: &'static str,
+    full: &str,
+    folder: &Path,
+    empty: &DeTable<'i>,
+) -> Option<Pair> {
     let inner = section.section(key, full, empty);
     let pair = pair(&inner, folder);
     inner.end();
@@ -269,7 +294,11 @@ fn peer(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, Span)> {
     let allow_plain = section.optional::<bool>("allow_plain");
     if !konfido && allow_plain.as_ref().is_none_or(|at| !at.value) {
         let span = allow_plain.as_ref().map_or(section.span(), |at| &at.span);
-        faults.add(span, "a peer without KONFIDO can only be spoken to plainly", Some("say allow_plain = true, or remove the peer"));
+        faults.add(
+            span,
+            "a peer without KONFIDO can only be spoken to plainly",
+            Some("say allow_plain = true, or remove the peer"),
+        );
     }
     section.end();
     let (country, url) = (country?, url?.value);

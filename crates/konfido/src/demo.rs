@@ -15,7 +15,9 @@ pub use circle::{Circle, tls};
 /// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
 pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {
     let temporary = dir.is_none();
-    let dir = dir.unwrap_or_else(|| std::env::temp_dir().join(format!("konfido-demo-{}", std::process::id())));
+    let dir = dir.unwrap_or_else(|| {
+        std::env::temp_dir().join(format!("konfido-demo-{}", std::process::id()))
+    });
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut narrator = Narrator::new();
     narrator.say("Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process).");
@@ -71,7 +73,11 @@ impl Narrator {
             Ok(text) => ("ok  ", "\x1b[32m", text),
             Err(text) => ("FAIL", "\x1b[31m", text),
         };
-        if result.is_ok() { self.held += 1 } else { self.failed += 1 }
+        if result.is_ok() {
+            self.held += 1
+        } else {
+            self.failed += 1
+        }
         let mark = if self.colour { format!("{colour}{mark}\x1b[0m") } else { mark.to_owned() };
         println!("  {mark} {millis:>7.1} ms  {what:<58} {text}");
     }

@@ -38,7 +38,13 @@ pub async fn list(config: &Config, limit: usize) -> anyhow::Result<()> {
 }
 
 /// Writes a receipt to stdout, after it verified.
-pub async fn export(config: &Config, files: &Files, txid: &str, side: Option<Side>, show: &[String]) -> anyhow::Result<()> {
+pub async fn export(
+    config: &Config,
+    files: &Files,
+    txid: &str,
+    side: Option<Side>,
+    show: &[String],
+) -> anyhow::Result<()> {
     let txid = TransactionId::parse(txid)?;
     let fields = show
         .iter()
@@ -49,7 +55,8 @@ pub async fn export(config: &Config, files: &Files, txid: &str, side: Option<Sid
     journal.close();
     let json = receipt(config, files, &row, &fields)?;
     let anchors = Anchors::from_pem(&files.seal_roots)?;
-    receipt::verify(&json, &anchors).context("the receipt would not verify; was the seal certificate replaced since?")?;
+    receipt::verify(&json, &anchors)
+        .context("the receipt would not verify; was the seal certificate replaced since?")?;
     println!("{}", String::from_utf8(json)?);
     Ok(())
 }
@@ -75,18 +82,23 @@ async fn find(journal: &Journal, txid: TransactionId, side: Option<Side>) -> any
 }
 
 fn receipt(config: &Config, files: &Files, row: &Row, fields: &[Field]) -> anyhow::Result<Vec<u8>> {
-    let index = row.index.context("the exchange is not in the log yet: try again when it is settled")?;
+    let index =
+        row.index.context("the exchange is not in the log yet: try again when it is settled")?;
     let key = config.data_dir.join("log.key");
     ensure!(key.exists(), "{} is not there: has this node run?", key.display());
     let log = Log::open(&config.data_dir.join("log"), &config.origin, &key)?;
-    let own = Certificate::from_pem(&files.seal.1)?.into_iter().next().context("no seal certificate")?;
-    let peer = (!row.peer_certificate.is_empty()).then(|| Certificate::from_der(&row.peer_certificate)).transpose()?;
+    let own =
+        Certificate::from_pem(&files.seal.1)?.into_iter().next().context("no seal certificate")?;
+    let peer = (!row.peer_certificate.is_empty())
+        .then(|| Certificate::from_der(&row.peer_certificate))
+        .transpose()?;
     let signers: Vec<&Certificate> = match (&peer, row.side) {
         (None, _) => vec![&own],
         (Some(peer), Side::A) => vec![&own, peer],
         (Some(peer), Side::B) => vec![peer, &own],
     };
-    let secrets = Secrets::decode(&row.secrets).context("the salts of this exchange are damaged")?;
+    let secrets =
+        Secrets::decode(&row.secrets).context("the salts of this exchange are damaged")?;
     let at: Timestamp = row.at;
     let receipt = Receipt::export(&row.statement, at, &signers, index, &log, &secrets, fields)?;
     Ok(serde_json::to_vec_pretty(&receipt)?)

@@ -1,116 +1,119 @@
 //! The binary: command line, configuration, lifecycle, demo.
+//!
+//! Start reading at [`cli`] (what it can do), then [`config`], [`node`] (one node, assembled) and
+//! [`demo`]. Data goes to stdout, talk to stderr.
 
 mod bench;
+mod check;
+mod cli;
 mod config;
 mod demo;
+mod evidence;
 mod import;
 mod node;
 mod run;
 mod verify;
 
-use std::path::PathBuf;
+use std::future::Future;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context as _;
+use clap::Parser as _;
+use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
-/// KONFIDO: the security layer of cross-border health data exchange.
-#[derive(Parser)]
-#[command(version, about, after_help = "Begin with: konfido demo")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Plays a cross-border visit among three invented countries on loopback, then keeps running
-    Demo {
-        /// End after the story; exit code 0 only if every step held
-        #[arg(long)]
-        once: bool,
-        /// Keep certificates, stores and receipts here (else in a temporary folder)
-        #[arg(long)]
-        dir: Option<PathBuf>,
-    },
-    /// Runs one country's node
-    Run {
-        /// Configuration file
-        #[arg(long, default_value = "konfido.toml")]
-        config: PathBuf,
-    },
-    /// Says what is wrong with a configuration
-    Check {
-        /// Configuration file
-        #[arg(long, default_value = "konfido.toml")]
-        config: PathBuf,
-    },
-    /// Checks an exported receipt offline
-    Verify {
-        /// The receipt
-        file: PathBuf,
-        /// Roots of seal certificates, PEM
-        #[arg(long)]
-        roots: PathBuf,
-    },
-    /// The built-in document store
-    Documents {
-        #[command(subcommand)]
-        command: Documents,
-    },
-    /// Measures an exchange
-    Bench {
-        #[command(subcommand)]
-        command: Bench,
-    },
-}
-
-#[derive(Subcommand)]
-enum Documents {
-    /// Imports patients.toml and documents/*.xml, all or nothing
-    Import {
-        /// Import directory
-        dir: PathBuf,
-        /// Configuration file of the node (which must not be running)
-        #[arg(long, default_value = "konfido.toml")]
-        config: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum Bench {
-    /// ITI-39 with a document through B and A, all checks on, beside the stub alone
-    Exchange(bench::Options),
-}
+use check::Files;
+use cli::{Bench, Cli, Command, ConfigArg, Documents, Evidence};
+use config::Config;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo { .. } | Command::Bench { .. });
-    let filter = EnvFilter::try_from_env("KONFIDO_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(if quiet { "error" } else { "info" }));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: no async runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Demo { once, dir } => demo::run(dir, once).await,
-            Command::Run { config } => run::run(&config).await,
-            Command::Check { config } => run::check(&config),
-            Command::Verify { file, roots } => verify::run(&file, &roots),
-            Command::Documents { command: Documents::Import { dir, config } } => run::import(&dir, &config).await,
-            Command::Bench { command: Bench::Exchange(options) } => bench::exchange(options).await,
-        }
-    });
-    match result {
+    match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
+        Err(Failure::Config(report)) => {
+            eprintln!("{report:?}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Other(error)) => {
+            eprintln!("konfido: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Why the program ends with 1.
+enum Failure {
+    /// With file, line and caret.
+    Config(miette::Report),
+    /// In one line.
+    Other(anyhow::Error),
+}
+
+impl From<miette::Report> for Failure {
+    fn from(report: miette::Report) -> Self {
+        Self::Config(report)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(arg) => {
+            let (config, files) = load(&arg)?;
+            log(config.json_log, "info");
+            wait(run::run(&arg.config, config, files))?;
+        }
+        Command::Demo { once, dir } => {
+            log(false, "error");
+            wait(demo::run(dir, once))?;
+        }
+        Command::Check(arg) => {
+            let (config, _) = load(&arg)?;
+            println!(
+                "{} holds: {} with {} peers",
+                arg.config.display(),
+                config.country,
+                config.peers.len()
+            );
+        }
+        Command::Verify { file, roots } => verify::run(&file, &roots)?,
+        Command::Documents(Documents::Import { dir, config }) => {
+            let (config, _) = load(&config)?;
+            wait(run::import(&config, &dir))?;
+        }
+        Command::Evidence(Evidence::List { limit, config }) => {
+            let (config, _) = load(&config)?;
+            wait(evidence::list(&config, limit))?;
+        }
+        Command::Evidence(Evidence::Export { txid, side, show, config }) => {
+            let (config, files) = load(&config)?;
+            wait(evidence::export(&config, &files, &txid, side.map(Into::into), &show))?;
+        }
+        Command::Bench(Bench::Exchange(args)) => {
+            log(false, "error");
+            wait(bench::exchange(args))?;
+        }
+    }
+    Ok(())
+}
+
+fn load(arg: &ConfigArg) -> miette::Result<(Config, Files)> {
+    check::load(&arg.config, Timestamp::now())
+}
+
+/// Logs to stderr; `KONFIDO_LOG` overrides the level.
+fn log(json: bool, level: &str) {
+    let filter = EnvFilter::try_from_env("KONFIDO_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { builder.json().init() } else { builder.init() }
+}
+
+fn wait(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("tokio")?;
+    runtime.block_on(task)
 }

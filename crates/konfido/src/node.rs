@@ -87,12 +87,23 @@ pub struct Running {
 
 impl Sockets {
     /// Binds all listeners of a node.
-    pub async fn bind(setup: &Setup, national: SocketAddr, border: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn bind(
+        setup: &Setup,
+        national: SocketAddr,
+        border: SocketAddr,
+        admin: SocketAddr,
+    ) -> anyhow::Result<Self> {
         let server = ServerTls::new(&setup.provider).context("service provider certificate")?;
-        let bound = |what: &'static str, at: SocketAddr| move || format!("cannot bind the {what} listener at {at}");
+        let bound = |what: &'static str, at: SocketAddr| {
+            move || format!("cannot bind the {what} listener at {at}")
+        };
         Ok(Self {
-            national: Bound::tls(national, server.clone()).await.with_context(bound("national", national))?,
-            border: Bound::tls(border, server.clone()).await.with_context(bound("border", border))?,
+            national: Bound::tls(national, server.clone())
+                .await
+                .with_context(bound("national", national))?,
+            border: Bound::tls(border, server.clone())
+                .await
+                .with_context(bound("border", border))?,
             admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
             server,
         })
@@ -106,18 +117,26 @@ impl Sockets {
 
 /// Opens the stores and serves on the sockets.
 pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&setup.data).with_context(|| format!("cannot make {}", setup.data.display()))?;
+    std::fs::create_dir_all(&setup.data)
+        .with_context(|| format!("cannot make {}", setup.data.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = ClientTls::new(&setup.consumer).context("service consumer certificate")?;
     let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
-    let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key")).context("log")?;
-    let notes = Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
+    let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
+        .context("log")?;
+    let notes =
+        Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
     let connector = match &setup.openncp {
-        Some(url) => Connector::OpenNcp(Client::new(url, Some(setup.country), client.clone(), ClientLimits::default())),
+        Some(url) => Connector::OpenNcp(Client::new(
+            url,
+            Some(setup.country),
+            client.clone(),
+            ClientLimits::default(),
+        )),
         None => Connector::Store(Store {
             documents: Arc::clone(&store) as Arc<dyn DocumentStore>,
             community: setup.community.clone(),
@@ -130,15 +149,22 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
     let node = Arc::new(Node {
         country: setup.country,
         community: setup.community,
-        seal: Arc::new(SealKey::from_pem(&setup.seal.0, &setup.seal.1).context("seal certificate")?),
-        seal_anchors: Arc::new(Anchors::from_pem(&setup.seal_roots).context("roots of seal certificates")?),
+        seal: Arc::new(
+            SealKey::from_pem(&setup.seal.0, &setup.seal.1).context("seal certificate")?,
+        ),
+        seal_anchors: Arc::new(
+            Anchors::from_pem(&setup.seal_roots).context("roots of seal certificates")?,
+        ),
         vault: Arc::new(Vault::new(setup.country)),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         pseudonyms: PseudonymKey::new(pseudonym_key),
         assertions: AssertionCache::new(ASSERTIONS),
         policy: Policy::default(),
-        peers: peers.into_iter().map(|peer| (peer.country, Arc::new(row(peer, &client)))).collect::<BTreeMap<_, _>>(),
+        peers: peers
+            .into_iter()
+            .map(|peer| (peer.country, Arc::new(row(peer, &client))))
+            .collect::<BTreeMap<_, _>>(),
         connector,
         metrics: Metrics::default(),
         limits: NodeLimits::default(),
@@ -151,7 +177,13 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
     Ok(Running { node, store, events, tasks, background, journal, server: sockets.server, client })
 }
 
-fn serve(node: &Arc<Node>, national: Bound, border: Bound, admin: Bound, limits: Limits) -> Vec<tokio::task::JoinHandle<()>> {
+fn serve(
+    node: &Arc<Node>,
+    national: Bound,
+    border: Bound,
+    admin: Bound,
+    limits: Limits,
+) -> Vec<tokio::task::JoinHandle<()>> {
     let stop = node.stop.clone();
     let (n, b, a) = (Arc::clone(node), Arc::clone(node), Arc::clone(node));
     vec![
@@ -195,7 +227,8 @@ impl Running {
         for task in self.background {
             let _ = task.await;
         }
-        let (notes, journal, events, store) = (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
+        let (notes, journal, events, store) =
+            (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
         let _ = tokio::task::spawn_blocking(move || {
             notes.close();
             journal.close();

@@ -77,7 +77,8 @@ pub async fn import(config: &Config, dir: &Path) -> anyhow::Result<()> {
     use gateway::national::DocumentStore as _;
     let (patients, documents) = crate::import::read(dir)?;
     let counts = (patients.len(), documents.len());
-    std::fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
     let store = sqlite::National::open(&config.data_dir.join("national.db"))?;
     store.import(patients, documents).await?;
     store.close();

@@ -25,9 +25,15 @@ pub fn run(file: &Path, roots: &Path) -> anyhow::Result<()> {
 
 /// Exports the receipt of a settled record, with the patient and the professional shown.
 pub fn export(data: &Path, node: &Node, row: &Row) -> anyhow::Result<Vec<u8>> {
-    let log = Log::open(&data.join("log"), &format!("konfido.example/{}", node.country.to_lower()), &data.join("log.key"))?;
+    let log = Log::open(
+        &data.join("log"),
+        &format!("konfido.example/{}", node.country.to_lower()),
+        &data.join("log.key"),
+    )?;
     let own = node.seal.certificate().clone();
-    let peer = (!row.peer_certificate.is_empty()).then(|| Certificate::from_der(&row.peer_certificate)).transpose()?;
+    let peer = (!row.peer_certificate.is_empty())
+        .then(|| Certificate::from_der(&row.peer_certificate))
+        .transpose()?;
     // the provider signs first
     let mut certificates = vec![&own];
     if let Some(peer) = &peer {
@@ -36,6 +42,7 @@ pub fn export(data: &Path, node: &Node, row: &Row) -> anyhow::Result<Vec<u8>> {
     let secrets = Secrets::decode(&row.secrets).context("the salts cannot be read")?;
     let index = row.index.context("the record is not in the log yet; try again in a second")?;
     let fields = [Field::Patient, Field::Professional, Field::Purpose];
-    let receipt = Receipt::export(&row.statement, row.at, &certificates, index, &log, &secrets, &fields)?;
+    let receipt =
+        Receipt::export(&row.statement, row.at, &certificates, index, &log, &secrets, &fields)?;
     Ok(serde_json::to_vec_pretty(&receipt)?)
 }

@@ -14,18 +14,39 @@ static ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &["trust"]),
     ("siem", &[]),
     ("transport", &["trust"]),
-    ("gateway", &["clinical", "enclave", "identity", "ihe", "ledger", "siem", "transport", "trust"]),
+    (
+        "gateway",
+        &["clinical", "enclave", "identity", "ihe", "ledger", "siem", "transport", "trust"],
+    ),
     ("sqlite", &["gateway", "ledger", "siem"]),
     (
         "testbed",
         &[
-            "clinical", "enclave", "gateway", "identity", "ihe", "ledger", "siem", "sqlite", "transport", "trust",
+            "clinical",
+            "enclave",
+            "gateway",
+            "identity",
+            "ihe",
+            "ledger",
+            "siem",
+            "sqlite",
+            "transport",
+            "trust",
         ],
     ),
     (
         "konfido",
         &[
-            "clinical", "enclave", "gateway", "identity", "ihe", "ledger", "siem", "sqlite", "testbed", "transport",
+            "clinical",
+            "enclave",
+            "gateway",
+            "identity",
+            "ihe",
+            "ledger",
+            "siem",
+            "sqlite",
+            "testbed",
+            "transport",
             "trust",
         ],
     ),
@@ -40,7 +61,8 @@ fn dependencies_point_one_way() {
         .output()
         .expect("cargo metadata runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let mut faults = Vec::new();
     for package in packages {
@@ -52,7 +74,8 @@ fn dependencies_point_one_way() {
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let used = dependency["name"].as_str().expect("name");
             let ours = drawn.contains_key(used);
-            if ours && used != "exchange" && !allowed.contains(&used) && dependency["kind"] != "dev" {
+            if ours && used != "exchange" && !allowed.contains(&used) && dependency["kind"] != "dev"
+            {
                 faults.push(format!("{name} -> {used}"));
             }
         }

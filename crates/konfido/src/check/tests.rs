@@ -45,7 +45,12 @@ fn files_that_do_not_fit_are_told() {
         ("dk/seal.pem", "es/seal.pem", made, &["of country ES"]),
         ("dk/seal.pem", "dk/seal.key", made, &["no certificate"]),
         ("dk/service-provider.key", "dk/seal.key", made, &["key and certificate cannot be used"]),
-        ("dk/service-consumer.pem", "dk/service-provider.pem", made, &["does not lead to the roots", "cannot be used"]),
+        (
+            "dk/service-consumer.pem",
+            "dk/service-provider.pem",
+            made,
+            &["does not lead to the roots", "cannot be used"],
+        ),
         ("roots = \"ca.pem\"\nservice", "roots = \"dk/seal.key\"\nservice", made, &["no roots"]),
         ("DK", "DK", later, &["certificate expired", "certificate expired", "certificate expired"]),
     ];

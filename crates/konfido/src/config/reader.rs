@@ -43,7 +43,11 @@ pub struct Faults(RefCell<Vec<Fault>>);
 impl Faults {
     /// Adds one.
     pub fn add(&self, span: &Span, message: impl Into<String>, help: Option<&str>) {
-        let fault = Fault { message: message.into(), span: span.clone().into(), help: help.map(str::to_owned) };
+        let fault = Fault {
+            message: message.into(),
+            span: span.clone().into(),
+            help: help.map(str::to_owned),
+        };
         self.0.borrow_mut().push(fault);
     }
 
@@ -114,7 +118,12 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     /// A table within this one; empty when it is missing.
-    pub fn section(&self, key: &'static str, full: &'t str, empty: &'t DeTable<'i>) -> Section<'t, 'i> {
+    pub fn section(
+        &self,
+        key: &'static str,
+        full: &'t str,
+        empty: &'t DeTable<'i>,
+    ) -> Section<'t, 'i> {
         let Some((value, span)) = self.find(key) else {
             return Self::new(full, empty, self.span.start..self.span.start, self.faults);
         };
@@ -129,11 +138,17 @@ impl<'t, 'i> Section<'t, 'i> {
     pub fn sections(&self, key: &'static str, full: &'t str) -> Vec<Section<'t, 'i>> {
         let Some((value, span)) = self.find(key) else { return Vec::new() };
         let Some(rows) = value.as_array() else {
-            self.faults.add(&span, format!("{key} is not a list of tables"), Some(&format!("write [[{key}]]")));
+            self.faults.add(
+                &span,
+                format!("{key} is not a list of tables"),
+                Some(&format!("write [[{key}]]")),
+            );
             return Vec::new();
         };
         rows.iter()
-            .filter_map(|row| Some(Self::new(full, row.get_ref().as_table()?, row.span(), self.faults)))
+            .filter_map(|row| {
+                Some(Self::new(full, row.get_ref().as_table()?, row.span(), self.faults))
+            })
             .collect()
     }
 
@@ -143,12 +158,24 @@ impl<'t, 'i> Section<'t, 'i> {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
             if !asked.contains(name) {
-                let near = asked.iter().min_by_key(|known| distance(known, name)).filter(|known| distance(known, name) <= 3);
+                let near = asked
+                    .iter()
+                    .min_by_key(|known| distance(known, name))
+                    .filter(|known| distance(known, name) <= 3);
                 let help = near.map_or_else(
-                    || format!("known here: {}", asked.iter().copied().collect::<Vec<_>>().join(", ")),
+                    || {
+                        format!(
+                            "known here: {}",
+                            asked.iter().copied().collect::<Vec<_>>().join(", ")
+                        )
+                    },
                     |near| format!("did you mean {near}?"),
                 );
-                self.faults.add(&key.span(), format!("{} has no setting {name}", self.name), Some(&help));
+                self.faults.add(
+                    &key.span(),
+                    format!("{} has no setting {name}", self.name),
+                    Some(&help),
+                );
             }
         }
     }

@@ -3,7 +3,8 @@ use super::*;
 const GOOD: &str = include_str!("../../../../konfido.example.toml");
 
 fn messages(text: &str) -> Vec<String> {
-    let error = Config::parse(Path::new("/etc/konfido/konfido.toml"), text).expect_err("because it has faults");
+    let error = Config::parse(Path::new("/etc/konfido/konfido.toml"), text)
+        .expect_err("because it has faults");
     error.faults().iter().map(|fault| fault.message.clone()).collect()
 }
 
@@ -13,7 +14,8 @@ fn the_example_holds_and_paths_are_relative_to_it() {
     assert_eq!(config.country.as_str(), "DK");
     assert_eq!(config.tls.roots.value, Path::new("/etc/konfido/tls/roots.pem"));
     assert_eq!(config.data_dir, Path::new("/var/lib/konfido"));
-    let peers: Vec<_> = config.peers.iter().map(|p| (p.country.to_string(), p.konfido, p.allow_plain)).collect();
+    let peers: Vec<_> =
+        config.peers.iter().map(|p| (p.country.to_string(), p.konfido, p.allow_plain)).collect();
     assert_eq!(peers, [("ES".to_owned(), true, false), ("IT".to_owned(), false, true)]);
     assert!(config.openncp.is_none() && !config.json_log);
 }

@@ -44,13 +44,20 @@ impl Circle {
             let addresses = sockets.addresses()?;
             bound.push((land.country(), setup, sockets, addresses));
         }
-        let borders: Vec<(Country, SocketAddr)> = bound.iter().map(|(c, _, _, a)| (*c, a.1)).collect();
+        let borders: Vec<(Country, SocketAddr)> =
+            bound.iter().map(|(c, _, _, a)| (*c, a.1)).collect();
         let mut nodes = Vec::new();
         for (country, setup, sockets, addresses) in bound {
-            let peers = borders.iter().filter(|(other, _)| *other != country).map(|(other, border)| {
-                let plain = PLAIN.contains(&(country.as_str(), other.as_str()));
-                PeerSetup { country: *other, url: format!("https://{border}"), konfido: !plain, allow_plain: plain }
-            });
+            let peers =
+                borders.iter().filter(|(other, _)| *other != country).map(|(other, border)| {
+                    let plain = PLAIN.contains(&(country.as_str(), other.as_str()));
+                    PeerSetup {
+                        country: *other,
+                        url: format!("https://{border}"),
+                        konfido: !plain,
+                        allow_plain: plain,
+                    }
+                });
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
             running.store.import(patients, documents).await.context("import")?;
@@ -61,12 +68,21 @@ impl Circle {
 
     /// A country's node.
     pub fn node(&self, country: Country) -> &Running {
-        &self.nodes.iter().find(|(c, _, _)| *c == country).expect("because the story stays in its countries").1
+        &self
+            .nodes
+            .iter()
+            .find(|(c, _, _)| *c == country)
+            .expect("because the story stays in its countries")
+            .1
     }
 
     /// (national, border, admin) of a country.
     pub fn addresses(&self, country: Country) -> (SocketAddr, SocketAddr, SocketAddr) {
-        self.nodes.iter().find(|(c, _, _)| *c == country).expect("because the story stays in its countries").2
+        self.nodes
+            .iter()
+            .find(|(c, _, _)| *c == country)
+            .expect("because the story stays in its countries")
+            .2
     }
 
     /// Where a country's node keeps its files.
@@ -116,7 +132,9 @@ impl Circle {
         let mut all = serde_json::Map::new();
         for (country, _, (national, border, admin)) in &self.nodes {
             let land = Land::of(*country).context("unknown country")?;
-            let file = |role: Role, kind: &str| pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()));
+            let file = |role: Role, kind: &str| {
+                pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()))
+            };
             let patients: Vec<_> = world::citizens(*country).map(|c| c.number).collect();
             all.insert(
                 country.to_string(),
@@ -202,7 +220,10 @@ impl Circle {
             let start = body.find("<xop:Include").context("no include")?;
             let end = start + body[start..].find("/>").context("no include")? + 2;
             let inline = base64::engine::general_purpose::STANDARD.encode(&part.bytes);
-            std::fs::write(self.dir.join(format!("{name}.xml")), format!("{}{inline}{}", &body[..start], &body[end..]))?;
+            std::fs::write(
+                self.dir.join(format!("{name}.xml")),
+                format!("{}{inline}{}", &body[..start], &body[end..]),
+            )?;
         }
         Ok(())
     }
