@@ -11,7 +11,8 @@ use crate::node::{Node, PeerCountry};
 
 /// Starts the tasks; they end with the node's stop token.
 pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut tasks = vec![tokio::spawn(sequence(Arc::clone(node), log)), tokio::spawn(forget(Arc::clone(node)))];
+    let mut tasks =
+        vec![tokio::spawn(sequence(Arc::clone(node), log)), tokio::spawn(forget(Arc::clone(node)))];
     for peer in node.peers.values().filter(|peer| peer.konfido) {
         tasks.push(tokio::spawn(deliver_receipts(Arc::clone(node), Arc::clone(peer))));
     }
@@ -65,7 +66,8 @@ async fn deliver_receipts(node: Arc<Node>, peer: Arc<PeerCountry>) {
 }
 
 async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String> {
-    let rows = node.journal.undelivered(peer.country, MAX_RECEIPTS).await.map_err(|e| e.to_string())?;
+    let rows =
+        node.journal.undelivered(peer.country, MAX_RECEIPTS).await.map_err(|e| e.to_string())?;
     if rows.is_empty() {
         return Ok(0);
     }

@@ -30,7 +30,8 @@ pub struct Reply {
 /// Answers a message that came in plain IHE.
 pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Reply {
     let mut trace = node.trace(Side::A, peer.country());
-    let allowed = peer.country().and_then(|c| node.peers.get(&c)).is_some_and(|row| row.allow_plain);
+    let allowed =
+        peer.country().and_then(|c| node.peers.get(&c)).is_some_and(|row| row.allow_plain);
     let outcome = if allowed {
         journey::answer(node, peer, message, None, &mut trace).await
     } else {
@@ -44,11 +45,18 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
 pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> Reply {
     let mut trace = node.trace(Side::A, peer.country());
     let outcome = match journey::open(node, peer, &package) {
-        Ok((message, opened)) => journey::answer(node, peer, message, Some(opened), &mut trace).await,
+        Ok((message, opened)) => {
+            journey::answer(node, peer, message, Some(opened), &mut trace).await
+        }
         Err(error) => {
             let unknown_key = error == VaultError::UnknownKey;
-            let code = if error == VaultError::Replay { Code::ErrorSecGeneric } else { Code::ErrorSecDataIntegrityNotEnsured };
-            let refusal = Refusal::new(code, "the sealed message does not open").with_detail(error.to_string());
+            let code = if error == VaultError::Replay {
+                Code::ErrorSecGeneric
+            } else {
+                Code::ErrorSecDataIntegrityNotEnsured
+            };
+            let refusal = Refusal::new(code, "the sealed message does not open")
+                .with_detail(error.to_string());
             let mut failed = journey::Failed::early(Refused::from(refusal));
             failed.unknown_key = unknown_key;
             Err(failed)
@@ -57,7 +65,11 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
     finish(node, trace, outcome)
 }
 
-fn finish(node: &Node, trace: crate::node::Trace, outcome: Result<journey::Answered, journey::Failed>) -> Reply {
+fn finish(
+    node: &Node,
+    trace: crate::node::Trace,
+    outcome: Result<journey::Answered, journey::Failed>,
+) -> Reply {
     let correlation = trace.correlation;
     match outcome {
         Ok(answered) => {

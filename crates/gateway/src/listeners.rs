@@ -19,37 +19,61 @@ use crate::node::Node;
 use crate::outbound::{self, SEALED_PATH, VAULT_KEY_PATH};
 
 /// For our own OpenNCP: `/{cc}/openncp-ws-server/services/…`, `cc` the country that is asked.
-pub async fn national(node: Arc<Node>, limits: Limits, peer: Option<Peer>, request: Request<Incoming>) -> Response<Body> {
-    let Some(peer) = peer else { return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS") };
+pub async fn national(
+    node: Arc<Node>,
+    limits: Limits,
+    peer: Option<Peer>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(peer) = peer else {
+        return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS");
+    };
     let path = request.uri().path();
     let target = path.get(1..3).filter(|_| path.as_bytes().get(3) == Some(&b'/'));
     let target = target.and_then(|cc| Country::parse(cc).ok()).filter(|_| is_service(&path[3..]));
     let Some(target) = target else {
-        return node_problem(&node, StatusCode::NOT_FOUND, "no-such-service", "post to /{country}/openncp-ws-server/services/…");
+        return node_problem(
+            &node,
+            StatusCode::NOT_FOUND,
+            "no-such-service",
+            "post to /{country}/openncp-ws-server/services/…",
+        );
     };
     match package(&node, limits, request).await {
         Err(response) => response,
         Ok(package) => {
-            let (answer, in_words, _) = outbound::handle(&node, &peer, target, Message { package }).await;
+            let (answer, in_words, _) =
+                outbound::handle(&node, &peer, target, Message { package }).await;
             soap(&answer, in_words)
         }
     }
 }
 
 /// For other countries: plain IHE, sealed IHE, our vault key, their receipts.
-pub async fn border(node: Arc<Node>, limits: Limits, peer: Option<Peer>, request: Request<Incoming>) -> Response<Body> {
-    let Some(peer) = peer else { return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS") };
+pub async fn border(
+    node: Arc<Node>,
+    limits: Limits,
+    peer: Option<Peer>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(peer) = peer else {
+        return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS");
+    };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match (method, path.as_str()) {
         (Method::GET, VAULT_KEY_PATH) => match node.vault.publish(&node.seal, node.clock.now()) {
-            Ok(statement) => respond(StatusCode::OK, "application/octet-stream", statement.encode()),
+            Ok(statement) => {
+                respond(StatusCode::OK, "application/octet-stream", statement.encode())
+            }
             Err(_) => node_problem(&node, StatusCode::INTERNAL_SERVER_ERROR, "vault", "try again"),
         },
         (Method::POST, RECEIPTS_PATH) => match body(&node, limits, request).await {
             Err(response) => response,
             Ok((_, bytes)) => match receipts::take(&node, &peer, bytes).await {
                 Ok(_) => respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new()),
-                Err(_) => node_problem(&node, StatusCode::BAD_REQUEST, "receipts", "send the batch again"),
+                Err(_) => {
+                    node_problem(&node, StatusCode::BAD_REQUEST, "receipts", "send the batch again")
+                }
             },
         },
         (Method::POST, SEALED_PATH) => match package(&node, limits, request).await {
@@ -60,7 +84,12 @@ pub async fn border(node: Arc<Node>, limits: Limits, peer: Option<Peer>, request
             Err(response) => response,
             Ok(package) => reply(&inbound::handle_plain(&node, &peer, Message { package }).await),
         },
-        _ => node_problem(&node, StatusCode::NOT_FOUND, "no-such-service", "post to /openncp-ws-server/services/…"),
+        _ => node_problem(
+            &node,
+            StatusCode::NOT_FOUND,
+            "no-such-service",
+            "post to /openncp-ws-server/services/…",
+        ),
     }
 }
 
@@ -68,7 +97,9 @@ pub async fn border(node: Arc<Node>, limits: Limits, peer: Option<Peer>, request
 pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
     match request.uri().path() {
         "/livez" => respond(StatusCode::OK, "text/plain", "alive\n"),
-        "/readyz" if node.stop.is_cancelled() => respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n"),
+        "/readyz" if node.stop.is_cancelled() => {
+            respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n")
+        }
         "/readyz" => {
             let peers: Vec<String> = node
                 .peers
@@ -84,10 +115,23 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
                 })
                 .collect();
             let vault = enclave::Attestation::SimulatedInProcess.name();
-            respond(StatusCode::OK, "text/plain", format!("ready\nvault attestation {vault}\n{}", peers.concat()))
+            respond(
+                StatusCode::OK,
+                "text/plain",
+                format!("ready\nvault attestation {vault}\n{}", peers.concat()),
+            )
         }
-        "/metrics" => respond(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", node.metrics.text()),
-        _ => node_problem(node, StatusCode::NOT_FOUND, "no-such-page", "see /livez, /readyz and /metrics"),
+        "/metrics" => respond(
+            StatusCode::OK,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            node.metrics.text(),
+        ),
+        _ => node_problem(
+            node,
+            StatusCode::NOT_FOUND,
+            "no-such-page",
+            "see /livez, /readyz and /metrics",
+        ),
     }
 }
 
@@ -95,15 +139,28 @@ fn is_service(path: &str) -> bool {
     exchange::Transaction::ALL.iter().any(|transaction| transaction.service_path() == path)
 }
 
-async fn package(node: &Node, limits: Limits, request: Request<Incoming>) -> Result<Package, Response<Body>> {
+async fn package(
+    node: &Node,
+    limits: Limits,
+    request: Request<Incoming>,
+) -> Result<Package, Response<Body>> {
     let (content_type, bytes) = body(node, limits, request).await?;
     Package::parse(&content_type, bytes).map_err(|error| {
         tracing::info!(%error, "message refused");
-        node_problem(node, StatusCode::BAD_REQUEST, "mime", "send SOAP 1.2, alone or in a multipart/related package")
+        node_problem(
+            node,
+            StatusCode::BAD_REQUEST,
+            "mime",
+            "send SOAP 1.2, alone or in a multipart/related package",
+        )
     })
 }
 
-async fn body(node: &Node, limits: Limits, request: Request<Incoming>) -> Result<(String, Bytes), Response<Body>> {
+async fn body(
+    node: &Node,
+    limits: Limits,
+    request: Request<Incoming>,
+) -> Result<(String, Bytes), Response<Body>> {
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let length = content_length(request.headers());
@@ -113,7 +170,7 @@ async fn body(node: &Node, limits: Limits, request: Request<Incoming>) -> Result
             let (status, code) = match error {
                 BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-long"),
                 BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body-too-slow"),
-                _ => (StatusCode::BAD_REQUEST, "body-broken"),
+                BodyError::Broken => (StatusCode::BAD_REQUEST, "body-broken"),
             };
             Err(node_problem(node, status, code, "send the whole message again"))
         }

@@ -88,18 +88,27 @@ impl Facts {
 }
 
 /// Step 1 of the road: reads a request and recognises who asks. One parse, one DOM.
-pub fn read(node: &Node, message: &Message, peer: Option<exchange::Country>) -> Result<(Facts, Recognised), Refused> {
+pub fn read(
+    node: &Node,
+    message: &Message,
+    peer: Option<exchange::Country>,
+) -> Result<(Facts, Recognised), Refused> {
     let limits = Limits { bytes: node.limits.message, ..Limits::MESSAGE };
-    let xml = Xml::parse_bytes(&message.package.root, &limits).map_err(|e| unreadable(&e.into()))?;
+    let xml =
+        Xml::parse_bytes(&message.package.root, &limits).map_err(|e| unreadable(&e.into()))?;
     let envelope = Envelope::read(&xml).map_err(|e| unreadable(&e))?;
-    let transaction = envelope
-        .action
-        .and_then(Transaction::of_request_action)
-        .ok_or_else(|| Refusal::new(Code::ErrorGeneric, "name one of the four IHE transactions in wsa:Action"))?;
-    let payload = envelope
-        .payload
-        .ok_or_else(|| Refusal::new(Code::ErrorGeneric, "send exactly one element in the SOAP Body"))?;
-    let echo = if transaction == Transaction::PatientDiscovery { Echo::of(payload) } else { Echo::default() };
+    let transaction =
+        envelope.action.and_then(Transaction::of_request_action).ok_or_else(|| {
+            Refusal::new(Code::ErrorGeneric, "name one of the four IHE transactions in wsa:Action")
+        })?;
+    let payload = envelope.payload.ok_or_else(|| {
+        Refusal::new(Code::ErrorGeneric, "send exactly one element in the SOAP Body")
+    })?;
+    let echo = if transaction == Transaction::PatientDiscovery {
+        Echo::of(payload)
+    } else {
+        Echo::default()
+    };
     let refused = |refusal| Refused {
         transaction: Some(transaction),
         message_id: envelope.message_id.unwrap_or("").to_owned(),
@@ -109,8 +118,12 @@ pub fn read(node: &Node, message: &Message, peer: Option<exchange::Country>) -> 
     let hint = "send a wsa:MessageID; it protects against replay";
     let message_id = envelope.message_id.filter(|id| id.len() <= 256);
     let message_id = message_id.ok_or_else(|| refused(Refusal::new(Code::ErrorGeneric, hint)))?;
-    let (ask, class) = ask(transaction, payload, &message.package.parts)
-        .map_err(|e| refused(Refusal::new(malformed(transaction), "send the message as its standard says").with_detail(e.to_string())))?;
+    let (ask, class) = ask(transaction, payload, &message.package.parts).map_err(|e| {
+        refused(
+            Refusal::new(malformed(transaction), "send the message as its standard says")
+                .with_detail(e.to_string()),
+        )
+    })?;
     let facts = Facts {
         transaction,
         message_id: message_id.to_owned(),
@@ -132,7 +145,8 @@ pub fn read(node: &Node, message: &Message, peer: Option<exchange::Country>) -> 
         now: node.clock.now(),
         anchors: &node.seal_anchors,
     };
-    let recognised = recognise(&envelope.assertions, &context, &node.assertions).map_err(refused)?;
+    let recognised =
+        recognise(&envelope.assertions, &context, &node.assertions).map_err(refused)?;
     Ok((facts, recognised))
 }
 
@@ -142,14 +156,24 @@ pub fn refuse(node: &Node, refused: &Refused, correlation: CorrelationId) -> (Pa
     let message_id = format!("urn:uuid:{}", uuid(node.entropy.as_ref()));
     let (action, body) = match refused.transaction {
         Some(transaction) => {
-            let body =
-                answer::refusal(transaction, &refused.refusal, correlation, &refused.echo, &node.community, now);
+            let body = answer::refusal(
+                transaction,
+                &refused.refusal,
+                correlation,
+                &refused.echo,
+                &node.community,
+                now,
+            );
             (transaction.response_action(), body)
         }
         None => (soap::FAULT_ACTION, soap::fault(&refused.refusal, correlation)),
     };
-    let header =
-        soap::Header { action, message_id: &message_id, relates_to: &refused.message_id, ..soap::Header::default() };
+    let header = soap::Header {
+        action,
+        message_id: &message_id,
+        relates_to: &refused.message_id,
+        ..soap::Header::default()
+    };
     (Package::bare(soap::render(&header, &[], &body)), refused.transaction.is_some())
 }
 
@@ -170,7 +194,11 @@ pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), 
     let xml = Xml::parse_bytes(&package.root, &Limits::MESSAGE)?;
     let envelope = Envelope::read(&xml)?;
     let code = envelope.payload.and_then(|payload| {
-        if payload.is(soap::SOAP12, "Fault") { Some("fault".to_owned()) } else { answer::code_of(payload) }
+        if payload.is(soap::SOAP12, "Fault") {
+            Some("fault".to_owned())
+        } else {
+            answer::code_of(payload)
+        }
     });
     Ok((offset(&xml, &package.root, envelope.content()), code))
 }
@@ -206,9 +234,16 @@ fn ask(
         Transaction::PatientDiscovery => (Ask::Discovery(xcpd::Request::parse(payload)?), None),
         Transaction::Query => {
             let request = QueryRequest::parse(payload)?;
-            let class = request.classes.first().copied().ok_or(exchange::Malformed { what: "document class code" })?;
+            let class = request
+                .classes
+                .first()
+                .copied()
+                .ok_or(exchange::Malformed { what: "document class code" })?;
             // several classes in one query must need the same rights
-            let same = |other| exchange::Permission::required(transaction, Some(other)) == exchange::Permission::required(transaction, Some(class));
+            let same = |other| {
+                exchange::Permission::required(transaction, Some(other))
+                    == exchange::Permission::required(transaction, Some(class))
+            };
             if !request.classes.iter().all(|other| same(*other)) {
                 return Err(exchange::Malformed { what: "combination of document classes" }.into());
             }
@@ -226,7 +261,9 @@ fn ask(
 }
 
 fn unreadable(error: &MessageError) -> Refused {
-    Refusal::new(Code::ErrorGeneric, "send a SOAP 1.2 message without DTD").with_detail(error.to_string()).into()
+    Refusal::new(Code::ErrorGeneric, "send a SOAP 1.2 message without DTD")
+        .with_detail(error.to_string())
+        .into()
 }
 
 /// The code for a message that its transaction's standard does not describe.

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
 
 use exchange::{Code, Country, Side, Transaction};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode};
+use prometheus_client::encoding::{
+    EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -71,8 +73,16 @@ impl Default for Metrics {
         };
         registry.register("exchanges", "Exchanges by outcome", metrics.exchanges.clone());
         registry.register("exchange_seconds", "Time of an exchange", metrics.duration.clone());
-        registry.register("notes_dropped", "Events lost to a full queue", metrics.notes_dropped.clone());
-        registry.register("evidence_waiting", "Evidence not yet in the log", metrics.evidence_waiting.clone());
+        registry.register(
+            "notes_dropped",
+            "Events lost to a full queue",
+            metrics.notes_dropped.clone(),
+        );
+        registry.register(
+            "evidence_waiting",
+            "Evidence not yet in the log",
+            metrics.evidence_waiting.clone(),
+        );
         registry.register(
             "certificate_days",
             "Days until the first certificate expires",
@@ -112,4 +122,5 @@ impl Metrics {
 }
 
 /// Seconds, from a cached refusal to a country that does not answer.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const BUCKETS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

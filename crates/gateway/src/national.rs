@@ -140,7 +140,12 @@ pub trait DocumentStore: Send + Sync {
     fn find_patients<'a>(&'a self, ids: &'a [PatientId]) -> Answer<'a, Vec<Patient>>;
 
     /// Entries of one patient and class, newest first, at most `limit`.
-    fn entries<'a>(&'a self, patient: &'a PatientId, class: DocumentClass, limit: usize) -> Answer<'a, Vec<Entry>>;
+    fn entries<'a>(
+        &'a self,
+        patient: &'a PatientId,
+        class: DocumentClass,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>>;
 
     /// One document by its unique id.
     fn document<'a>(&'a self, unique_id: &'a str) -> Answer<'a, Option<StoredDocument>>;

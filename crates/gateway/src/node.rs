@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use enclave::{Attestation, Recipient, Vault};
-use exchange::{Clock, Code, CorrelationId, Country, Entropy, Oid, Refusal, Side, Transaction, TransactionId};
+use exchange::{
+    Clock, Code, CorrelationId, Country, Entropy, Oid, Refusal, Side, Transaction, TransactionId,
+};
 use identity::{AssertionCache, Policy, Recognised};
 use ledger::journal::Journal;
 use siem::{Event, Kind, Notes, PseudonymKey};
@@ -114,7 +116,10 @@ impl Node {
     /// The policy row of a country.
     pub fn peer(&self, country: Country) -> Result<&Arc<PeerCountry>, Refusal> {
         self.peers.get(&country).ok_or_else(|| {
-            Refusal::new(Code::ErrorGenericServiceSignifierUnknown, "this node has no agreement with that country")
+            Refusal::new(
+                Code::ErrorGenericServiceSignifierUnknown,
+                "this node has no agreement with that country",
+            )
         })
     }
 
@@ -135,7 +140,13 @@ impl Node {
             );
         }
         if let (Some(transaction), Some(peer)) = (transaction, trace.peer) {
-            self.metrics.exchange(trace.side, transaction, peer, refusal.map(|r| r.code), elapsed.as_secs_f64());
+            self.metrics.exchange(
+                trace.side,
+                transaction,
+                peer,
+                refusal.map(|r| r.code),
+                elapsed.as_secs_f64(),
+            );
         }
         let kind = if refusal.is_some() { Kind::ExchangeRefused } else { Kind::ExchangeAnswered };
         self.notes.note(Event {

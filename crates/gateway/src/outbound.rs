@@ -22,7 +22,12 @@ use crate::node::Node;
 
 /// Carries one request of our own OpenNCP to `target`. The answer is always a SOAP message; the
 /// flag says whether it is in the words of an IHE transaction (else it is a fault).
-pub async fn handle(node: &Arc<Node>, own: &Peer, target: Country, message: Message) -> (Package, bool, CorrelationId) {
+pub async fn handle(
+    node: &Arc<Node>,
+    own: &Peer,
+    target: Country,
+    message: Message,
+) -> (Package, bool, CorrelationId) {
     let mut trace = node.trace(Side::B, Some(target));
     let correlation = trace.correlation;
     match journey::ask(node, own, target, message, &mut trace).await {

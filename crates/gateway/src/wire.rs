@@ -35,7 +35,8 @@ pub struct Inner {
 impl Inner {
     /// Writes the plaintext, leaving room behind for the AEAD's tag.
     pub fn encode(&self) -> Vec<u8> {
-        let parts: usize = self.parts.iter().map(|p| 12 + p.cid.len() + p.mime.len() + p.bytes.len()).sum();
+        let parts: usize =
+            self.parts.iter().map(|p| 12 + p.cid.len() + p.mime.len() + p.bytes.len()).sum();
         let length = 16 + self.evidence.len() + self.secrets.len() + self.content.len() + parts;
         let mut out = BytesMut::with_capacity(length + 64);
         for field in [&self.evidence, &self.secrets, &self.content] {
@@ -113,7 +114,11 @@ pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: V
 pub fn split_package(package: &Package) -> Result<(std::ops::Range<usize>, Bytes), Malformed> {
     let root = &package.root;
     let finder = SEALED_BODY.as_bytes();
-    let mut found = root.windows(finder.len()).enumerate().filter(|(_, window)| *window == finder).map(|(at, _)| at);
+    let mut found = root
+        .windows(finder.len())
+        .enumerate()
+        .filter(|(_, window)| *window == finder)
+        .map(|(at, _)| at);
     let (Some(at), None) = (found.next(), found.next()) else { return Err(MALFORMED) };
     match package.parts.as_slice() {
         [part] if part.cid == CIPHERTEXT_CID => Ok((at..at + finder.len(), part.bytes.clone())),

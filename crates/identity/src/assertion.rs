@@ -96,8 +96,14 @@ impl fmt::Debug for Assertion {
 
 impl Assertion {
     /// Copies the values out of a verified element.
-    pub(crate) fn read(kind: Kind, element: Element<'_, '_>, certificate: Certificate) -> Result<Self, XmlError> {
-        let text = |path: &[&str]| element.path(SAML, path).and_then(Element::plain_text).unwrap_or("").trim().to_owned();
+    pub(crate) fn read(
+        kind: Kind,
+        element: Element<'_, '_>,
+        certificate: Certificate,
+    ) -> Result<Self, XmlError> {
+        let text = |path: &[&str]| {
+            element.path(SAML, path).and_then(Element::plain_text).unwrap_or("").trim().to_owned()
+        };
         let attribute = |path: &[&str], name: &str| {
             element.path(SAML, path).and_then(|e| e.attribute(name)).unwrap_or("").to_owned()
         };
@@ -106,13 +112,20 @@ impl Assertion {
         element.only_child(SAML, "AuthnStatement")?;
         let conditions = element.only_child(SAML, "Conditions")?;
         let value = |name: &str| {
-            let mut found = statement.children_named(SAML, "Attribute").filter(|a| a.attribute("Name") == Some(name));
+            let mut found = statement
+                .children_named(SAML, "Attribute")
+                .filter(|a| a.attribute("Name") == Some(name));
             let first = found.next()?.child(SAML, "AttributeValue");
             if found.next().is_some() { None } else { first }
         };
-        let plain = |name: &str| value(name).and_then(Element::plain_text).unwrap_or("").trim().to_owned();
+        let plain =
+            |name: &str| value(name).and_then(Element::plain_text).unwrap_or("").trim().to_owned();
         let coded = |name: &str, element: &str| {
-            value(name).and_then(|v| v.child(HL7, element)).and_then(|e| e.attribute("code")).unwrap_or("").to_owned()
+            value(name)
+                .and_then(|v| v.child(HL7, element))
+                .and_then(|e| e.attribute("code"))
+                .unwrap_or("")
+                .to_owned()
         };
         Ok(Self {
             kind,
@@ -130,18 +143,28 @@ impl Assertion {
                 .flat_map(|r| r.children_named(SAML, "Audience"))
                 .map(|a| a.plain_text().unwrap_or("").trim().to_owned())
                 .collect(),
-            authenticated: element.path(SAML, &["AuthnStatement"]).and_then(|e| e.attribute("AuthnInstant")).and_then(time),
+            authenticated: element
+                .path(SAML, &["AuthnStatement"])
+                .and_then(|e| e.attribute("AuthnInstant"))
+                .and_then(time),
             context_class: text(&["AuthnStatement", "AuthnContext", "AuthnContextClassRef"]),
             advice: Some(text(&["Advice", "AssertionIDRef"])).filter(|id| !id.is_empty()),
             subject_id: plain("urn:oasis:names:tc:xspa:1.0:subject:subject-id"),
             role: coded("urn:oasis:names:tc:xacml:2.0:subject:role", "Role"),
-            purpose: Purpose::parse(&coded("urn:oasis:names:tc:xspa:1.0:subject:purposeofuse", "PurposeOfUse")).ok(),
+            purpose: Purpose::parse(&coded(
+                "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse",
+                "PurposeOfUse",
+            ))
+            .ok(),
             locality: plain("urn:oasis:names:tc:xspa:1.0:environment:locality"),
             facility: plain("urn:ehdsi:names:subject:healthcare-facility-type"),
             organization_id: plain("urn:oasis:names:tc:xspa:1.0:subject:organization-id"),
             permissions: statement
                 .children_named(SAML, "Attribute")
-                .filter(|a| a.attribute("Name") == Some("urn:oasis:names:tc:xspa:1.0:subject:hl7:permission"))
+                .filter(|a| {
+                    a.attribute("Name")
+                        == Some("urn:oasis:names:tc:xspa:1.0:subject:hl7:permission")
+                })
                 .flat_map(|a| a.children_named(SAML, "AttributeValue"))
                 .filter_map(|v| Permission::of(v.plain_text()?))
                 .collect(),

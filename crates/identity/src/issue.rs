@@ -46,7 +46,12 @@ pub struct Moment<'a> {
 }
 
 /// An HCP identity assertion.
-pub fn hcp(who: &Professional, moment: &Moment<'_>, purpose: Purpose, key: &Arc<SealKey>) -> Result<String, SignatureError> {
+pub fn hcp(
+    who: &Professional,
+    moment: &Moment<'_>,
+    purpose: Purpose,
+    key: &Arc<SealKey>,
+) -> Result<String, SignatureError> {
     let mut w = Writer::new();
     text(&mut w, "urn:oasis:names:tc:xspa:1.0:subject:subject-id", "XSPA Subject", &[&who.name]);
     attribute(&mut w, "urn:oasis:names:tc:xacml:2.0:subject:role", "XSPA Role", |w| {
@@ -64,17 +69,37 @@ pub fn hcp(who: &Professional, moment: &Moment<'_>, purpose: Purpose, key: &Arc<
         );
         w.close();
     });
-    text(&mut w, "urn:oasis:names:tc:xspa:1.0:subject:organization", "XSPA Organization", &[&who.organization]);
-    text(&mut w, "urn:oasis:names:tc:xspa:1.0:subject:organization-id", "XSPA Organization ID", &[&who.community.urn()]);
+    text(
+        &mut w,
+        "urn:oasis:names:tc:xspa:1.0:subject:organization",
+        "XSPA Organization",
+        &[&who.organization],
+    );
+    text(
+        &mut w,
+        "urn:oasis:names:tc:xspa:1.0:subject:organization-id",
+        "XSPA Organization ID",
+        &[&who.community.urn()],
+    );
     text(&mut w, "urn:ihe:iti:xca:2010:homeCommunityId", "HCI Identifier", &[&who.community.urn()]);
     let facility = "eHealth DSI Healthcare Facility Type";
     text(&mut w, "urn:ehdsi:names:subject:healthcare-facility-type", facility, &[&who.facility]);
     purpose_of_use(&mut w, purpose);
-    text(&mut w, "urn:oasis:names:tc:xspa:1.0:environment:locality", "XSPA Locality", &[&who.organization]);
+    text(
+        &mut w,
+        "urn:oasis:names:tc:xspa:1.0:environment:locality",
+        "XSPA Locality",
+        &[&who.organization],
+    );
     let permissions: Vec<String> =
         who.permissions.iter().map(|p| format!("{}{}", Permission::PREFIX, p.code())).collect();
     let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();
-    text(&mut w, "urn:oasis:names:tc:xspa:1.0:subject:hl7:permission", "Hl7 Permissions", &permissions);
+    text(
+        &mut w,
+        "urn:oasis:names:tc:xspa:1.0:subject:hl7:permission",
+        "Hl7 Permissions",
+        &permissions,
+    );
     assertion(Kind::Hcp, &who.user, moment, None, &w.finish(), key)
 }
 
@@ -88,7 +113,12 @@ pub fn trc(
     key: &Arc<SealKey>,
 ) -> Result<String, SignatureError> {
     let mut w = Writer::new();
-    text(&mut w, "urn:oasis:names:tc:xspa:1.0:subject:subject-id", "XSPA Subject", &[&patient.cx()]);
+    text(
+        &mut w,
+        "urn:oasis:names:tc:xspa:1.0:subject:subject-id",
+        "XSPA Subject",
+        &[&patient.cx()],
+    );
     purpose_of_use(&mut w, purpose);
     assertion(Kind::Trc, &who.user, moment, Some(hcp_id), &w.finish(), key)
 }
@@ -119,8 +149,15 @@ fn assertion(
     let issuer = format!("{prefix}:{}:countryB", moment.country);
     w.leaf("saml2:Issuer", &[("NameQualifier", kind.qualifier())], &issuer);
     w.open("saml2:Subject", &[]);
-    w.leaf("saml2:NameID", &[("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified")], user);
-    w.empty("saml2:SubjectConfirmation", &[("Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")]);
+    w.leaf(
+        "saml2:NameID",
+        &[("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified")],
+        user,
+    );
+    w.empty(
+        "saml2:SubjectConfirmation",
+        &[("Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")],
+    );
     w.close();
     w.open("saml2:Conditions", &[("NotBefore", &now), ("NotOnOrAfter", &end)]);
     w.open("saml2:AudienceRestriction", &[]);
@@ -147,7 +184,10 @@ fn assertion(
 
 fn attribute(w: &mut Writer, name: &str, friendly: &str, values: impl FnOnce(&mut Writer)) {
     let format = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri";
-    w.open("saml2:Attribute", &[("FriendlyName", friendly), ("Name", name), ("NameFormat", format)]);
+    w.open(
+        "saml2:Attribute",
+        &[("FriendlyName", friendly), ("Name", name), ("NameFormat", format)],
+    );
     values(w);
     w.close();
 }

@@ -56,7 +56,9 @@ pub fn permit(
 ) -> Result<Mandate, Refusal> {
     let rights = |hint| Refusal::new(Code::ErrorInsufficientRights, hint);
     if !role_may(recognised.role(), transaction, class, policy) {
-        return Err(rights("this role may not use this transaction; a colleague with another role can"));
+        return Err(rights(
+            "this role may not use this transaction; a colleague with another role can",
+        ));
     }
     let covered = if transaction == Transaction::Retrieve && class.is_none() {
         RETRIEVABLE.iter().any(|class| permissions_cover(&recognised, transaction, Some(*class)))
@@ -64,10 +66,15 @@ pub fn permit(
         permissions_cover(&recognised, transaction, class)
     };
     if !covered {
-        return Err(rights("the HCP assertion lacks a permission for this transaction; ask your identity provider"));
+        return Err(rights(
+            "the HCP assertion lacks a permission for this transaction; ask your identity provider",
+        ));
     }
     if consent == Consent::Withheld {
-        return Err(Refusal::new(no_consent(transaction, class), "the patient has not agreed; ask the patient at home"));
+        return Err(Refusal::new(
+            no_consent(transaction, class),
+            "the patient has not agreed; ask the patient at home",
+        ));
     }
     Ok(Mandate { recognised, transaction, class })
 }
@@ -83,12 +90,22 @@ fn no_consent(transaction: Transaction, class: Option<DocumentClass>) -> Code {
     }
 }
 
-fn permissions_cover(recognised: &Recognised, transaction: Transaction, class: Option<DocumentClass>) -> bool {
-    Permission::required(transaction, class)
-        .is_some_and(|required| required.iter().all(|permission| recognised.permissions().contains(permission)))
+fn permissions_cover(
+    recognised: &Recognised,
+    transaction: Transaction,
+    class: Option<DocumentClass>,
+) -> bool {
+    Permission::required(transaction, class).is_some_and(|required| {
+        required.iter().all(|permission| recognised.permissions().contains(permission))
+    })
 }
 
-fn role_may(role: RoleCode, transaction: Transaction, class: Option<DocumentClass>, policy: &Policy) -> bool {
+fn role_may(
+    role: RoleCode,
+    transaction: Transaction,
+    class: Option<DocumentClass>,
+    policy: &Policy,
+) -> bool {
     if policy.extra_submitters.contains(&role) && transaction == Transaction::Submit {
         return true;
     }
@@ -122,6 +139,7 @@ static ROLES: [RoleRow; 7] = [
     (Transaction::Submit, &[DocumentClass::EDispensation, DocumentClass::Discard], DISPENSING),
 ];
 
-const CLINICAL: &[&str] =
-    &["221", "2221", "2222", "2261", "2262", "2264", "2265", "2266", "2267", "2269", "3211", "3213"];
+const CLINICAL: &[&str] = &[
+    "221", "2221", "2222", "2261", "2262", "2264", "2265", "2266", "2267", "2269", "3211", "3213",
+];
 const DISPENSING: &[&str] = &["221", "2262", "3213"];

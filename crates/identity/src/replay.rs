@@ -21,7 +21,12 @@ pub struct ReplayKey {
 const HORIZON: SignedDuration = SignedDuration::from_secs(4 * 3600 + 120);
 
 /// The key of one message from one country.
-pub fn message_key(from: Country, transaction: Transaction, message_id: &str, now: Timestamp) -> ReplayKey {
+pub fn message_key(
+    from: Country,
+    transaction: Transaction,
+    message_id: &str,
+    now: Timestamp,
+) -> ReplayKey {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     for part in ["konfido replay 1", from.as_str(), transaction.iti(), message_id] {
         digest.update(&(part.len() as u64).to_be_bytes());

@@ -108,20 +108,27 @@ pub fn recognise(
 ) -> Result<Recognised, Refusal> {
     let (mut hcp, mut trc, mut nok) = (None, None, None);
     for element in assertions {
-        let kind = Kind::claimed(*element)
-            .ok_or_else(|| Refusal::new(Code::ErrorNotValidAssertion, "send only HCP, TRC and NoK assertions"))?;
+        let kind = Kind::claimed(*element).ok_or_else(|| {
+            Refusal::new(Code::ErrorNotValidAssertion, "send only HCP, TRC and NoK assertions")
+        })?;
         let place = match kind {
             Kind::Hcp => &mut hcp,
             Kind::Trc => &mut trc,
             Kind::Nok => &mut nok,
         };
         if place.is_some() {
-            return Err(Refusal::new(Code::ErrorNotValidAssertion, "send each kind of assertion once"));
+            return Err(Refusal::new(
+                Code::ErrorNotValidAssertion,
+                "send each kind of assertion once",
+            ));
         }
         *place = Some(verified(kind, *element, context, cache)?);
     }
     let hcp = hcp.ok_or_else(|| {
-        Refusal::new(Code::ErrorHpiAuthenticationNotReceived, "send the HCP assertion in the security header")
+        Refusal::new(
+            Code::ErrorHpiAuthenticationNotReceived,
+            "send the HCP assertion in the security header",
+        )
     })?;
     let subject = table::Subject { hcp: &hcp, trc: trc.as_deref(), nok: nok.as_deref(), context };
     for rule in RULES {
@@ -158,19 +165,26 @@ fn verified(
     if let Some(known) = cache.find(&key, context.now) {
         return Ok(known);
     }
-    let code = if kind == Kind::Trc { Code::ErrorNotValidTrcAssertion } else { Code::ErrorNotValidAssertion };
+    let code = if kind == Kind::Trc {
+        Code::ErrorNotValidTrcAssertion
+    } else {
+        Code::ErrorNotValidAssertion
+    };
     let refuse = |hint, detail: String| Refusal::new(code, hint).with_detail(detail);
-    let xml = Xml::parse(&alone, &Limits::ASSERTION).map_err(|e| refuse("send well-formed assertions", e.to_string()))?;
+    let xml = Xml::parse(&alone, &Limits::ASSERTION)
+        .map_err(|e| refuse("send well-formed assertions", e.to_string()))?;
     let signed = verify_enveloped(xml.root(), Profile::Ehdsi).map_err(|e| match e {
         SignatureError::Missing => {
             Refusal::new(Code::ErrorNoSignature, "sign the assertion with the seal certificate")
         }
-        other => refuse("the assertion's signature is not valid; send it as it was signed", other.to_string()),
+        other => refuse(
+            "the assertion's signature is not valid; send it as it was signed",
+            other.to_string(),
+        ),
     })?;
-    context
-        .anchors
-        .verify(signed.certificate(), &[], Usage::Seal, context.now)
-        .map_err(|e| refuse("the seal certificate does not lead to a root that we know", e.to_string()))?;
+    context.anchors.verify(signed.certificate(), &[], Usage::Seal, context.now).map_err(|e| {
+        refuse("the seal certificate does not lead to a root that we know", e.to_string())
+    })?;
     let assertion = Assertion::read(kind, signed.element(), signed.certificate().clone())
         .map_err(|e| refuse("send complete assertions", e.to_string()))?;
     let assertion = Arc::new(assertion);

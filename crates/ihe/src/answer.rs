@@ -26,7 +26,8 @@ impl Echo {
         let id = payload.child(HL7, "id");
         let attribute = |name: &str| id.and_then(|e| e.attribute(name)).unwrap_or("").to_owned();
         let query = payload.path(HL7, &["controlActProcess", "queryByParameter"]);
-        let sender = payload.path(HL7, &["sender", "device", "id"]).and_then(|e| e.attribute("root"));
+        let sender =
+            payload.path(HL7, &["sender", "device", "id"]).and_then(|e| e.attribute("root"));
         Self {
             id: (attribute("root"), attribute("extension")),
             query: query.map(Element::standalone).unwrap_or_default(),
@@ -51,10 +52,20 @@ pub fn refusal(
         Transaction::PatientDiscovery => {
             let response = Response::refused(refusal, &location);
             let id = (echo.id.0.as_str(), echo.id.1.as_str());
-            return response.render(&location, at, id, community, echo.sender.as_ref(), &echo.query);
+            return response.render(
+                &location,
+                at,
+                id,
+                community,
+                echo.sender.as_ref(),
+                &echo.query,
+            );
         }
         Transaction::Query => {
-            w.open("query:AdhocQueryResponse", &[("xmlns:query", QUERY), ("status", errors.status())]);
+            w.open(
+                "query:AdhocQueryResponse",
+                &[("xmlns:query", QUERY), ("status", errors.status())],
+            );
             errors.write(&mut w);
             w.empty("rim:RegistryObjectList", &[("xmlns:rim", crate::ebrim::RIM)]);
             w.close();

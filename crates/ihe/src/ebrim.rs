@@ -91,7 +91,10 @@ impl Errors {
                     ("errorCode", &error.code),
                     ("codeContext", &error.context),
                     ("location", &error.location),
-                    ("severity", &format!("urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:{severity}")),
+                    (
+                        "severity",
+                        &format!("urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:{severity}"),
+                    ),
                 ],
             );
         }
@@ -108,7 +111,12 @@ impl Errors {
             .map(|error| {
                 let text = |name| error.attribute(name).unwrap_or("").to_owned();
                 let warning = error.attribute("severity").is_some_and(|s| s.ends_with("Warning"));
-                RegistryError { code: text("errorCode"), context: text("codeContext"), location: text("location"), warning }
+                RegistryError {
+                    code: text("errorCode"),
+                    context: text("codeContext"),
+                    location: text("location"),
+                    warning,
+                }
             })
             .collect();
         if status == FAILURE && errors.is_empty() {
@@ -163,7 +171,14 @@ pub(crate) fn write_name(w: &mut Writer, text: &str) {
 }
 
 /// (scheme, code, coding scheme, display name)
-pub(crate) fn write_classification(w: &mut Writer, object: &str, scheme: &str, code: &str, coding: &str, name: &str) {
+pub(crate) fn write_classification(
+    w: &mut Writer,
+    object: &str,
+    scheme: &str,
+    code: &str,
+    coding: &str,
+    name: &str,
+) {
     let id = format!("{object}-c{}-{}", scheme_number(scheme), code_slug(code));
     w.open(
         "rim:Classification",
@@ -172,7 +187,10 @@ pub(crate) fn write_classification(w: &mut Writer, object: &str, scheme: &str, c
             ("classificationScheme", scheme),
             ("classifiedObject", object),
             ("nodeRepresentation", code),
-            ("objectType", "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Classification"),
+            (
+                "objectType",
+                "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Classification",
+            ),
         ],
     );
     write_slot(w, "codingScheme", &[coding]);
@@ -180,7 +198,13 @@ pub(crate) fn write_classification(w: &mut Writer, object: &str, scheme: &str, c
     w.close();
 }
 
-pub(crate) fn write_identifier(w: &mut Writer, object: &str, scheme: &str, value: &str, name: &str) {
+pub(crate) fn write_identifier(
+    w: &mut Writer,
+    object: &str,
+    scheme: &str,
+    value: &str,
+    name: &str,
+) {
     let id = format!("{object}-i{}", scheme_number(scheme));
     w.open(
         "rim:ExternalIdentifier",
@@ -189,7 +213,10 @@ pub(crate) fn write_identifier(w: &mut Writer, object: &str, scheme: &str, value
             ("registryObject", object),
             ("identificationScheme", scheme),
             ("value", value),
-            ("objectType", "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:ExternalIdentifier"),
+            (
+                "objectType",
+                "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:ExternalIdentifier",
+            ),
         ],
     );
     write_name(w, name);

@@ -45,7 +45,9 @@ impl Package {
         match mime.as_str() {
             "application/soap+xml" => Ok(Self::bare(body)),
             "multipart/related" => parse_multipart(&parameters, &body),
-            _ => Err(MessageError::Mime("content type is neither application/soap+xml nor multipart/related")),
+            _ => Err(MessageError::Mime(
+                "content type is neither application/soap+xml nor multipart/related",
+            )),
         }
     }
 
@@ -59,7 +61,8 @@ impl Package {
             };
             return (mime, self.root.clone());
         }
-        let size: usize = self.parts.iter().map(|p| p.bytes.len() + p.cid.len() + p.mime.len() + 160).sum();
+        let size: usize =
+            self.parts.iter().map(|p| p.bytes.len() + p.cid.len() + p.mime.len() + 160).sum();
         let mut out = BytesMut::with_capacity(self.root.len() + size + 400);
         let mut head = |text: std::fmt::Arguments<'_>, bytes: &Bytes| {
             out.put_slice(text.to_string().as_bytes());
@@ -98,7 +101,9 @@ pub struct Attachments<'p> {
 impl<'p> Attachments<'p> {
     /// The parts of a package.
     pub fn new(parts: &'p [Part]) -> Self {
-        Self { waiting: std::cell::RefCell::new(parts.iter().map(|p| (p.cid.as_str(), p)).collect()) }
+        Self {
+            waiting: std::cell::RefCell::new(parts.iter().map(|p| (p.cid.as_str(), p)).collect()),
+        }
     }
 
     /// The content of an element that is either base64 text or one `xop:Include`.
@@ -107,7 +112,9 @@ impl<'p> Attachments<'p> {
             let cid = include.attribute("href").and_then(|href| href.strip_prefix("cid:"));
             let cid = percent_decode(cid.ok_or(MessageError::Content("xop:Include without cid"))?);
             let part = self.waiting.borrow_mut().remove(cid.as_str());
-            return part.map(|p| p.bytes.clone()).ok_or(MessageError::Content("no such part, or taken twice"));
+            return part
+                .map(|p| p.bytes.clone())
+                .ok_or(MessageError::Content("no such part, or taken twice"));
         }
         let text = element.demand_text("Document")?;
         decode_base64(text).ok_or(MessageError::Content("not base64"))
@@ -132,14 +139,19 @@ fn decode_base64(text: &str) -> Option<Bytes> {
     engine.decode(packed).ok().map(Bytes::from)
 }
 
-fn parse_multipart(parameters: &BTreeMap<String, String>, body: &Bytes) -> Result<Package, MessageError> {
+fn parse_multipart(
+    parameters: &BTreeMap<String, String>,
+    body: &Bytes,
+) -> Result<Package, MessageError> {
     let boundary = parameters.get("boundary").filter(|b| !b.is_empty() && b.len() <= 200);
     let boundary = boundary.ok_or(MessageError::Mime("no boundary"))?;
     let start = parameters.get("start").map(|s| strip_brackets(s).to_owned());
     let first = format!("--{boundary}");
     let delimiter = format!("\r\n--{boundary}");
     let finder = memchr::memmem::Finder::new(delimiter.as_bytes());
-    let mut at = memchr::memmem::find(body, first.as_bytes()).ok_or(MessageError::Mime("no first boundary"))? + first.len();
+    let mut at = memchr::memmem::find(body, first.as_bytes())
+        .ok_or(MessageError::Mime("no first boundary"))?
+        + first.len();
     let mut root = None;
     let mut parts: Vec<Part> = Vec::new();
     loop {
@@ -147,7 +159,8 @@ fn parse_multipart(parameters: &BTreeMap<String, String>, body: &Bytes) -> Resul
             break;
         }
         let rest = &body[at..];
-        let skip = memchr::memmem::find(rest, b"\r\n").filter(|n| rest[..*n].iter().all(u8::is_ascii_whitespace));
+        let skip = memchr::memmem::find(rest, b"\r\n")
+            .filter(|n| rest[..*n].iter().all(u8::is_ascii_whitespace));
         at += skip.ok_or(MessageError::Mime("truncated boundary"))? + 2;
         let end = finder.find(&body[at..]).ok_or(MessageError::Mime("truncated part"))? + at;
         let part = parse_part(body.slice(at..end))?;
@@ -173,11 +186,14 @@ fn parse_part(bytes: Bytes) -> Result<Part, MessageError> {
     let (header, content_at) = if window.starts_with(b"\r\n") {
         (&window[..0], 2)
     } else {
-        let end = memchr::memmem::find(window, b"\r\n\r\n").ok_or(MessageError::Mime("part header too long or truncated"))?;
+        let end = memchr::memmem::find(window, b"\r\n\r\n")
+            .ok_or(MessageError::Mime("part header too long or truncated"))?;
         (&window[..end], end + 4)
     };
-    let header = std::str::from_utf8(header).map_err(|_| MessageError::Mime("part header is not text"))?;
-    let (mut cid, mut mime, mut encoding) = (String::new(), "application/octet-stream".to_owned(), String::new());
+    let header =
+        std::str::from_utf8(header).map_err(|_| MessageError::Mime("part header is not text"))?;
+    let (mut cid, mut mime, mut encoding) =
+        (String::new(), "application/octet-stream".to_owned(), String::new());
     for line in header.split("\r\n") {
         let Some((name, value)) = line.split_once(':') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
@@ -233,7 +249,9 @@ fn percent_decode(text: &str) -> String {
     let mut at = 0;
     while at < bytes.len() {
         let code = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let code = code.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let code = code
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match code {
             Some(byte) => {
                 out.push(byte);
@@ -298,10 +316,19 @@ mod tests {
             ("text/plain", "x"),
             ("multipart/related", "x"),
             ("multipart/related; boundary=b", "--c\r\n"),
-            ("multipart/related; boundary=b; start=\"<q>\"", "--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b--"),
-            ("multipart/related; boundary=b", "--b\r\n\r\nroot\r\n--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b--"),
+            (
+                "multipart/related; boundary=b; start=\"<q>\"",
+                "--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b--",
+            ),
+            (
+                "multipart/related; boundary=b",
+                "--b\r\n\r\nroot\r\n--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b--",
+            ),
         ] {
-            assert!(Package::parse(mime, Bytes::from_static(body.as_bytes())).is_err(), "{mime} {body}");
+            assert!(
+                Package::parse(mime, Bytes::from_static(body.as_bytes())).is_err(),
+                "{mime} {body}"
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ pub const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
 /// WS-Addressing 1.0.
 pub const WSA: &str = "http://www.w3.org/2005/08/addressing";
 /// WS-Security 1.0.
-pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+pub const WSSE: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 /// SAML 2.0 assertions.
 pub const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
@@ -50,7 +51,10 @@ impl<'d, 'a> Envelope<'d, 'a> {
             let mut found = header.children_named(WSA, name);
             let first = found.next();
             if found.next().is_some() {
-                return Err(MessageError::Xml(trust::xml::XmlError::Element { name, problem: "repeated" }));
+                return Err(MessageError::Xml(trust::xml::XmlError::Element {
+                    name,
+                    problem: "repeated",
+                }));
             }
             Ok(first.map(|e| e.demand_text(name)).transpose()?.filter(|text| !text.is_empty()))
         };
@@ -135,7 +139,11 @@ pub fn fault(refusal: &Refusal, correlation: CorrelationId) -> String {
     w.leaf("env:Value", &[], if sender { "env:Sender" } else { "env:Receiver" });
     w.close();
     w.open("env:Reason", &[]);
-    w.leaf("env:Text", &[("xml:lang", "en")], &format!("{}: {}", refusal.code.wire(), refusal.hint));
+    w.leaf(
+        "env:Text",
+        &[("xml:lang", "en")],
+        &format!("{}: {}", refusal.code.wire(), refusal.hint),
+    );
     w.close();
     w.open("env:Detail", &[]);
     w.leaf("k:Correlation", &[("xmlns:k", "urn:konfido:problem:1")], &correlation.to_string());
@@ -151,9 +159,16 @@ mod tests {
 
     #[test]
     fn envelopes_round_trip_and_prefixes_do_not_matter() {
-        let header = Header { to: "https://a", action: "urn:x", message_id: "urn:uuid:1", relates_to: "" };
-        let text = render(&header, &["<s:Assertion xmlns:s=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>"], "<b/>");
-        for text in [text.clone(), text.replace("env:", "soap12:").replace("xmlns:env", "xmlns:soap12")] {
+        let header =
+            Header { to: "https://a", action: "urn:x", message_id: "urn:uuid:1", relates_to: "" };
+        let text = render(
+            &header,
+            &["<s:Assertion xmlns:s=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>"],
+            "<b/>",
+        );
+        for text in
+            [text.clone(), text.replace("env:", "soap12:").replace("xmlns:env", "xmlns:soap12")]
+        {
             let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
             let envelope = Envelope::read(&xml).unwrap();
             assert_eq!(envelope.action, Some("urn:x"));

@@ -77,7 +77,8 @@ impl QueryRequest {
         for value in ebrim::slot(query, "$XDSDocumentEntryClassCode") {
             for quoted in value.trim_matches(['(', ')']).split(',') {
                 let code = quoted.trim().trim_matches('\'').split('^').next().unwrap_or("");
-                let class = DocumentClass::of_code(code).ok_or(exchange::Malformed { what: "document class code" })?;
+                let class = DocumentClass::of_code(code)
+                    .ok_or(exchange::Malformed { what: "document class code" })?;
                 classes.push(class);
             }
         }
@@ -88,12 +89,26 @@ impl QueryRequest {
     pub fn render(&self) -> String {
         let mut w = Writer::new();
         w.open("query:AdhocQueryRequest", &[("xmlns:query", QUERY), ("xmlns:rim", RIM)]);
-        w.empty("query:ResponseOption", &[("returnComposedObjects", "true"), ("returnType", "LeafClass")]);
+        w.empty(
+            "query:ResponseOption",
+            &[("returnComposedObjects", "true"), ("returnType", "LeafClass")],
+        );
         w.open("rim:AdhocQuery", &[("id", Self::FIND_DOCUMENTS)]);
-        ebrim::write_slot(&mut w, "$XDSDocumentEntryPatientId", &[&format!("'{}'", self.patient.cx())]);
-        ebrim::write_slot(&mut w, "$XDSDocumentEntryStatus", &[&format!("('{}')", ebrim::APPROVED)]);
-        let classes: Vec<String> =
-            self.classes.iter().map(|c| format!("('{}^^{}')", c.code(), DocumentClass::LOINC)).collect();
+        ebrim::write_slot(
+            &mut w,
+            "$XDSDocumentEntryPatientId",
+            &[&format!("'{}'", self.patient.cx())],
+        );
+        ebrim::write_slot(
+            &mut w,
+            "$XDSDocumentEntryStatus",
+            &[&format!("('{}')", ebrim::APPROVED)],
+        );
+        let classes: Vec<String> = self
+            .classes
+            .iter()
+            .map(|c| format!("('{}^^{}')", c.code(), DocumentClass::LOINC))
+            .collect();
         let classes: Vec<&str> = classes.iter().map(String::as_str).collect();
         ebrim::write_slot(&mut w, "$XDSDocumentEntryClassCode", &classes);
         w.close();
@@ -122,7 +137,9 @@ impl QueryResponse {
         let errors = Errors::read(payload)?;
         let mut entries = Vec::new();
         let mut ids = Vec::new();
-        let Some(list) = payload.child(RIM, "RegistryObjectList") else { return Ok(Self { errors, entries }) };
+        let Some(list) = payload.child(RIM, "RegistryObjectList") else {
+            return Ok(Self { errors, entries });
+        };
         for object in list.children_named(RIM, "ExtrinsicObject") {
             ids.push(object.attribute("id").unwrap_or("").to_owned());
             entries.push(DocumentEntry::read(object)?);
@@ -132,8 +149,11 @@ impl QueryResponse {
                 let id = association.attribute(name)?;
                 ids.iter().position(|known| known == id)
             };
-            let transforms = association.attribute("associationType").is_some_and(|t| t.ends_with(":XFRM"));
-            if let (true, Some(source), Some(target)) = (transforms, end("sourceObject"), end("targetObject")) {
+            let transforms =
+                association.attribute("associationType").is_some_and(|t| t.ends_with(":XFRM"));
+            if let (true, Some(source), Some(target)) =
+                (transforms, end("sourceObject"), end("targetObject"))
+            {
                 entries[source].transformed_to = Some(entries[target].unique_id.clone());
             }
         }
@@ -149,12 +169,16 @@ impl QueryResponse {
         );
         self.errors.write(&mut w);
         w.open("rim:RegistryObjectList", &[]);
-        let id_of = |index: usize| format!("urn:uuid:{}", name_uuid(&self.entries[index].unique_id));
+        let id_of =
+            |index: usize| format!("urn:uuid:{}", name_uuid(&self.entries[index].unique_id));
         for (index, entry) in self.entries.iter().enumerate() {
             entry.write(&mut w, &id_of(index), patient, from);
         }
         for (index, entry) in self.entries.iter().enumerate() {
-            let target = self.entries.iter().position(|e| entry.transformed_to.as_ref() == Some(&e.unique_id));
+            let target = self
+                .entries
+                .iter()
+                .position(|e| entry.transformed_to.as_ref() == Some(&e.unique_id));
             if let Some(target) = target {
                 w.empty(
                     "rim:Association",
@@ -178,15 +202,21 @@ impl DocumentEntry {
         let missing = |what| MessageError::Malformed(exchange::Malformed { what });
         let code = ebrim::classified(object, ebrim::CLASS).first().copied().unwrap_or("");
         let events = ebrim::classified(object, ebrim::EVENT);
-        let one = |name: &str| ebrim::slot(object, name).first().map_or_else(String::new, |v| (*v).to_owned());
+        let one = |name: &str| {
+            ebrim::slot(object, name).first().map_or_else(String::new, |v| (*v).to_owned())
+        };
         let title = object
             .path(RIM, &["Name", "LocalizedString"])
             .and_then(|n| n.attribute("value"))
             .unwrap_or_default();
         Ok(Self {
-            unique_id: ebrim::identified(object, ebrim::ENTRY_UNIQUE).ok_or(missing("document unique id"))?.to_owned(),
+            unique_id: ebrim::identified(object, ebrim::ENTRY_UNIQUE)
+                .ok_or(missing("document unique id"))?
+                .to_owned(),
             class: DocumentClass::of_code(code).ok_or(missing("document class code"))?,
-            format: ebrim::classified(object, ebrim::FORMAT).first().map_or_else(String::new, |f| (*f).to_owned()),
+            format: ebrim::classified(object, ebrim::FORMAT)
+                .first()
+                .map_or_else(String::new, |f| (*f).to_owned()),
             title: title.to_owned(),
             created: parse_compact(&one("creationTime")),
             language: one("languageCode"),
@@ -228,7 +258,13 @@ impl DocumentEntry {
         w.empty("rim:VersionInfo", &[("versionName", "1.1")]);
         self.write_classifications(w, id, from);
         ebrim::write_identifier(w, id, ebrim::ENTRY_PATIENT, &cx, "XDSDocumentEntry.patientId");
-        ebrim::write_identifier(w, id, ebrim::ENTRY_UNIQUE, &self.unique_id, "XDSDocumentEntry.uniqueId");
+        ebrim::write_identifier(
+            w,
+            id,
+            ebrim::ENTRY_UNIQUE,
+            &self.unique_id,
+            "XDSDocumentEntry.uniqueId",
+        );
         w.close();
     }
 
@@ -237,23 +273,56 @@ impl DocumentEntry {
         let (code, name) = (self.class.code(), self.class.name());
         ebrim::write_classification(w, id, ebrim::CLASS, code, loinc, name);
         ebrim::write_classification(w, id, ebrim::TYPE, code, loinc, name);
-        ebrim::write_classification(w, id, ebrim::FORMAT, &self.format, "eHDSI formatCodes", &self.format);
-        ebrim::write_classification(w, id, ebrim::CONFIDENTIALITY, "N", "2.16.840.1.113883.5.25", "Normal");
-        ebrim::write_classification(w, id, ebrim::FACILITY, from.country, "1.0.3166.1", from.country);
+        ebrim::write_classification(
+            w,
+            id,
+            ebrim::FORMAT,
+            &self.format,
+            "eHDSI formatCodes",
+            &self.format,
+        );
+        ebrim::write_classification(
+            w,
+            id,
+            ebrim::CONFIDENTIALITY,
+            "N",
+            "2.16.840.1.113883.5.25",
+            "Normal",
+        );
+        ebrim::write_classification(
+            w,
+            id,
+            ebrim::FACILITY,
+            from.country,
+            "1.0.3166.1",
+            from.country,
+        );
         let practice = "eHDSI Practice Setting Codes-Not Used";
         ebrim::write_classification(w, id, ebrim::PRACTICE, "Not Used", practice, "Not Used");
         if !self.author.is_empty() {
             let author = format!("{id}-author");
             w.open(
                 "rim:Classification",
-                &[("id", &author), ("classificationScheme", ebrim::AUTHOR), ("classifiedObject", id), ("nodeRepresentation", "")],
+                &[
+                    ("id", &author),
+                    ("classificationScheme", ebrim::AUTHOR),
+                    ("classifiedObject", id),
+                    ("nodeRepresentation", ""),
+                ],
             );
             ebrim::write_slot(w, "authorPerson", &[&self.author]);
             w.close();
         }
         if let Some(status) = &self.status {
             let code = format!("urn:ihe:iti:xdw:2011:eventCode:{status}");
-            ebrim::write_classification(w, id, ebrim::EVENT, &code, "1.3.6.1.4.1.19376.1.2.3", status);
+            ebrim::write_classification(
+                w,
+                id,
+                ebrim::EVENT,
+                &code,
+                "1.3.6.1.4.1.19376.1.2.3",
+                status,
+            );
         }
         if let Some(atc) = &self.atc {
             ebrim::write_classification(w, id, ebrim::EVENT, atc, "2.16.840.1.113883.6.73", atc);
@@ -282,7 +351,9 @@ impl RetrieveRequest {
             if let Some(home) = request.child(XDS, "HomeCommunityId") {
                 community = Some(Oid::parse(home.demand_text("HomeCommunityId")?)?);
             }
-            let text = |name: &'static str| request.only_child(XDS, name)?.demand_text(name).map(str::to_owned);
+            let text = |name: &'static str| {
+                request.only_child(XDS, name)?.demand_text(name).map(str::to_owned)
+            };
             documents.push((text("RepositoryUniqueId")?, text("DocumentUniqueId")?));
         }
         let wanted = documents.iter().all(|(_, id)| !id.is_empty() && id.len() <= 256);
@@ -321,14 +392,19 @@ pub struct RetrieveResponse {
 
 impl RetrieveResponse {
     /// Reads the Body's payload; documents are inline base64 or parts.
-    pub fn parse(payload: Element<'_, '_>, attachments: &Attachments<'_>) -> Result<Self, MessageError> {
+    pub fn parse(
+        payload: Element<'_, '_>,
+        attachments: &Attachments<'_>,
+    ) -> Result<Self, MessageError> {
         if !payload.is(XDS, "RetrieveDocumentSetResponse") {
             return Err(MessageError::Unexpected);
         }
         let errors = Errors::read(payload.only_child(RS, "RegistryResponse")?)?;
         let mut documents = Vec::new();
         for response in payload.children_named(XDS, "DocumentResponse") {
-            let text = |name: &'static str| response.only_child(XDS, name)?.demand_text(name).map(str::to_owned);
+            let text = |name: &'static str| {
+                response.only_child(XDS, name)?.demand_text(name).map(str::to_owned)
+            };
             documents.push(Document {
                 unique_id: text("DocumentUniqueId")?,
                 repository: text("RepositoryUniqueId")?,
@@ -384,7 +460,9 @@ fn parse_compact(text: &str) -> Option<Timestamp> {
 fn name_uuid(unique_id: &str) -> String {
     // FNV-1a over two offsets: an XML id, not a secret
     let half = |seed: u64| {
-        unique_id.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        unique_id
+            .bytes()
+            .fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     };
     let (a, b) = (half(0xcbf2_9ce4_8422_2325), half(0x8422_2325_cbf2_9ce4));
     let hex = format!("{a:016x}{b:016x}");
@@ -422,7 +500,8 @@ mod tests {
 
     #[test]
     fn queries_round_trip() {
-        let request = QueryRequest { patient: patient(), classes: vec![DocumentClass::PatientSummary] };
+        let request =
+            QueryRequest { patient: patient(), classes: vec![DocumentClass::PatientSummary] };
         let text = request.render();
         let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
         assert_eq!(QueryRequest::parse(xml.root()).unwrap(), request);
@@ -440,7 +519,10 @@ mod tests {
     #[test]
     fn retrievals_round_trip_as_parts() {
         let oid = Oid::parse("1.2").unwrap();
-        let request = RetrieveRequest { documents: vec![("1.9".into(), "1.1^x".into())], community: Some(oid.clone()) };
+        let request = RetrieveRequest {
+            documents: vec![("1.9".into(), "1.1^x".into())],
+            community: Some(oid.clone()),
+        };
         let text = request.render();
         let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
         assert_eq!(RetrieveRequest::parse(xml.root()).unwrap(), request);

@@ -76,9 +76,20 @@ impl Request {
     pub fn render(&self, at: Timestamp) -> String {
         let mut w = Writer::new();
         w.open("PRPA_IN201305UV02", &[("xmlns", HL7), ("ITSVersion", "XML_1.0")]);
-        write_transmission(&mut w, &self.id, at, "PRPA_IN201305UV02", "AL", self.receiver.as_ref(), self.sender.as_ref());
+        write_transmission(
+            &mut w,
+            &self.id,
+            at,
+            "PRPA_IN201305UV02",
+            "AL",
+            self.receiver.as_ref(),
+            self.sender.as_ref(),
+        );
         w.open("controlActProcess", &[("classCode", "CACT"), ("moodCode", "EVN")]);
-        w.empty("code", &[("code", "PRPA_TE201305UV02"), ("codeSystemName", "2.16.840.1.113883.1.6")]);
+        w.empty(
+            "code",
+            &[("code", "PRPA_TE201305UV02"), ("codeSystemName", "2.16.840.1.113883.1.6")],
+        );
         w.open("authorOrPerformer", &[("typeCode", "AUT")]);
         w.empty("assignedPerson", &[("classCode", "ASSIGNED")]);
         w.close();
@@ -111,7 +122,10 @@ impl Request {
         }
         for patient in &self.patients {
             w.open("livingSubjectId", &[]);
-            w.empty("value", &[("root", patient.root().as_str()), ("extension", patient.extension())]);
+            w.empty(
+                "value",
+                &[("root", patient.root().as_str()), ("extension", patient.extension())],
+            );
             meaning(w, "LivingSubject.id");
             w.close();
         }
@@ -186,7 +200,9 @@ impl Response {
         let mut matches = Vec::new();
         for subject in act.children_named(HL7, "subject") {
             let patient = subject.path(HL7, &["registrationEvent", "subject1", "patient"]);
-            matches.push(read_match(patient.ok_or(XmlError::Element { name: "patient", problem: "missing" })?)?);
+            matches.push(read_match(
+                patient.ok_or(XmlError::Element { name: "patient", problem: "missing" })?,
+            )?);
         }
         if !matches.is_empty() {
             return Ok(Self::Found(matches));
@@ -197,12 +213,17 @@ impl Response {
             child.and_then(Element::plain_text).unwrap_or("").to_owned()
         };
         let issue = act.path(HL7, &["reasonOf", "detectedIssueEvent"]).and_then(|event| {
-            let inner = event.children().find(|c| c.name() == "triggerFor" || c.name() == "mitigatedBy")?;
+            let inner =
+                event.children().find(|c| c.name() == "triggerFor" || c.name() == "mitigatedBy")?;
             inner.descendants().find(|e| e.is(HL7, "code"))?.attribute("code")
         });
         Ok(Self::Not(Failure {
             issue: issue.unwrap_or("").to_owned(),
-            code: detail.and_then(|d| d.path(HL7, &["code"])).and_then(|c| c.attribute("code")).unwrap_or("").to_owned(),
+            code: detail
+                .and_then(|d| d.path(HL7, &["code"]))
+                .and_then(|c| c.attribute("code"))
+                .unwrap_or("")
+                .to_owned(),
             text: text("text"),
             location: text("location"),
         }))
@@ -212,7 +233,11 @@ impl Response {
     pub fn refused(refusal: &Refusal, location: &str) -> Self {
         let row = OUTCOMES.iter().find(|row| row.0 == refusal.code);
         let issue = row.map_or("InsufficientRights", |row| row.2);
-        let code = if refusal.code == Code::ErrorPiMissingRequiredFields { Code::ErrorPiGeneric } else { refusal.code };
+        let code = if refusal.code == Code::ErrorPiMissingRequiredFields {
+            Code::ErrorPiGeneric
+        } else {
+            refusal.code
+        };
         Self::Not(Failure {
             issue: issue.to_owned(),
             code: code.wire().to_owned(),
@@ -233,7 +258,10 @@ impl Response {
         query: &str,
     ) -> String {
         let mut w = Writer::new();
-        w.open("PRPA_IN201306UV02", &[("xmlns", HL7), ("xmlns:xsi", XSI), ("ITSVersion", "XML_1.0")]);
+        w.open(
+            "PRPA_IN201306UV02",
+            &[("xmlns", HL7), ("xmlns:xsi", XSI), ("ITSVersion", "XML_1.0")],
+        );
         let id = (message_id.to_owned(), String::new());
         write_transmission(&mut w, &id, at, "PRPA_IN201306UV02", "NE", peer, Some(community));
         let (acknowledgement, status) = match self {
@@ -257,9 +285,14 @@ impl Response {
         }
         w.close();
         w.open("controlActProcess", &[("classCode", "CACT"), ("moodCode", "EVN")]);
-        w.empty("code", &[("code", "PRPA_TE201306UV02"), ("codeSystemName", "2.16.840.1.113883.1.6")]);
+        w.empty(
+            "code",
+            &[("code", "PRPA_TE201306UV02"), ("codeSystemName", "2.16.840.1.113883.1.6")],
+        );
         match self {
-            Self::Found(matches) => matches.iter().for_each(|found| write_match(&mut w, found, community)),
+            Self::Found(matches) => {
+                matches.iter().for_each(|found| write_match(&mut w, found, community));
+            }
             Self::Not(failure) => write_issue(&mut w, failure),
         }
         w.open("queryAck", &[]);
@@ -276,21 +309,32 @@ impl Response {
 
 /// Home community of a `receiver` or `sender`.
 fn device(payload: Element<'_, '_>, end: &str) -> Option<Oid> {
-    payload.path(HL7, &[end, "device", "id"])?.attribute("root").and_then(|root| Oid::parse(root).ok())
+    payload
+        .path(HL7, &[end, "device", "id"])?
+        .attribute("root")
+        .and_then(|root| Oid::parse(root).ok())
 }
 
 fn read_match(patient: Element<'_, '_>) -> Result<Match, MessageError> {
-    let id = patient.child(HL7, "id").ok_or(XmlError::Element { name: "id", problem: "missing" })?;
+    let id =
+        patient.child(HL7, "id").ok_or(XmlError::Element { name: "id", problem: "missing" })?;
     let person = patient.child(HL7, "patientPerson");
     let text = |path: &[&str]| {
         let element = person.and_then(|p| p.path(HL7, path));
         element.and_then(Element::plain_text).unwrap_or("").trim().to_owned()
     };
     let attribute = |name: &str, attribute: &str| {
-        person.and_then(|p| p.child(HL7, name)).and_then(|e| e.attribute(attribute)).unwrap_or("").to_owned()
+        person
+            .and_then(|p| p.child(HL7, name))
+            .and_then(|e| e.attribute(attribute))
+            .unwrap_or("")
+            .to_owned()
     };
     Ok(Match {
-        id: PatientId::new(Oid::parse(id.demand_attribute("root")?)?, id.demand_attribute("extension")?)?,
+        id: PatientId::new(
+            Oid::parse(id.demand_attribute("root")?)?,
+            id.demand_attribute("extension")?,
+        )?,
         given: text(&["name", "given"]),
         family: text(&["name", "family"]),
         gender: attribute("administrativeGenderCode", "code"),
@@ -353,7 +397,8 @@ fn write_match(w: &mut Writer, found: &Match, community: &Oid) {
     w.empty("administrativeGenderCode", &[("code", &found.gender)]);
     w.empty("birthTime", &[("value", &found.birth)]);
     w.open("addr", &[]);
-    for (name, value) in ["streetName", "city", "postalCode", "country"].iter().zip(&found.address) {
+    for (name, value) in ["streetName", "city", "postalCode", "country"].iter().zip(&found.address)
+    {
         if !value.is_empty() {
             w.leaf(name, &[], value);
         }
@@ -370,15 +415,20 @@ fn write_match(w: &mut Writer, found: &Match, community: &Oid) {
     w.open("custodian", &[("typeCode", "CST")]);
     w.open("assignedEntity", &[("classCode", "ASSIGNED")]);
     w.empty("id", &[("root", community.as_str())]);
-    w.empty("code", &[("code", "NotHealthDataLocator"), ("codeSystem", "1.3.6.1.4.1.19376.1.2.27.2")]);
+    w.empty(
+        "code",
+        &[("code", "NotHealthDataLocator"), ("codeSystem", "1.3.6.1.4.1.19376.1.2.27.2")],
+    );
     for _ in 0..4 {
         w.close();
     }
 }
 
 fn write_issue(w: &mut Writer, failure: &Failure) {
-    let ihe = ["AnswerNotAvailable", "ResponderBusy", "InternalError"].contains(&failure.issue.as_str());
-    let system = if ihe { "1.3.6.1.4.1.19376.1.2.27.3" } else { "1.3.6.1.4.1.12559.11.10.1.3.2.2.1" };
+    let ihe =
+        ["AnswerNotAvailable", "ResponderBusy", "InternalError"].contains(&failure.issue.as_str());
+    let system =
+        if ihe { "1.3.6.1.4.1.19376.1.2.27.3" } else { "1.3.6.1.4.1.12559.11.10.1.3.2.2.1" };
     w.open("reasonOf", &[("typeCode", "RSON")]);
     w.open("detectedIssueEvent", &[("classCode", "ALRT"), ("moodCode", "EVN")]);
     let code = "_ActAdministrativeDetectedIssueManagementCode";
@@ -432,7 +482,8 @@ mod tests {
             birth: "19800626".into(),
             address: ["s".into(), "c".into(), "1".into(), "DK".into()],
         }]);
-        let refused = Response::refused(&Refusal::new(Code::WarningPiNoConsent, "ask the patient"), "id");
+        let refused =
+            Response::refused(&Refusal::new(Code::WarningPiNoConsent, "ask the patient"), "id");
         for response in [found, refused] {
             let text = response.render("1.9", at, ("1.2.3", "4"), &oid, None, "");
             let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();

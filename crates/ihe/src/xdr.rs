@@ -43,11 +43,16 @@ pub struct Submitter<'a> {
 
 impl Submission {
     /// Reads the Body's payload. Times are not compared: OpenNCP writes them on a 12-hour clock.
-    pub fn parse(payload: Element<'_, '_>, attachments: &Attachments<'_>) -> Result<Self, MessageError> {
+    pub fn parse(
+        payload: Element<'_, '_>,
+        attachments: &Attachments<'_>,
+    ) -> Result<Self, MessageError> {
         if !payload.is(XDS, "ProvideAndRegisterDocumentSetRequest") {
             return Err(MessageError::Unexpected);
         }
-        let list = payload.only_child(LCM, "SubmitObjectsRequest")?.only_child(RIM, "RegistryObjectList")?;
+        let list = payload
+            .only_child(LCM, "SubmitObjectsRequest")?
+            .only_child(RIM, "RegistryObjectList")?;
         let object = list.only_child(RIM, "ExtrinsicObject")?;
         let missing = |what| MessageError::Malformed(exchange::Malformed { what });
         let code = ebrim::classified(object, ebrim::CLASS).first().copied().unwrap_or("");
@@ -55,9 +60,11 @@ impl Submission {
         let cx = ebrim::identified(object, ebrim::ENTRY_PATIENT)
             .or_else(|| ebrim::slot(object, "sourcePatientId").first().copied())
             .ok_or(missing("patient identifier"))?;
-        let unique = ebrim::identified(object, ebrim::ENTRY_UNIQUE).ok_or(missing("document unique id"))?;
+        let unique =
+            ebrim::identified(object, ebrim::ENTRY_UNIQUE).ok_or(missing("document unique id"))?;
         let id = object.demand_attribute("id")?;
-        let mut documents = payload.children_named(XDS, "Document").filter(|d| d.attribute("id") == Some(id));
+        let mut documents =
+            payload.children_named(XDS, "Document").filter(|d| d.attribute("id") == Some(id));
         let (Some(document), None) = (documents.next(), documents.next()) else {
             return Err(MessageError::Content("not exactly one document for the metadata"));
         };
@@ -96,7 +103,11 @@ impl Submission {
             // like an ITI-39 document, with the id that links it to its metadata
             let mut inner = Writer::new();
             let part = attach(&mut inner, 0, &self.mime, &self.bytes);
-            w.raw(&inner.finish().replacen("<xds:Document>", &format!("<xds:Document id=\"{DOCUMENT}\">"), 1));
+            w.raw(&inner.finish().replacen(
+                "<xds:Document>",
+                &format!("<xds:Document id=\"{DOCUMENT}\">"),
+                1,
+            ));
             part
         };
         w.close();
@@ -122,13 +133,46 @@ impl Submission {
         ebrim::write_classification(w, DOCUMENT, ebrim::CLASS, code, loinc, name);
         ebrim::write_classification(w, DOCUMENT, ebrim::TYPE, code, loinc, name);
         let format = self.class.format_code();
-        ebrim::write_classification(w, DOCUMENT, ebrim::FORMAT, format, "eHDSI formatCodes", format);
-        ebrim::write_classification(w, DOCUMENT, ebrim::CONFIDENTIALITY, "N", "2.16.840.1.113883.5.25", "Normal");
-        ebrim::write_classification(w, DOCUMENT, ebrim::FACILITY, from.country, "1.0.3166.1", from.country);
+        ebrim::write_classification(
+            w,
+            DOCUMENT,
+            ebrim::FORMAT,
+            format,
+            "eHDSI formatCodes",
+            format,
+        );
+        ebrim::write_classification(
+            w,
+            DOCUMENT,
+            ebrim::CONFIDENTIALITY,
+            "N",
+            "2.16.840.1.113883.5.25",
+            "Normal",
+        );
+        ebrim::write_classification(
+            w,
+            DOCUMENT,
+            ebrim::FACILITY,
+            from.country,
+            "1.0.3166.1",
+            from.country,
+        );
         let practice = "eHDSI Practice Setting Codes-Not Used";
         ebrim::write_classification(w, DOCUMENT, ebrim::PRACTICE, "Not Used", practice, "Not Used");
-        ebrim::write_identifier(w, DOCUMENT, ebrim::ENTRY_PATIENT, cx, "XDSDocumentEntry.patientId");
-        ebrim::write_identifier(w, DOCUMENT, ebrim::ENTRY_UNIQUE, &self.unique_id, "XDSDocumentEntry.uniqueId");
+        ebrim::write_identifier(
+            w,
+            DOCUMENT,
+            ebrim::ENTRY_PATIENT,
+            cx,
+            "XDSDocumentEntry.patientId",
+        );
+        ebrim::write_identifier(
+            w,
+            DOCUMENT,
+            ebrim::ENTRY_UNIQUE,
+            &self.unique_id,
+            "XDSDocumentEntry.uniqueId",
+        );
         w.close();
     }
 
@@ -142,11 +186,26 @@ impl Submission {
             "rim:Classification",
             &[("id", &node), ("classificationNode", SUBMISSION_SET), ("classifiedObject", SET)],
         );
-        ebrim::write_classification(w, SET, "urn:uuid:aa543740-bdda-424e-8c96-df4873be8500", code, loinc, name);
+        ebrim::write_classification(
+            w,
+            SET,
+            "urn:uuid:aa543740-bdda-424e-8c96-df4873be8500",
+            code,
+            loinc,
+            name,
+        );
         for (scheme, value, name) in [
-            ("urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8", from.set_id, "XDSSubmissionSet.uniqueId"),
+            (
+                "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8",
+                from.set_id,
+                "XDSSubmissionSet.uniqueId",
+            ),
             ("urn:uuid:6b5aea1a-874d-4603-a4bc-96a0a7b38446", cx, "XDSSubmissionSet.patientId"),
-            ("urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832", from.community.as_str(), "XDSSubmissionSet.sourceId"),
+            (
+                "urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832",
+                from.community.as_str(),
+                "XDSSubmissionSet.sourceId",
+            ),
         ] {
             ebrim::write_identifier(w, SET, scheme, value, name);
         }
@@ -191,7 +250,8 @@ mod tests {
         };
         let oid = Oid::parse("1.2").unwrap();
         let at = "2026-11-21T15:02:03Z".parse().unwrap();
-        let from = Submitter { community: &oid, country: "ES", language: "es-ES", at, set_id: "1.2.3.5" };
+        let from =
+            Submitter { community: &oid, country: "ES", language: "es-ES", at, set_id: "1.2.3.5" };
         let (text, part) = submission.render(&from);
         let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
         let parts = [part];

@@ -30,7 +30,9 @@ impl PseudonymKey {
         context.update(domain.as_bytes());
         context.update(value.as_bytes());
         let tag = context.sign();
-        Pseudonym(u64::from_be_bytes(tag.as_ref()[..8].try_into().expect("because a tag has 32 bytes")))
+        Pseudonym(u64::from_be_bytes(
+            tag.as_ref()[..8].try_into().expect("because a tag has 32 bytes"),
+        ))
     }
 }
 

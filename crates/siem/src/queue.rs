@@ -61,7 +61,12 @@ impl Notes {
     }
 }
 
-fn write_all(receiver: &Receiver<Event>, store: &dyn EventStore, clock: &dyn Clock, dropped: &AtomicU64) {
+fn write_all(
+    receiver: &Receiver<Event>,
+    store: &dyn EventStore,
+    clock: &dyn Clock,
+    dropped: &AtomicU64,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let next = receiver.recv_timeout(LINGER);

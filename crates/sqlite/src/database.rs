@@ -46,7 +46,9 @@ pub enum Safety {
     Normal,
 }
 
-type Job = Box<dyn FnOnce(&mut Transaction<'_>) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
+type Job = Box<
+    dyn FnOnce(&mut Transaction<'_>) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send,
+>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A database file. Closing waits for what is queued.
@@ -69,7 +71,8 @@ impl Database {
         let (writes, write_queue) = sync_channel(QUEUE);
         let (reads, read_queue) = sync_channel(QUEUE);
         let read_queue = Arc::new(Mutex::new(read_queue));
-        let mut threads = vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue))?];
+        let mut threads =
+            vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue))?];
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
@@ -77,7 +80,11 @@ impl Database {
             let queue = Arc::clone(&read_queue);
             threads.push(spawn("sqlite-reader", move || read_all(&reader, &queue))?);
         }
-        Ok(Self { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), threads: Mutex::new(threads) })
+        Ok(Self {
+            writes: Mutex::new(Some(writes)),
+            reads: Mutex::new(Some(reads)),
+            threads: Mutex::new(threads),
+        })
     }
 
     /// Runs a job in the next group commit; resolves after the commit.
@@ -90,7 +97,9 @@ impl Database {
         self.enqueue(Box::new(move |transaction| {
             let result = in_savepoint(transaction, job);
             Box::new(move |committed| {
-                let _ = answer.send(result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)));
+                let _ = answer.send(
+                    result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
+                );
             })
         }))?;
         answered.await.map_err(|_| DatabaseError::Unavailable)?
@@ -106,7 +115,9 @@ impl Database {
         self.enqueue(Box::new(move |transaction| {
             let result = in_savepoint(transaction, job);
             Box::new(move |committed| {
-                let _ = answer.send(result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)));
+                let _ = answer.send(
+                    result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
+                );
             })
         }))?;
         answered.recv().map_err(|_| DatabaseError::Unavailable)?
@@ -123,7 +134,10 @@ impl Database {
             let _ = answer.send(query(connection));
         });
         let sender = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sender.ok_or(DatabaseError::Unavailable)?.try_send(read).map_err(|_| DatabaseError::Unavailable)?;
+        sender
+            .ok_or(DatabaseError::Unavailable)?
+            .try_send(read)
+            .map_err(|_| DatabaseError::Unavailable)?;
         Ok(answered.await.map_err(|_| DatabaseError::Unavailable)??)
     }
 
@@ -138,12 +152,18 @@ impl Database {
 
     fn enqueue(&self, job: Job) -> Result<(), DatabaseError> {
         let sender = self.writes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sender.ok_or(DatabaseError::Unavailable)?.try_send(job).map_err(|_| DatabaseError::Unavailable)
+        sender
+            .ok_or(DatabaseError::Unavailable)?
+            .try_send(job)
+            .map_err(|_| DatabaseError::Unavailable)
     }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, DatabaseError> {
-    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|e| DatabaseError::Sqlite(e.to_string()))
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|e| DatabaseError::Sqlite(e.to_string()))
 }
 
 fn migrate(connection: &mut Connection, schema: &str) -> Result<(), DatabaseError> {

@@ -86,7 +86,8 @@ impl EventStore for Events {
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
-    let pseudonym = |at: usize| row.get::<_, Option<i64>>(at).map(|p| p.map(|p| Pseudonym(p.cast_unsigned())));
+    let pseudonym =
+        |at: usize| row.get::<_, Option<i64>>(at).map(|p| p.map(|p| Pseudonym(p.cast_unsigned())));
     let text = |at: usize| row.get::<_, Option<String>>(at);
     Ok(Event {
         at: timestamp(row.get(0)?),

@@ -25,7 +25,6 @@ impl Journal {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn failed(error: DatabaseError) -> JournalError {
     match error {
         DatabaseError::Unavailable => JournalError::Overloaded,
@@ -39,7 +38,9 @@ impl Port for Journal {
             self.0
                 .write(move |db| {
                     if let Some(key) = &step.replay {
-                        let mut insert = db.prepare_cached("INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)")?;
+                        let mut insert = db.prepare_cached(
+                            "INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)",
+                        )?;
                         if insert.execute(params![key.digest, micros(key.expires)])? == 0 {
                             return Ok(Outcome::Replayed);
                         }
@@ -55,7 +56,8 @@ impl Port for Journal {
     fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>> {
         Box::pin(async move {
             let query = move |db: &Connection| {
-                let mut select = db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
+                let mut select =
+                    db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
                 select.query_row(params![txid.0, side_number(side)], read).optional()
             };
             self.0.read(query).await.map_err(failed)
@@ -95,9 +97,12 @@ impl Port for Journal {
     fn undelivered(&self, country: Country, limit: usize) -> Durable<'_, Vec<Row>> {
         Box::pin(async move {
             let query = move |db: &Connection| {
-                let mut select =
-                    db.prepare_cached(&format!("{SELECT} WHERE undelivered = 1 AND provider = ?1 LIMIT ?2"))?;
-                select.query_map(params![country.as_str(), i64::try_from(limit).unwrap_or(0)], read)?.collect()
+                let mut select = db.prepare_cached(&format!(
+                    "{SELECT} WHERE undelivered = 1 AND provider = ?1 LIMIT ?2"
+                ))?;
+                select
+                    .query_map(params![country.as_str(), i64::try_from(limit).unwrap_or(0)], read)?
+                    .collect()
             };
             self.0.read(query).await.map_err(failed)
         })
@@ -107,7 +112,9 @@ impl Port for Journal {
         Box::pin(async move {
             self.0
                 .write(move |db| {
-                    let mut update = db.prepare_cached("UPDATE evidence SET undelivered = 0 WHERE txid = ?1 AND side = 1")?;
+                    let mut update = db.prepare_cached(
+                        "UPDATE evidence SET undelivered = 0 WHERE txid = ?1 AND side = 1",
+                    )?;
                     txids.iter().try_for_each(|txid| update.execute([txid.0]).map(|_| ()))
                 })
                 .await
@@ -118,7 +125,8 @@ impl Port for Journal {
     fn newest(&self, limit: usize) -> Durable<'_, Vec<Row>> {
         Box::pin(async move {
             let query = move |db: &Connection| {
-                let mut select = db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
+                let mut select =
+                    db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
                 select.query_map([i64::try_from(limit).unwrap_or(0)], read)?.collect()
             };
             self.0.read(query).await.map_err(failed)

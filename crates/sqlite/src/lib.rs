@@ -27,7 +27,11 @@ pub(crate) fn timestamp(micros: i64) -> Timestamp {
 }
 
 pub(crate) fn transaction_number(transaction: Transaction) -> i64 {
-    Transaction::ALL.iter().position(|t| *t == transaction).and_then(|i| i64::try_from(i).ok()).unwrap_or(0)
+    Transaction::ALL
+        .iter()
+        .position(|t| *t == transaction)
+        .and_then(|i| i64::try_from(i).ok())
+        .unwrap_or(0)
 }
 
 pub(crate) fn transaction(number: i64) -> Transaction {
@@ -44,5 +48,7 @@ pub(crate) fn side(number: i64) -> Side {
 }
 
 pub(crate) fn country(text: &str) -> rusqlite::Result<Country> {
-    Country::parse(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+    Country::parse(text).map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e))
+    })
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use exchange::{DocumentClass, PatientId};
 use gateway::national::{
-    Answer, Dispensation, DocumentStore, Entry, Form, Outcome, Patient, Status, StoreError, StoredDocument,
+    Answer, Dispensation, DocumentStore, Entry, Form, Outcome, Patient, Status, StoreError,
+    StoredDocument,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -35,17 +36,29 @@ fn failed(error: DatabaseError) -> StoreError {
 impl DocumentStore for National {
     fn find_patients<'a>(&'a self, ids: &'a [PatientId]) -> Answer<'a, Vec<Patient>> {
         let wanted: Vec<String> = ids.iter().map(PatientId::cx).collect();
-        Box::pin(async move { self.0.read(move |db| find_patients(db, &wanted)).await.map_err(failed) })
+        Box::pin(
+            async move { self.0.read(move |db| find_patients(db, &wanted)).await.map_err(failed) },
+        )
     }
 
-    fn entries<'a>(&'a self, patient: &'a PatientId, class: DocumentClass, limit: usize) -> Answer<'a, Vec<Entry>> {
+    fn entries<'a>(
+        &'a self,
+        patient: &'a PatientId,
+        class: DocumentClass,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>> {
         let patient = patient.cx();
         Box::pin(async move {
             let query = move |db: &Connection| {
                 let mut select = db.prepare_cached(&format!(
                     "SELECT {ENTRY} FROM document WHERE patient = ?1 AND class = ?2 ORDER BY created DESC, unique_id LIMIT ?3"
                 ))?;
-                select.query_map(params![patient, class.code(), i64::try_from(limit).unwrap_or(0)], entry)?.collect()
+                select
+                    .query_map(
+                        params![patient, class.code(), i64::try_from(limit).unwrap_or(0)],
+                        entry,
+                    )?
+                    .collect()
             };
             self.0.read(query).await.map_err(failed)
         })
@@ -55,8 +68,9 @@ impl DocumentStore for National {
         let id = unique_id.to_owned();
         Box::pin(async move {
             let query = move |db: &Connection| {
-                let mut select =
-                    db.prepare_cached(&format!("SELECT {ENTRY}, patient, mime, bytes FROM document WHERE unique_id = ?1"))?;
+                let mut select = db.prepare_cached(&format!(
+                    "SELECT {ENTRY}, patient, mime, bytes FROM document WHERE unique_id = ?1"
+                ))?;
                 select.query_row([id], document).optional()
             };
             self.0.read(query).await.map_err(failed)
@@ -64,12 +78,16 @@ impl DocumentStore for National {
     }
 
     fn dispense(&self, dispensation: Dispensation) -> Answer<'_, Outcome> {
-        Box::pin(async move { self.0.write(move |db| dispense(db, &dispensation)).await.map_err(failed) })
+        Box::pin(async move {
+            self.0.write(move |db| dispense(db, &dispensation)).await.map_err(failed)
+        })
     }
 
     fn discard<'a>(&'a self, dispensation: &'a str, patient: &'a PatientId) -> Answer<'a, Outcome> {
         let (id, patient) = (dispensation.to_owned(), patient.cx());
-        Box::pin(async move { self.0.write(move |db| discard(db, &id, &patient)).await.map_err(failed) })
+        Box::pin(
+            async move { self.0.write(move |db| discard(db, &id, &patient)).await.map_err(failed) },
+        )
     }
 
     fn import(&self, patients: Vec<Patient>, documents: Vec<StoredDocument>) -> Answer<'_, ()> {
@@ -100,28 +118,31 @@ fn find_patients(db: &Connection, wanted: &[String]) -> rusqlite::Result<Vec<Pat
                 .prepare_cached("SELECT cx FROM patient_id WHERE patient = ?1 ORDER BY place")?
                 .query_map([id], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            db.prepare_cached("SELECT given, family, gender, birth, address, consent FROM patient WHERE id = ?1")?
-                .query_row([id], |row| {
-                    let address: String = row.get(4)?;
-                    let mut parts = address.split('\n').map(str::to_owned);
-                    Ok(Patient {
-                        ids: ids.iter().map(|cx| patient_id(cx)).collect::<rusqlite::Result<_>>()?,
-                        given: row.get(0)?,
-                        family: row.get(1)?,
-                        gender: row.get(2)?,
-                        birth: row.get(3)?,
-                        address: std::array::from_fn(|_| parts.next().unwrap_or_default()),
-                        consent: row.get(5)?,
-                    })
+            db.prepare_cached(
+                "SELECT given, family, gender, birth, address, consent FROM patient WHERE id = ?1",
+            )?
+            .query_row([id], |row| {
+                let address: String = row.get(4)?;
+                let mut parts = address.split('\n').map(str::to_owned);
+                Ok(Patient {
+                    ids: ids.iter().map(|cx| patient_id(cx)).collect::<rusqlite::Result<_>>()?,
+                    given: row.get(0)?,
+                    family: row.get(1)?,
+                    gender: row.get(2)?,
+                    birth: row.get(3)?,
+                    address: std::array::from_fn(|_| parts.next().unwrap_or_default()),
+                    consent: row.get(5)?,
                 })
+            })
         })
         .collect()
 }
 
 fn put_patient(db: &Connection, patient: &Patient) -> rusqlite::Result<()> {
     let first = patient.ids.first().map(PatientId::cx).unwrap_or_default();
-    let known: Option<i64> =
-        db.query_row("SELECT patient FROM patient_id WHERE cx = ?1", [&first], |row| row.get(0)).optional()?;
+    let known: Option<i64> = db
+        .query_row("SELECT patient FROM patient_id WHERE cx = ?1", [&first], |row| row.get(0))
+        .optional()?;
     db.execute(
         "INSERT OR REPLACE INTO patient (id, given, family, gender, birth, address, consent)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -236,15 +257,19 @@ fn discard(db: &Connection, id: &str, patient: &str) -> rusqlite::Result<Outcome
     }
 }
 
-fn set_status(db: &Connection, prescription: &str, patient: &str, status: Status) -> rusqlite::Result<usize> {
+fn set_status(
+    db: &Connection,
+    prescription: &str,
+    patient: &str,
+    status: Status,
+) -> rusqlite::Result<usize> {
     db.execute(
         "UPDATE document SET status = ?3 WHERE prescription = ?1 AND patient = ?2",
         params![prescription, patient, status_number(status)],
     )
 }
 
-const ENTRY: &str =
-    "unique_id, class, form, twin, title, created, language, size, hash, author, prescription, status, atc";
+const ENTRY: &str = "unique_id, class, form, twin, title, created, language, size, hash, author, prescription, status, atc";
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     let class: String = row.get(1)?;
@@ -260,7 +285,9 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
         hash: row.get(8)?,
         author: row.get(9)?,
         prescription: row.get(10)?,
-        status: row.get::<_, Option<i64>>(11)?.map(|s| if s == 0 { Status::Open } else { Status::Closed }),
+        status: row
+            .get::<_, Option<i64>>(11)?
+            .map(|s| if s == 0 { Status::Open } else { Status::Closed }),
         atc: row.get(12)?,
     })
 }

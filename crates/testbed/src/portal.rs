@@ -54,7 +54,11 @@ pub struct Portal {
 
 impl Portal {
     /// ITI-55.
-    pub async fn discover(&self, visit: &Visit, patient: &PatientId) -> Result<Vec<xcpd::Match>, PortalError> {
+    pub async fn discover(
+        &self,
+        visit: &Visit,
+        patient: &PatientId,
+    ) -> Result<Vec<xcpd::Match>, PortalError> {
         let request = xcpd::Request {
             id: (ihe::uuid(&SystemEntropy), String::new()),
             receiver: Some(self.other.clone()),
@@ -70,12 +74,19 @@ impl Portal {
         let xml = parse(&answer)?;
         match xcpd::Response::parse(payload(&xml)?)? {
             xcpd::Response::Found(found) => Ok(found),
-            xcpd::Response::Not(failure) => Err(PortalError::Refused { code: failure.code, hint: failure.text }),
+            xcpd::Response::Not(failure) => {
+                Err(PortalError::Refused { code: failure.code, hint: failure.text })
+            }
         }
     }
 
     /// ITI-38.
-    pub async fn query(&self, visit: &Visit, patient: &PatientId, class: DocumentClass) -> Result<QueryResponse, PortalError> {
+    pub async fn query(
+        &self,
+        visit: &Visit,
+        patient: &PatientId,
+        class: DocumentClass,
+    ) -> Result<QueryResponse, PortalError> {
         let body = QueryRequest { patient: patient.clone(), classes: vec![class] }.render();
         let answer = self.ask(Transaction::Query, visit, &body, Vec::new()).await?;
         let xml = parse(&answer)?;
@@ -85,7 +96,12 @@ impl Portal {
     }
 
     /// ITI-39.
-    pub async fn retrieve(&self, visit: &Visit, repository: &str, id: &str) -> Result<RetrieveResponse, PortalError> {
+    pub async fn retrieve(
+        &self,
+        visit: &Visit,
+        repository: &str,
+        id: &str,
+    ) -> Result<RetrieveResponse, PortalError> {
         let documents = vec![(repository.to_owned(), id.to_owned())];
         let body = RetrieveRequest { documents, community: Some(self.other.clone()) }.render();
         let answer = self.ask(Transaction::Retrieve, visit, &body, Vec::new()).await?;
@@ -98,8 +114,17 @@ impl Portal {
 
     /// ITI-41.
     pub async fn submit(&self, visit: &Visit, submission: &Submission) -> Result<(), PortalError> {
-        let set_id = format!("2.25.{}", u64::from_be_bytes(std::array::from_fn(|i| ihe::uuid(&SystemEntropy).as_bytes()[i])));
-        let from = Submitter { community: &self.own, country: "ES", language: "es-ES", at: Timestamp::now(), set_id: &set_id };
+        let set_id = format!(
+            "2.25.{}",
+            u64::from_be_bytes(std::array::from_fn(|i| ihe::uuid(&SystemEntropy).as_bytes()[i]))
+        );
+        let from = Submitter {
+            community: &self.own,
+            country: "ES",
+            language: "es-ES",
+            at: Timestamp::now(),
+            set_id: &set_id,
+        };
         let (body, part) = submission.render(&from);
         let answer = self.ask(Transaction::Submit, visit, &body, vec![part]).await?;
         let xml = parse(&answer)?;
@@ -118,7 +143,11 @@ impl Portal {
     }
 
     /// Sends a ready message.
-    pub async fn send(&self, transaction: Transaction, package: &Package) -> Result<Package, PortalError> {
+    pub async fn send(
+        &self,
+        transaction: Transaction,
+        package: &Package,
+    ) -> Result<Package, PortalError> {
         let (content_type, body) = package.write(transaction.request_action());
         let path = format!("{}{}", self.prefix, transaction.service_path());
         let answer = self.client.post(&path, &content_type, body).await?;
@@ -134,9 +163,18 @@ impl Portal {
 }
 
 /// A request with new addressing, ready to be sent.
-pub fn envelope(transaction: Transaction, visit: &Visit, body: &str, parts: Vec<ihe::mtom::Part>) -> Package {
+pub fn envelope(
+    transaction: Transaction,
+    visit: &Visit,
+    body: &str,
+    parts: Vec<ihe::mtom::Part>,
+) -> Package {
     let message_id = format!("urn:uuid:{}", ihe::uuid(&SystemEntropy));
-    let header = soap::Header { action: transaction.request_action(), message_id: &message_id, ..soap::Header::default() };
+    let header = soap::Header {
+        action: transaction.request_action(),
+        message_id: &message_id,
+        ..soap::Header::default()
+    };
     Package { root: soap::render(&header, &visit.assertions(), body).into(), parts }
 }
 
@@ -150,7 +188,9 @@ fn payload<'d, 'a>(xml: &'d Xml<'a>) -> Result<trust::xml::Element<'d, 'a>, Port
 
 fn refused(errors: &ihe::xca::Errors) -> Result<(), PortalError> {
     match errors.errors.first() {
-        Some(error) => Err(PortalError::Refused { code: error.code.clone(), hint: error.context.clone() }),
+        Some(error) => {
+            Err(PortalError::Refused { code: error.code.clone(), hint: error.context.clone() })
+        }
         None => Ok(()),
     }
 }

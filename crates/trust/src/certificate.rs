@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
 use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, OwnedCertRevocationList, RevocationOptionsBuilder,
-    anchor_from_trusted_cert,
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, OwnedCertRevocationList,
+    RevocationOptionsBuilder, anchor_from_trusted_cert,
 };
 use x509_cert::der::{Decode, Encode};
 
@@ -256,7 +256,8 @@ impl Anchors {
     pub fn with_crls(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
         for der in CertificateRevocationListDer::pem_slice_iter(pem) {
             let der = der.map_err(|e| CertificateError::Malformed(e.to_string()))?;
-            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| CertificateError::Malformed(e.to_string()))?;
+            let list = OwnedCertRevocationList::from_der(&der)
+                .map_err(|e| CertificateError::Malformed(e.to_string()))?;
             self.crls.push(list.into());
         }
         Ok(self)
@@ -289,9 +290,9 @@ impl Anchors {
         let seconds = u64::try_from(at.as_second()).unwrap_or(0);
         let lists: Vec<&webpki::CertRevocationList<'_>> = self.crls.iter().collect();
         let revocation = match RevocationOptionsBuilder::new(&lists) {
-            Ok(builder) => Some(
-                builder.with_status_policy(webpki::UnknownStatusPolicy::Allow).build(),
-            ),
+            Ok(builder) => {
+                Some(builder.with_status_policy(webpki::UnknownStatusPolicy::Allow).build())
+            }
             Err(_) => None,
         };
         end_entity

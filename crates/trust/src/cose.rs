@@ -4,8 +4,8 @@
 //! protected header. A verifier brings the certificate; nothing in the message is trusted to.
 
 use coset::{
-    CborSerializable, CoseSign, CoseSign1, CoseSign1Builder, CoseSignBuilder, CoseSignatureBuilder, Header,
-    HeaderBuilder, RegisteredLabelWithPrivate, iana,
+    CborSerializable, CoseSign, CoseSign1, CoseSign1Builder, CoseSignBuilder, CoseSignatureBuilder,
+    Header, HeaderBuilder, RegisteredLabelWithPrivate, iana,
 };
 use exchange::Digest;
 
@@ -38,17 +38,25 @@ pub fn sign1(key: &SealKey, payload: &[u8], external: &[u8]) -> Result<Vec<u8>, 
     CoseSign1Builder::new()
         .protected(protected(key))
         .payload(payload.to_vec())
-        .try_create_signature(external, |message| key.sign(key.cose_scheme(), message).ok_or(CoseError::Signing))?
+        .try_create_signature(external, |message| {
+            key.sign(key.cose_scheme(), message).ok_or(CoseError::Signing)
+        })?
         .build()
         .to_vec()
         .map_err(|_| CoseError::Malformed)
 }
 
 /// Verifies a `COSE_Sign1` by this certificate's key and gives the payload.
-pub fn verify1(message: &[u8], external: &[u8], certificate: &Certificate) -> Result<Vec<u8>, CoseError> {
+pub fn verify1(
+    message: &[u8],
+    external: &[u8],
+    certificate: &Certificate,
+) -> Result<Vec<u8>, CoseError> {
     let message = CoseSign1::from_slice(message).map_err(|_| CoseError::Malformed)?;
     let scheme = signed_with(&message.protected.header, certificate)?;
-    message.verify_signature(external, |signature, data| check(certificate, scheme, data, signature))?;
+    message.verify_signature(external, |signature, data| {
+        check(certificate, scheme, data, signature)
+    })?;
     message.payload.ok_or(CoseError::Malformed)
 }
 
@@ -70,19 +78,26 @@ pub fn add_signature(message: &[u8], key: &SealKey, external: &[u8]) -> Result<V
 
 /// Verifies that a `COSE_Sign` carries exactly one valid signature by each of these certificates
 /// and no other signature, and gives the payload.
-pub fn verify(message: &[u8], external: &[u8], certificates: &[&Certificate]) -> Result<Vec<u8>, CoseError> {
+pub fn verify(
+    message: &[u8],
+    external: &[u8],
+    certificates: &[&Certificate],
+) -> Result<Vec<u8>, CoseError> {
     let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;
     if message.signatures.len() != certificates.len() {
         return Err(CoseError::NoSignature);
     }
     for certificate in certificates {
-        let mut found =
-            (0..message.signatures.len()).filter(|i| kid(&message.signatures[*i].protected.header) == Ok(certificate.fingerprint()));
+        let mut found = (0..message.signatures.len()).filter(|i| {
+            kid(&message.signatures[*i].protected.header) == Ok(certificate.fingerprint())
+        });
         let (Some(index), None) = (found.next(), found.next()) else {
             return Err(CoseError::NoSignature);
         };
         let scheme = signed_with(&message.signatures[index].protected.header, certificate)?;
-        message.verify_signature(index, external, |signature, data| check(certificate, scheme, data, signature))?;
+        message.verify_signature(index, external, |signature, data| {
+            check(certificate, scheme, data, signature)
+        })?;
     }
     message.payload.ok_or(CoseError::Malformed)
 }
@@ -131,6 +146,11 @@ fn signed_with(header: &Header, certificate: &Certificate) -> Result<Scheme, Cos
     }
 }
 
-fn check(certificate: &Certificate, scheme: Scheme, data: &[u8], signature: &[u8]) -> Result<(), CoseError> {
+fn check(
+    certificate: &Certificate,
+    scheme: Scheme,
+    data: &[u8],
+    signature: &[u8],
+) -> Result<(), CoseError> {
     if certificate.verifies(scheme, data, signature) { Ok(()) } else { Err(CoseError::Signature) }
 }

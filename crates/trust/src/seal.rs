@@ -2,9 +2,10 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING,
-    EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
-    RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
+    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaKeyPair, UnparsedPublicKey,
+    VerificationAlgorithm,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -47,10 +48,12 @@ impl SealKey {
         let leaf = chain[0].key();
         let key = match leaf {
             PublicKey::P256(_) => Key::P256(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes).map_err(|e| unusable(&e))?,
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes)
+                    .map_err(|e| unusable(&e))?,
             ),
             PublicKey::P384(_) => Key::P384(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, bytes).map_err(|e| unusable(&e))?,
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, bytes)
+                    .map_err(|e| unusable(&e))?,
             ),
             PublicKey::Rsa(_, bits) if *bits >= 2048 => {
                 let pair = match &der {
@@ -59,13 +62,18 @@ impl SealKey {
                 };
                 Key::Rsa(pair.map_err(|e| unusable(&e))?)
             }
-            _ => return Err(CertificateError::Key("needs P-256, P-384 or RSA of at least 2048 bits".into())),
+            _ => {
+                return Err(CertificateError::Key(
+                    "needs P-256, P-384 or RSA of at least 2048 bits".into(),
+                ));
+            }
         };
         let public = match &key {
             Key::P256(pair) | Key::P384(pair) => pair.public_key().as_ref().to_vec(),
             Key::Rsa(pair) => pair.public_key().as_ref().to_vec(),
         };
-        if !matches!(leaf, PublicKey::P256(of) | PublicKey::P384(of) | PublicKey::Rsa(of, _) if *of == public) {
+        if !matches!(leaf, PublicKey::P256(of) | PublicKey::P384(of) | PublicKey::Rsa(of, _) if *of == public)
+        {
             return Err(CertificateError::Key("does not belong to the certificate".into()));
         }
         Ok(Self { key, chain })
@@ -119,13 +127,18 @@ impl SealKey {
 impl Certificate {
     /// Whether the certificate's key made this signature.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
-        let (algorithm, key): (&'static dyn VerificationAlgorithm, &Vec<u8>) = match (self.key(), scheme) {
-            (PublicKey::P256(key), Scheme::Es256) => (&ECDSA_P256_SHA256_FIXED, key),
-            (PublicKey::P384(key), Scheme::Es384) => (&ECDSA_P384_SHA384_FIXED, key),
-            (PublicKey::Rsa(key, bits), Scheme::Ps256) if *bits >= 2048 => (&RSA_PSS_2048_8192_SHA256, key),
-            (PublicKey::Rsa(key, bits), Scheme::Rs256) if *bits >= 2048 => (&RSA_PKCS1_2048_8192_SHA256, key),
-            _ => return false,
-        };
+        let (algorithm, key): (&'static dyn VerificationAlgorithm, &Vec<u8>) =
+            match (self.key(), scheme) {
+                (PublicKey::P256(key), Scheme::Es256) => (&ECDSA_P256_SHA256_FIXED, key),
+                (PublicKey::P384(key), Scheme::Es384) => (&ECDSA_P384_SHA384_FIXED, key),
+                (PublicKey::Rsa(key, bits), Scheme::Ps256) if *bits >= 2048 => {
+                    (&RSA_PSS_2048_8192_SHA256, key)
+                }
+                (PublicKey::Rsa(key, bits), Scheme::Rs256) if *bits >= 2048 => {
+                    (&RSA_PKCS1_2048_8192_SHA256, key)
+                }
+                _ => return false,
+            };
         UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
     }
 }

@@ -324,12 +324,17 @@ impl<'d, 'a> Element<'d, 'a> {
     /// that held in the message holds here, and nothing of the message around it is left.
     pub fn standalone(self) -> String {
         let source = self.source();
-        let mut inherited: Vec<(&str, &str)> = self.parent().map_or_else(Vec::new, Element::namespaces_in_scope);
+        let mut inherited: Vec<(&str, &str)> =
+            self.parent().map_or_else(Vec::new, Element::namespaces_in_scope);
         inherited.retain(|(prefix, uri)| {
-            !uri.is_empty() && *prefix != "xml" && !self.data().namespace_declarations.iter().any(|(own, _)| own == prefix)
+            !uri.is_empty()
+                && *prefix != "xml"
+                && !self.data().namespace_declarations.iter().any(|(own, _)| own == prefix)
         });
         inherited.sort_unstable();
-        let name_end = source.find(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/').unwrap_or(source.len());
+        let name_end = source
+            .find(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/')
+            .unwrap_or(source.len());
         let mut out = String::with_capacity(source.len() + inherited.len() * 64);
         out.push_str(&source[..name_end]);
         for (prefix, uri) in inherited {

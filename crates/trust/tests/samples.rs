@@ -1,4 +1,5 @@
 //! Real OpenNCP signatures (samples lane): the good ones verify, all others do not.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
 
@@ -9,8 +10,10 @@ use trust::xml::{Limits, Xml};
 const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
 fn samples() -> Option<PathBuf> {
-    let root = std::env::var_os("KONFIDO_SAMPLES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"), PathBuf::from);
+    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
+        PathBuf::from,
+    );
     let found = root.join("openncp").is_dir();
     if !found {
         println!("skipped: no samples at {}", root.display());
@@ -86,7 +89,8 @@ fn the_hostile_set_never_yields_evil() {
             let alone = assertion.standalone();
             let Ok(xml) = Xml::parse(&alone, &Limits::ASSERTION) else { continue };
             // an injected key verifies by itself; what stops it is that nobody trusts its certificate
-            let known = |signed: &trust::signature::Signed<'_, '_>| *signed.certificate() == trusted;
+            let known =
+                |signed: &trust::signature::Signed<'_, '_>| *signed.certificate() == trusted;
             if let Some(signed) = verify_enveloped(xml.root(), Profile::Ehdsi).ok().filter(known) {
                 accepted += 1;
                 assert!(!signed.element().deep_text().contains("EVIL"), "{}", entry.display());
@@ -99,5 +103,8 @@ fn the_hostile_set_never_yields_evil() {
 
 fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().flat_map(|e| if e.path().is_dir() { walk(&e.path()) } else { vec![e.path()] }).collect()
+    entries
+        .flatten()
+        .flat_map(|e| if e.path().is_dir() { walk(&e.path()) } else { vec![e.path()] })
+        .collect()
 }

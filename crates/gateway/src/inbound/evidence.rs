@@ -74,9 +74,11 @@ pub(super) async fn record(
     let values = request_values(mandate, content, &message.package.parts);
     let (txid, kind, secrets, request, certificate) = match claim {
         Some(claim) => {
-            let certificate = Certificate::from_der(&claim.certificate).map_err(|e| mismatch(&e.to_string()))?;
-            let asked = RequestStatement::verify(&claim.signed, &certificate, &node.seal_anchors, now)
-                .map_err(|e| mismatch(&e.to_string()))?;
+            let certificate =
+                Certificate::from_der(&claim.certificate).map_err(|e| mismatch(&e.to_string()))?;
+            let asked =
+                RequestStatement::verify(&claim.signed, &certificate, &node.seal_anchors, now)
+                    .map_err(|e| mismatch(&e.to_string()))?;
             let secrets = Secrets::decode(&claim.secrets).ok_or_else(|| mismatch("salts"))?;
             let said = &asked.statement;
             let fits = said.txid == claim.address.txid.to_string()
@@ -96,7 +98,13 @@ pub(super) async fn record(
             let txid = TransactionId::random(node.entropy.as_ref());
             let secrets = Secrets::draw(values, node.entropy.as_ref());
             let commitments = secrets.commitments();
-            let said = RequestStatement::new(txid, facts.transaction, requester, node.country, commitments);
+            let said = RequestStatement::new(
+                txid,
+                facts.transaction,
+                requester,
+                node.country,
+                commitments,
+            );
             (txid, RecordedKind::OneSided(said), secrets, Vec::new(), Vec::new())
         }
     };
@@ -138,13 +146,18 @@ pub(super) async fn settle(
     let answer = (Field::Answer, digest(content, &fulfilled.package.parts));
     let secrets = Secrets::draw([answer], node.entropy.as_ref());
     let statement = match &kind {
-        RecordedKind::Bilateral(asked) => JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome),
-        RecordedKind::OneSided(said) => JointStatement::one_sided(said, secrets.commitments(), &fulfilled.outcome),
+        RecordedKind::Bilateral(asked) => {
+            JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome)
+        }
+        RecordedKind::OneSided(said) => {
+            JointStatement::one_sided(said, secrets.commitments(), &fulfilled.outcome)
+        }
     };
     let signed = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
     let secrets = secrets.encode();
     row.secrets.extend_from_slice(&secrets);
-    row.state = if matches!(kind, RecordedKind::OneSided(_)) { State::Settled } else { State::Answered };
+    row.state =
+        if matches!(kind, RecordedKind::OneSided(_)) { State::Settled } else { State::Answered };
     row.statement.clone_from(&signed);
     commit(node, replay, row).await?;
     Ok(Proof { evidence: signed.into(), secrets: secrets.into() })
@@ -160,5 +173,6 @@ async fn commit(node: &Node, replay: Option<ReplayKey>, row: Row) -> Result<(), 
 
 /// The refusal when an answer cannot be sealed.
 pub(super) fn unsealed(error: VaultError) -> Refusal {
-    Refusal::new(Code::ErrorSecGeneric, "the answer could not be sealed").with_detail(error.to_string())
+    Refusal::new(Code::ErrorSecGeneric, "the answer could not be sealed")
+        .with_detail(error.to_string())
 }

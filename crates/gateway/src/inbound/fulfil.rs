@@ -50,7 +50,12 @@ pub(super) async fn fulfil(
     Ok(Fulfilled { package, content, outcome: refused.unwrap_or_else(|| "answered".to_owned()) })
 }
 
-async fn from_store(node: &Node, store: &Store, facts: &Facts, mandate: &Mandate) -> Result<Package, Refusal> {
+async fn from_store(
+    node: &Node,
+    store: &Store,
+    facts: &Facts,
+    mandate: &Mandate,
+) -> Result<Package, Refusal> {
     let now = node.clock.now();
     match &facts.ask {
         Ask::Discovery(request) => {
@@ -62,7 +67,14 @@ async fn from_store(node: &Node, store: &Store, facts: &Facts, mandate: &Mandate
             let id = uuid(node.entropy.as_ref());
             let echo = &facts.echo;
             let request_id = (echo.id.0.as_str(), echo.id.1.as_str());
-            let body = response.render(&id, now, request_id, &store.community, echo.sender.as_ref(), &echo.query);
+            let body = response.render(
+                &id,
+                now,
+                request_id,
+                &store.community,
+                echo.sender.as_ref(),
+                &echo.query,
+            );
             Ok(respond(node, facts, &body, Vec::new()))
         }
         Ask::Query(request) => {
@@ -71,7 +83,10 @@ async fn from_store(node: &Node, store: &Store, facts: &Facts, mandate: &Mandate
         }
         Ask::Retrieve(request) => {
             if request.community.as_ref().is_some_and(|community| *community != store.community) {
-                return Err(Refusal::new(Code::ErrorDocumentNotFound, "address the home community of this country"));
+                return Err(Refusal::new(
+                    Code::ErrorDocumentNotFound,
+                    "address the home community of this country",
+                ));
             }
             let response = store.retrieve(mandate, &request.documents).await?;
             let (body, parts) = response.render(&store.community);

@@ -48,7 +48,11 @@ impl Failed {
 }
 
 /// 6 (in B's count). open: once, in the vault only; the sender must be who TLS says.
-pub fn open(node: &Node, peer: &Peer, package: &Package) -> Result<(Message, SealedRequest), VaultError> {
+pub fn open(
+    node: &Node,
+    peer: &Peer,
+    package: &Package,
+) -> Result<(Message, SealedRequest), VaultError> {
     let (place, ciphertext) = wire::split_package(package).map_err(|_| VaultError::Malformed)?;
     let Opened { address, plaintext, reply } =
         node.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
@@ -76,11 +80,13 @@ pub async fn answer(
 
     // 2. permit: role x permission x transaction x consent
     let consent = consent(node, &facts, recognised.patient()).await.map_err(refuse)?;
-    let mandate = permit(recognised, facts.transaction, facts.class, consent, &node.policy).map_err(refuse)?;
+    let mandate = permit(recognised, facts.transaction, facts.class, consent, &node.policy)
+        .map_err(refuse)?;
 
     // 4. record: the claim holds for the message that we see; a submission is durable before it acts
     let (reply, claim) = sealed.map_or((None, None), |s| (Some(s.reply), Some(s.claim)));
-    let recorded = evidence::record(node, peer, &facts, &mandate, &message, claim).await.map_err(refuse)?;
+    let recorded =
+        evidence::record(node, peer, &facts, &mandate, &message, claim).await.map_err(refuse)?;
     trace.txid = Some(recorded.txid());
 
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
@@ -88,7 +94,8 @@ pub async fn answer(
     let (fulfilled, refusal) = match fulfilled {
         Ok(fulfilled) => (fulfilled, None),
         Err(refusal) => {
-            let (package, _) = message::refuse(node, &facts.refuse(refusal.clone()), trace.correlation);
+            let (package, _) =
+                message::refuse(node, &facts.refuse(refusal.clone()), trace.correlation);
             (Fulfilled::refusing(package, &refusal), Some(refusal))
         }
     };
@@ -119,8 +126,8 @@ fn deliver(
     };
     let bound = wire::bound(root, fulfilled.content.clone());
     // the bound digest is over the envelope as it will travel, which has the same prefix and suffix
-    let ciphertext = enclave::Vault::seal_response(reply, &bound, inner.encode())
-        .map_err(|e| evidence::unsealed(e))?;
+    let ciphertext =
+        enclave::Vault::seal_response(reply, &bound, inner.encode()).map_err(evidence::unsealed)?;
     Ok(wire::seal_package(root, fulfilled.content, ciphertext))
 }
 
@@ -132,7 +139,9 @@ async fn consent(
 ) -> Result<Consent, Refusal> {
     let Connector::Store(store) = &node.connector else { return Ok(Consent::ElsewhereDecided) };
     let patients = match patient {
-        Some(patient) if facts.transaction != Transaction::PatientDiscovery => vec![patient.clone()],
+        Some(patient) if facts.transaction != Transaction::PatientDiscovery => {
+            vec![patient.clone()]
+        }
         _ => facts.patients(),
     };
     store.consent(&patients).await

@@ -75,7 +75,8 @@ fn completed(node: &Node, mut row: Row, signed: &[u8], now: jiff::Timestamp) -> 
     let provider = node.seal.certificate();
     let settled = Settled::verify(signed, &[provider, &requester], &node.seal_anchors, now).ok()?;
     let ours = ledger::evidence::payload(&row.statement)?;
-    if ledger::evidence::payload(signed)? != ours || settled.statement.txid != row.txid.to_string() {
+    if ledger::evidence::payload(signed)? != ours || settled.statement.txid != row.txid.to_string()
+    {
         return None;
     }
     row.statement = settled.signed;

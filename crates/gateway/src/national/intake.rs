@@ -39,14 +39,17 @@ pub fn read(bytes: Bytes) -> Result<StoredDocument, IntakeError> {
         unique_id: view.id().ok_or(missing("document id"))?.joined(),
         class,
         form,
-        twin: view.transformed_from().map(|id| id.joined()).filter(|_| form == Form::Coded),
+        twin: view
+            .transformed_from()
+            .map(clinical::cda::Identifier::joined)
+            .filter(|_| form == Form::Coded),
         title: view.title(),
         created: view.effective_time().ok_or(missing("effective time"))?,
         language: view.language().unwrap_or_default().to_owned(),
         size: bytes.len() as u64,
         hash: sha1(&bytes),
-        author: view.author().map(|author| author.name()).unwrap_or_default(),
-        prescription: view.prescriptions().first().map(|id| id.joined()),
+        author: view.author().map(clinical::cda::Author::name).unwrap_or_default(),
+        prescription: view.prescriptions().first().map(clinical::cda::Identifier::joined),
         status: coded_prescription.then_some(Status::Open),
         atc: medicines
             .first()

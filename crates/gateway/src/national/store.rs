@@ -37,43 +37,72 @@ impl Store {
     pub async fn discover(&self, ids: &[PatientId]) -> Result<Response, Refusal> {
         let patients = self.documents.find_patients(ids).await.map_err(unavailable)?;
         if patients.is_empty() {
-            return Err(Refusal::new(Code::ErrorPiNoMatch, "no such patient; check the identifier"));
+            return Err(Refusal::new(
+                Code::ErrorPiNoMatch,
+                "no such patient; check the identifier",
+            ));
         }
-        let found: Vec<Match> = patients.into_iter().filter(|p| p.consent).map(|p| matched(p, ids)).collect();
+        let found: Vec<Match> =
+            patients.into_iter().filter(|p| p.consent).map(|p| matched(p, ids)).collect();
         if found.is_empty() {
-            return Err(Refusal::new(Code::WarningPiNoConsent, "the patient has not agreed; ask the patient at home"));
+            return Err(Refusal::new(
+                Code::WarningPiNoConsent,
+                "the patient has not agreed; ask the patient at home",
+            ));
         }
         Ok(Response::Found(found))
     }
 
     /// ITI-38: the patient's entries of the classes asked for.
-    pub async fn query(&self, patient: &PatientId, classes: &[DocumentClass]) -> Result<QueryResponse, Refusal> {
+    pub async fn query(
+        &self,
+        patient: &PatientId,
+        classes: &[DocumentClass],
+    ) -> Result<QueryResponse, Refusal> {
         let mut entries = Vec::new();
         for class in classes {
-            let found = self.documents.entries(patient, *class, MAX_ENTRIES).await.map_err(unavailable)?;
+            let found =
+                self.documents.entries(patient, *class, MAX_ENTRIES).await.map_err(unavailable)?;
             entries.extend(found.into_iter().map(entry));
         }
         if entries.is_empty() {
-            return Err(Refusal::new(not_found(classes.first().copied()), "the patient has no such document"));
+            return Err(Refusal::new(
+                not_found(classes.first().copied()),
+                "the patient has no such document",
+            ));
         }
         Ok(QueryResponse { entries, ..QueryResponse::default() })
     }
 
     /// The answer to ITI-38 in this country's words.
     pub fn render_query(&self, response: &QueryResponse, patient: &PatientId) -> String {
-        let from = Repository { community: &self.community, repository: &self.repository, country: self.country.as_str() };
+        let from = Repository {
+            community: &self.community,
+            repository: &self.repository,
+            country: self.country.as_str(),
+        };
         response.render(patient, &from)
     }
 
     /// ITI-39: the documents, each the patient's own and covered by the mandate.
-    pub async fn retrieve(&self, mandate: &Mandate, wanted: &[(String, String)]) -> Result<RetrieveResponse, Refusal> {
-        let absent = || Refusal::new(Code::ErrorDocumentNotFound, "no such document of this patient; query again");
+    pub async fn retrieve(
+        &self,
+        mandate: &Mandate,
+        wanted: &[(String, String)],
+    ) -> Result<RetrieveResponse, Refusal> {
+        let absent = || {
+            Refusal::new(
+                Code::ErrorDocumentNotFound,
+                "no such document of this patient; query again",
+            )
+        };
         let mut documents = Vec::new();
         for (repository, id) in wanted {
             if *repository != self.repository {
                 return Err(absent());
             }
-            let stored = self.documents.document(id).await.map_err(unavailable)?.ok_or_else(absent)?;
+            let stored =
+                self.documents.document(id).await.map_err(unavailable)?.ok_or_else(absent)?;
             if mandate.recognised().patient() != Some(&stored.patient) {
                 return Err(absent().with_detail("document of another patient"));
             }
@@ -92,7 +121,12 @@ impl Store {
     }
 
     /// ITI-41: a dispensation closes its prescription, a discard reopens it.
-    pub async fn submit(&self, submission: &Submission, from: Country, now: Timestamp) -> Result<(), Refusal> {
+    pub async fn submit(
+        &self,
+        submission: &Submission,
+        from: Country,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let outcome = match submission.class {
             DocumentClass::EDispensation => {
                 let prescription = fulfilled_prescription(&submission.bytes)?;
@@ -106,18 +140,30 @@ impl Store {
                 };
                 self.documents.dispense(dispensation).await
             }
-            DocumentClass::Discard => self.documents.discard(&submission.unique_id, &submission.patient).await,
-            _ => return Err(Refusal::new(Code::ErrorUnsupportedFeature, "submit an eDispensation or its discard")),
+            DocumentClass::Discard => {
+                self.documents.discard(&submission.unique_id, &submission.patient).await
+            }
+            _ => {
+                return Err(Refusal::new(
+                    Code::ErrorUnsupportedFeature,
+                    "submit an eDispensation or its discard",
+                ));
+            }
         };
         match outcome.map_err(unavailable)? {
             Outcome::Done | Outcome::AlreadyDone => Ok(()),
-            Outcome::Closed => Err(Refusal::new(Code::ErrorEpAlreadyDispensed, "the prescription is already dispensed")),
-            Outcome::Unknown if submission.class == DocumentClass::Discard => {
-                Err(Refusal::new(Code::ErrorEdDiscardFailed, "no such dispensation of this patient"))
-            }
-            Outcome::Unknown => {
-                Err(Refusal::new(Code::ErrorEdEprescriptionNotIdentifiable, "no such prescription of this patient"))
-            }
+            Outcome::Closed => Err(Refusal::new(
+                Code::ErrorEpAlreadyDispensed,
+                "the prescription is already dispensed",
+            )),
+            Outcome::Unknown if submission.class == DocumentClass::Discard => Err(Refusal::new(
+                Code::ErrorEdDiscardFailed,
+                "no such dispensation of this patient",
+            )),
+            Outcome::Unknown => Err(Refusal::new(
+                Code::ErrorEdEprescriptionNotIdentifiable,
+                "no such prescription of this patient",
+            )),
         }
     }
 }
@@ -125,10 +171,14 @@ impl Store {
 /// The prescription that an eDispensation fulfils (CDA `inFulfillmentOf/order/id`).
 fn fulfilled_prescription(bytes: &[u8]) -> Result<String, Refusal> {
     let malformed = |detail: String| {
-        Refusal::new(Code::ErrorEdIncorrectFormatting, "send the eDispensation as coded CDA").with_detail(detail)
+        Refusal::new(Code::ErrorEdIncorrectFormatting, "send the eDispensation as coded CDA")
+            .with_detail(detail)
     };
     cda::fulfilled_order(bytes).map_err(|e| malformed(e.to_string()))?.ok_or_else(|| {
-        Refusal::new(Code::ErrorEdEprescriptionNotIdentifiable, "name the prescription in inFulfillmentOf/order/id")
+        Refusal::new(
+            Code::ErrorEdEprescriptionNotIdentifiable,
+            "name the prescription in inFulfillmentOf/order/id",
+        )
     })
 }
 
@@ -175,9 +225,9 @@ fn not_found(class: Option<DocumentClass>) -> Code {
 
 #[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(Code::ErrorGeneric, "the national store is not available; try again").with_detail(error.to_string())
+    Refusal::new(Code::ErrorGeneric, "the national store is not available; try again")
+        .with_detail(error.to_string())
 }
 
 /// More entries than a clinician would read through.
 const MAX_ENTRIES: usize = 200;
-

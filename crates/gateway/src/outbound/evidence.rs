@@ -40,7 +40,11 @@ impl Recorded {
 }
 
 /// The values that a request's commitments are about; both countries compute them.
-pub(crate) fn request_values(mandate: &Mandate, content: &[u8], parts: &[ihe::mtom::Part]) -> Vec<(Field, String)> {
+pub(crate) fn request_values(
+    mandate: &Mandate,
+    content: &[u8],
+    parts: &[ihe::mtom::Part],
+) -> Vec<(Field, String)> {
     let who = mandate.recognised();
     let mut values = vec![
         (Field::Professional, who.professional()),
@@ -64,8 +68,12 @@ pub(super) async fn record(
     let now = node.clock.now();
     let txid = TransactionId::random(node.entropy.as_ref());
     let content = &message.package.root[facts.content.clone()];
-    let secrets = Secrets::draw(request_values(mandate, content, &message.package.parts), node.entropy.as_ref());
-    let statement = RequestStatement::new(txid, facts.transaction, node.country, target, secrets.commitments());
+    let secrets = Secrets::draw(
+        request_values(mandate, content, &message.package.parts),
+        node.entropy.as_ref(),
+    );
+    let statement =
+        RequestStatement::new(txid, facts.transaction, node.country, target, secrets.commitments());
     let request = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
     let key = message_key(node.country, facts.transaction, &facts.message_id, now);
     let row = Row {
@@ -92,7 +100,12 @@ pub(super) async fn record(
 }
 
 /// Checks the answer's evidence, adds our signature, makes it durable.
-pub(super) async fn settle(node: &Node, way: &Way, recorded: &Recorded, answer: &Answer) -> Result<Proof, Refusal> {
+pub(super) async fn settle(
+    node: &Node,
+    way: &Way,
+    recorded: &Recorded,
+    answer: &Answer,
+) -> Result<Proof, Refusal> {
     let now = node.clock.now();
     let content = &answer.package.root[answer.content.clone()];
     let found = digest(content, &answer.package.parts);
@@ -130,22 +143,28 @@ pub(super) async fn settle(node: &Node, way: &Way, recorded: &Recorded, answer: 
     };
     row.statement = settled.signed;
     row.state = State::Settled;
-    node.journal.commit(Step { replay: None, rows: vec![row] }).await.map_err(|e| unavailable(&e))?;
+    node.journal
+        .commit(Step { replay: None, rows: vec![row] })
+        .await
+        .map_err(|e| unavailable(&e))?;
     Ok(Proof(()))
 }
 
 /// The answer to a message that was seen before.
 pub(crate) fn replayed() -> Refusal {
-    Refusal::new(Code::ErrorSecGeneric, "this message was sent before; send a new MessageID").with_detail("replay")
+    Refusal::new(Code::ErrorSecGeneric, "this message was sent before; send a new MessageID")
+        .with_detail("replay")
 }
 
 /// Without evidence nothing is exchanged.
 pub(crate) fn unavailable(error: &ledger::journal::JournalError) -> Refusal {
-    Refusal::new(Code::ErrorGeneric, "the evidence cannot be kept just now; try again").with_detail(error.to_string())
+    Refusal::new(Code::ErrorGeneric, "the evidence cannot be kept just now; try again")
+        .with_detail(error.to_string())
 }
 
 pub(crate) fn unsigned(error: &ledger::EvidenceError) -> Refusal {
-    Refusal::new(Code::ErrorGeneric, "the evidence cannot be signed just now; try again").with_detail(error.to_string())
+    Refusal::new(Code::ErrorGeneric, "the evidence cannot be signed just now; try again")
+        .with_detail(error.to_string())
 }
 
 /// Evidence and message disagree.

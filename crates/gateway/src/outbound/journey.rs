@@ -28,19 +28,22 @@ pub async fn ask(
     let refuse = |refusal| facts.refuse(refusal);
 
     // 2. permit: role x permission x transaction; consent is the other country's to know
-    let mandate = permit(recognised, facts.transaction, facts.class, Consent::ElsewhereDecided, &node.policy)
-        .map_err(refuse)?;
+    let mandate =
+        permit(recognised, facts.transaction, facts.class, Consent::ElsewhereDecided, &node.policy)
+            .map_err(refuse)?;
 
     // 3. attest: whose vault we seal for, or plainly if the policy row says so
     let peer = node.peer(target).map_err(refuse)?;
     let way = way::attest(node, peer).await.map_err(refuse)?;
 
     // 4. record: the request's evidence is durable before anything leaves
-    let recorded = evidence::record(node, target, &facts, &mandate, &message, &way).await.map_err(refuse)?;
+    let recorded =
+        evidence::record(node, target, &facts, &mandate, &message, &way).await.map_err(refuse)?;
     trace.txid = Some(recorded.txid());
 
     // 5. and 6. ask, and open the answer: once, in the vault only
-    let answer = way::ask_and_open(node, peer, &way, &facts, &recorded, &message).await.map_err(refuse)?;
+    let answer =
+        way::ask_and_open(node, peer, &way, &facts, &recorded, &message).await.map_err(refuse)?;
 
     // 7. settle: the answer's evidence, and our receipt for it, durable before anyone reads it
     let proof = evidence::settle(node, &way, &recorded, &answer).await.map_err(refuse)?;
@@ -51,7 +54,12 @@ pub async fn ask(
 }
 
 /// Releases the answer to our own OpenNCP. What it takes is the list of what must have happened.
-fn deliver(_permitted: &Mandate, _attested: &Way, _recorded: &Recorded, _settled: &Proof, answer: Package) -> Package {
+fn deliver(
+    _permitted: &Mandate,
+    _attested: &Way,
+    _recorded: &Recorded,
+    _settled: &Proof,
+    answer: Package,
+) -> Package {
     answer
 }
-

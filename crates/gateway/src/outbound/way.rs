@@ -34,7 +34,11 @@ pub(super) struct Answer {
 pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refusal> {
     if !peer.konfido {
         let hint = "policy does not allow plain exchange with that country";
-        return if peer.allow_plain { Ok(Way::Plain(())) } else { Err(Refusal::new(Code::ErrorPolicyViolation, hint)) };
+        return if peer.allow_plain {
+            Ok(Way::Plain(()))
+        } else {
+            Err(Refusal::new(Code::ErrorPolicyViolation, hint))
+        };
     }
     let now = node.clock.now();
     if let Some(known) = peer.known_recipient(now) {
@@ -42,7 +46,9 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
     }
     let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| unreachable_peer(&e))?;
     let recipient = Statement::decode(&answer.body)
-        .and_then(|statement| Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted))
+        .and_then(|statement| {
+            Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted)
+        })
         .map_err(|e| {
             let hint = "the other country's vault key is not acceptable; nothing was sent";
             Refusal::new(Code::ErrorSecGeneric, hint).with_detail(e.to_string())
@@ -63,21 +69,34 @@ pub(super) async fn ask_and_open(
     let transaction = facts.transaction;
     match way {
         Way::Plain(()) => {
-            let package = relay(&peer.client, transaction.service_path(), transaction, &message.package).await?;
-            let (content, refused) = crate::message::read_answer(&package).map_err(|e| broken(&e))?;
+            let package =
+                relay(&peer.client, transaction.service_path(), transaction, &message.package)
+                    .await?;
+            let (content, refused) =
+                crate::message::read_answer(&package).map_err(|e| broken(&e))?;
             let (evidence, secrets) = Default::default();
             Ok(Answer { package, content, evidence, secrets, refused })
         }
-        Way::Sealed(recipient) => match sealed(node, peer, recipient, facts, recorded, message).await? {
-            Some(answer) => Ok(answer),
-            // the peer has restarted: its old key is gone, the request was not opened
-            None => match attest(node, peer).await? {
-                Way::Sealed(fresh) => sealed(node, peer, &fresh, facts, recorded, message)
-                    .await?
-                    .ok_or_else(|| Refusal::new(Code::ErrorSecGeneric, "the other country's vault does not know its key")),
-                Way::Plain(()) => Err(Refusal::new(Code::ErrorPolicyViolation, "policy changed during the request")),
-            },
-        },
+        Way::Sealed(recipient) => {
+            match sealed(node, peer, recipient, facts, recorded, message).await? {
+                Some(answer) => Ok(answer),
+                // the peer has restarted: its old key is gone, the request was not opened
+                None => match attest(node, peer).await? {
+                    Way::Sealed(fresh) => sealed(node, peer, &fresh, facts, recorded, message)
+                        .await?
+                        .ok_or_else(|| {
+                            Refusal::new(
+                                Code::ErrorSecGeneric,
+                                "the other country's vault does not know its key",
+                            )
+                        }),
+                    Way::Plain(()) => Err(Refusal::new(
+                        Code::ErrorPolicyViolation,
+                        "policy changed during the request",
+                    )),
+                },
+            }
+        }
     }
 }
 
@@ -97,16 +116,24 @@ async fn sealed(
         content: root.slice(facts.content.clone()),
         parts: message.package.parts.clone(),
     };
-    let address =
-        Address { from: node.country, to: peer.country, transaction: facts.transaction, txid: recorded.txid() };
+    let address = Address {
+        from: node.country,
+        to: peer.country,
+        transaction: facts.transaction,
+        txid: recorded.txid(),
+    };
     let bound = wire::bound(root, facts.content.clone());
     let (ciphertext, pending) = node
         .vault
         .seal_request(recipient, address, &bound, inner.encode(), node.clock.now())
-        .map_err(|e| vault(e))?;
+        .map_err(vault)?;
     let package = wire::seal_package(root, facts.content.clone(), ciphertext);
     let (content_type, body) = package.write(facts.transaction.request_action());
-    let answer = peer.client.post(SEALED_PATH, &content_type, body).await.map_err(|e| unreachable_peer(&e))?;
+    let answer = peer
+        .client
+        .post(SEALED_PATH, &content_type, body)
+        .await
+        .map_err(|e| unreachable_peer(&e))?;
     if answer.status == http::StatusCode::MISDIRECTED_REQUEST {
         peer.keep_recipient(None);
         return Ok(None);
@@ -115,24 +142,34 @@ async fn sealed(
     let Ok((place, ciphertext)) = wire::split_package(&package) else {
         return Err(refused_in_the_clear(&package));
     };
-    debug_assert!(Header::decode(&ciphertext).is_ok_and(|(h, _)| h.direction == Direction::Response));
+    debug_assert!(
+        Header::decode(&ciphertext).is_ok_and(|(h, _)| h.direction == Direction::Response)
+    );
     let bound = wire::bound(&package.root, place.clone());
     let plaintext = Vault::open_response(pending, &ciphertext, &bound).map_err(vault)?;
     let inner = Inner::decode(plaintext.into()).map_err(|e| broken(&e.into()))?;
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
-    Ok(Some(Answer { package, content, evidence: inner.evidence, secrets: inner.secrets, refused: None }))
+    Ok(Some(Answer {
+        package,
+        content,
+        evidence: inner.evidence,
+        secrets: inner.secrets,
+        refused: None,
+    }))
 }
 
 /// The peer refused before it could open anything: its code is passed on.
 fn refused_in_the_clear(package: &Package) -> Refusal {
     let code = crate::message::read_answer(package).ok().and_then(|(_, code)| code);
     let code = code.as_deref().and_then(Code::of_wire).unwrap_or(Code::ErrorSecGeneric);
-    Refusal::new(code, "the other country refused the request").with_detail("unsealed refusal by the peer")
+    Refusal::new(code, "the other country refused the request")
+        .with_detail("unsealed refusal by the peer")
 }
 
 fn broken(error: &ihe::MessageError) -> Refusal {
-    Refusal::new(Code::ErrorGeneric, "the other country's answer cannot be read").with_detail(error.to_string())
+    Refusal::new(Code::ErrorGeneric, "the other country's answer cannot be read")
+        .with_detail(error.to_string())
 }
 
 fn vault(error: VaultError) -> Refusal {

@@ -16,7 +16,10 @@ use crate::seal::{Scheme, SealKey};
 use crate::xml::Element;
 
 /// Verifies digest and signature value, and that they cover this very element.
-pub(super) fn verify(element: Element<'_, '_>, found: &Found<'_, '_>) -> Result<(), SignatureError> {
+pub(super) fn verify(
+    element: Element<'_, '_>,
+    found: &Found<'_, '_>,
+) -> Result<(), SignatureError> {
     let verifier = ByCertificate { method: found.method, key: found.certificate.key().clone() };
     let context = DsigContext::new(KeysManager::new()).with_hsm_verifier(Box::new(verifier));
     match verify_document(&context, element.document()) {
@@ -88,17 +91,19 @@ impl Verifier for ByCertificate {
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> kryptering::Result<bool> {
-        let algorithm: &'static dyn lc::VerificationAlgorithm = match (self.method.key, self.method.hash) {
-            (Kind::Pkcs1, Hash::Sha256) => &lc::RSA_PKCS1_2048_8192_SHA256,
-            (Kind::Pkcs1, Hash::Sha384) => &lc::RSA_PKCS1_2048_8192_SHA384,
-            (Kind::Pkcs1, Hash::Sha512) => &lc::RSA_PKCS1_2048_8192_SHA512,
-            (Kind::Pss, Hash::Sha256) => &lc::RSA_PSS_2048_8192_SHA256,
-            (Kind::Pss, Hash::Sha384) => &lc::RSA_PSS_2048_8192_SHA384,
-            (Kind::Pss, Hash::Sha512) => &lc::RSA_PSS_2048_8192_SHA512,
-            (Kind::P256, _) => &lc::ECDSA_P256_SHA256_FIXED,
-            (Kind::P384, _) => &lc::ECDSA_P384_SHA384_FIXED,
-        };
-        let (PublicKey::Rsa(key, _) | PublicKey::P256(key) | PublicKey::P384(key)) = &self.key else {
+        let algorithm: &'static dyn lc::VerificationAlgorithm =
+            match (self.method.key, self.method.hash) {
+                (Kind::Pkcs1, Hash::Sha256) => &lc::RSA_PKCS1_2048_8192_SHA256,
+                (Kind::Pkcs1, Hash::Sha384) => &lc::RSA_PKCS1_2048_8192_SHA384,
+                (Kind::Pkcs1, Hash::Sha512) => &lc::RSA_PKCS1_2048_8192_SHA512,
+                (Kind::Pss, Hash::Sha256) => &lc::RSA_PSS_2048_8192_SHA256,
+                (Kind::Pss, Hash::Sha384) => &lc::RSA_PSS_2048_8192_SHA384,
+                (Kind::Pss, Hash::Sha512) => &lc::RSA_PSS_2048_8192_SHA512,
+                (Kind::P256, _) => &lc::ECDSA_P256_SHA256_FIXED,
+                (Kind::P384, _) => &lc::ECDSA_P384_SHA384_FIXED,
+            };
+        let (PublicKey::Rsa(key, _) | PublicKey::P256(key) | PublicKey::P384(key)) = &self.key
+        else {
             return Ok(false);
         };
         Ok(lc::UnparsedPublicKey::new(algorithm, key).verify(data, signature).is_ok())

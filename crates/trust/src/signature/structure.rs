@@ -66,7 +66,10 @@ static DIGESTS: [&str; 3] = [
 ];
 
 /// Checks everything that can be checked without a key.
-pub(super) fn inspect<'d, 'a>(element: Element<'d, 'a>, profile: Profile) -> Result<Found<'d, 'a>, SignatureError> {
+pub(super) fn inspect<'d, 'a>(
+    element: Element<'d, 'a>,
+    profile: Profile,
+) -> Result<Found<'d, 'a>, SignatureError> {
     if element.parent().is_some() {
         return Err(SignatureError::Ambiguous("the element stands inside another document"));
     }
@@ -74,9 +77,9 @@ pub(super) fn inspect<'d, 'a>(element: Element<'d, 'a>, profile: Profile) -> Res
         return Err(SignatureError::Forbidden("comment, CDATA section or processing instruction"));
     }
     let id = element.demand_attribute("ID")?;
-    let same_id = element
-        .descendants()
-        .any(|inner| ["ID", "Id", "id", "AssertionID"].iter().any(|name| inner.attribute(name) == Some(id)));
+    let same_id = element.descendants().any(|inner| {
+        ["ID", "Id", "id", "AssertionID"].iter().any(|name| inner.attribute(name) == Some(id))
+    });
     if id.is_empty() || same_id {
         return Err(SignatureError::Ambiguous("the ID is not unique"));
     }
@@ -119,7 +122,8 @@ fn only_signature<'d, 'a>(element: Element<'d, 'a>) -> Result<Element<'d, 'a>, S
         return Err(SignatureError::Missing);
     }
     let allowed = ["SignedInfo", "SignatureValue", "KeyInfo"];
-    let names: Vec<&str> = signature.children().filter(|c| c.namespace() == DS).map(Element::name).collect();
+    let names: Vec<&str> =
+        signature.children().filter(|c| c.namespace() == DS).map(Element::name).collect();
     if names != allowed || signature.children().count() != allowed.len() {
         return Err(SignatureError::Ambiguous("the signature holds more than it should"));
     }
@@ -137,9 +141,8 @@ fn signed_info<'d, 'a>(
     if !canonicalizations.contains(&algorithm_of(info.only_child(DS, "CanonicalizationMethod")?)) {
         return Err(SignatureError::Forbidden("canonicalization"));
     }
-    let reference = match info.only_child(DS, "Reference") {
-        Ok(reference) => reference,
-        Err(_) => return Err(SignatureError::Ambiguous("not exactly one reference")),
+    let Ok(reference) = info.only_child(DS, "Reference") else {
+        return Err(SignatureError::Ambiguous("not exactly one reference"));
     };
     if reference.attribute("URI") != Some(uri) {
         return Err(SignatureError::Reference);
@@ -147,7 +150,8 @@ fn signed_info<'d, 'a>(
     let transforms: Vec<&str> =
         reference.only_child(DS, "Transforms")?.children().map(algorithm_of).collect();
     let (first, rest) = transforms.split_first().ok_or(SignatureError::Forbidden("transform"))?;
-    if *first != ENVELOPED || rest.len() > 1 || !rest.iter().all(|t| canonicalizations.contains(t)) {
+    if *first != ENVELOPED || rest.len() > 1 || !rest.iter().all(|t| canonicalizations.contains(t))
+    {
         return Err(SignatureError::Forbidden("transform"));
     }
     if !DIGESTS.contains(&algorithm_of(reference.only_child(DS, "DigestMethod")?)) {
@@ -174,7 +178,11 @@ fn only_certificate(signature: Element<'_, '_>) -> Result<Certificate, Signature
     Ok(Certificate::from_der(&der)?)
 }
 
-fn check_key(certificate: &Certificate, method: &Method, profile: Profile) -> Result<(), SignatureError> {
+fn check_key(
+    certificate: &Certificate,
+    method: &Method,
+    profile: Profile,
+) -> Result<(), SignatureError> {
     let shortest = if profile == Profile::Eidas { 3072 } else { 2048 };
     let fits = match (certificate.key(), method.key) {
         (PublicKey::Rsa(_, bits), Kind::Pkcs1 | Kind::Pss) => *bits >= shortest,
