@@ -6,6 +6,7 @@ use std::fmt;
 
 use exchange::Entropy;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 /// A field that is committed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,14 +83,16 @@ impl<'de> Deserialize<'de> for Bytes32 {
 #[serde(transparent)]
 pub struct Commitments(pub BTreeMap<String, Bytes32>);
 
-/// The values and their salts. Personal, and the key to the commitments: no `Debug`.
-#[derive(Clone, Default)]
+/// The values and their salts. Personal, and the key to the commitments: no `Debug`, no `Clone`,
+/// wiped when dropped.
+#[derive(Default)]
 pub struct Secrets(Vec<(Field, [u8; 32], String)>);
 
 impl Drop for Secrets {
     fn drop(&mut self) {
-        for (_, salt, _) in &mut self.0 {
-            salt.fill(0);
+        for (_, salt, value) in &mut self.0 {
+            salt.zeroize();
+            value.zeroize();
         }
     }
 }
@@ -134,22 +137,22 @@ impl Secrets {
         out
     }
 
-    /// Reads [`Secrets::encode`].
+    /// Reads [`Secrets::encode`]; several encodings may follow each other, each field stands once.
     pub fn decode(mut from: &[u8]) -> Option<Self> {
-        let mut all = Vec::new();
+        let mut all = Self::default();
         while let Some((length, rest)) = from.split_first() {
             let (name, rest) = rest.split_at_checked(usize::from(*length))?;
             let (salt, rest) = rest.split_first_chunk::<32>()?;
             let (length, rest) = rest.split_first_chunk::<4>()?;
             let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
             let field = Field::of(std::str::from_utf8(name).ok()?)?;
-            all.push((field, *salt, String::from_utf8(value.to_vec()).ok()?));
-            if all.len() > 16 {
+            if all.disclose(field).is_some() {
                 return None;
             }
+            all.0.push((field, *salt, String::from_utf8(value.to_vec()).ok()?));
             from = rest;
         }
-        Some(Self(all))
+        Some(all)
     }
 
     /// Shows one field: (salt, value).
@@ -168,4 +171,82 @@ pub fn commitment(field: Field, salt: &[u8; 32], value: &str) -> [u8; 32] {
         digest.update(part.as_bytes());
     }
     digest.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::SystemEntropy;
+    use proptest::prelude::*;
+    use sha2::Digest as _;
+
+    fn values() -> Vec<(Field, String)> {
+        Field::ALL.iter().map(|(field, name)| (*field, format!("value of {name}"))).collect()
+    }
+
+    #[test]
+    fn a_commitment_is_what_the_papers_say() {
+        // SHA-256(domain || salt || len || field || len || value), by another implementation
+        let message = [
+            &b"konfido commitment 1"[..],
+            &[9; 32],
+            &[0, 0, 0, 7],
+            b"patient",
+            &[0, 0, 0, 3],
+            b"abc",
+        ]
+        .concat();
+        assert_eq!(
+            commitment(Field::Patient, &[9; 32], "abc")[..],
+            sha2::Sha256::digest(message)[..]
+        );
+    }
+
+    #[test]
+    fn salts_differ_so_equal_values_do_not_meet() {
+        let (one, other) =
+            (Secrets::draw(values(), &SystemEntropy), Secrets::draw(values(), &SystemEntropy));
+        for (field, ours) in &one.commitments().0 {
+            assert_ne!(other.commitments().0[field], *ours, "{field}");
+        }
+        assert_ne!(
+            commitment(Field::Request, &[0; 32], "x"),
+            commitment(Field::Answer, &[0; 32], "x")
+        );
+    }
+
+    #[test]
+    fn secrets_travel_and_agree_with_the_same_values_only() {
+        let secrets = Secrets::draw(values(), &SystemEntropy);
+        let back = Secrets::decode(&secrets.encode()).unwrap();
+        assert_eq!(back.commitments(), secrets.commitments());
+        assert!(back.agree_with(&values()));
+        let mut other = values();
+        other[0].1.push(' ');
+        assert!(!back.agree_with(&other), "another value");
+        assert!(!back.agree_with(&values()[1..]), "a field less");
+        assert!(!Secrets::decode(&secrets.encode()[..40]).is_some_and(|s| s.agree_with(&values())));
+        assert!(
+            Secrets::decode(&[secrets.encode(), secrets.encode()].concat()).is_none(),
+            "a field twice"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(secrets) = Secrets::decode(&bytes) {
+                prop_assert_eq!(secrets.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn every_value_comes_back(value in ".*") {
+            let secrets = Secrets::draw([(Field::Patient, value.clone())], &SystemEntropy);
+            let back = Secrets::decode(&secrets.encode()).unwrap();
+            let (salt, shown) = back.disclose(Field::Patient).unwrap();
+            prop_assert_eq!(shown, &value);
+            prop_assert_eq!(commitment(Field::Patient, &salt, shown), back.commitments().0["patient"].0);
+        }
+    }
 }

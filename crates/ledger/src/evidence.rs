@@ -14,6 +14,7 @@ use trust::cose;
 use trust::seal::SealKey;
 
 use crate::commitment::{Bytes32, Commitments};
+use crate::form;
 
 /// Why evidence is not accepted. Usually the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -126,10 +127,13 @@ impl RequestStatement {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Asked, EvidenceError> {
+        if !form::is_exact_sign1(signed) {
+            return Err(EvidenceError::Malformed);
+        }
         let payload = cose::verify1(signed, REQUEST.as_bytes(), certificate)?;
         let statement: Self = decode(&payload)?;
         check_signer(certificate, statement.requester, anchors, at)?;
-        if statement.form != REQUEST {
+        if statement.form != REQUEST || !statement.is_in_form() {
             return Err(EvidenceError::Malformed);
         }
         Ok(Asked { statement, digest: sha256(signed) })
@@ -148,7 +152,7 @@ impl JointStatement {
             request: Some(Bytes32(asked.digest)),
             asked: asked.statement.commitments.clone(),
             answered,
-            outcome: outcome.to_owned(),
+            outcome: form::outcome(outcome),
         }
     }
 
@@ -163,7 +167,7 @@ impl JointStatement {
             request: None,
             asked: request.commitments.clone(),
             answered,
-            outcome: outcome.to_owned(),
+            outcome: form::outcome(outcome),
         }
     }
 
@@ -189,11 +193,9 @@ impl Answered {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let payload = cose::verify(signed, EXCHANGE.as_bytes(), &[provider])?;
-        let statement: JointStatement = decode(&payload)?;
+        let (statement, _) = open(signed, &[provider])?;
         check_signer(provider, ours.provider, anchors, at)?;
-        let fits = statement.form == EXCHANGE
-            && statement.txid == ours.txid
+        let fits = statement.txid == ours.txid
             && statement.transaction == ours.transaction
             && (statement.requester, statement.provider) == (ours.requester, ours.provider)
             && statement.request == Some(Bytes32(request_digest))
@@ -229,24 +231,46 @@ impl Settled {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let payload = cose::verify(signed, EXCHANGE.as_bytes(), certificates)?;
-        let statement: JointStatement = decode(&payload)?;
-        if statement.form != EXCHANGE {
-            return Err(EvidenceError::Malformed);
-        }
+        Self::verify_chained(signed, certificates, &[], anchors, at)
+    }
+
+    /// [`Settled::verify`] for seal certificates that reach their root over `intermediates`.
+    pub fn verify_chained(
+        signed: &[u8],
+        certificates: &[&Certificate],
+        intermediates: &[Certificate],
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
+        let (statement, signatures) = open(signed, certificates)?;
         let countries: Vec<_> = certificates.iter().map(|c| c.country()).collect();
         let (requester, provider) = (Some(statement.requester), Some(statement.provider));
+        let bilateral = statement.request.is_some();
         match countries.as_slice() {
-            [only] if *only == requester || *only == provider => {}
-            [first, second] if *first == provider && *second == requester => {}
+            [only] if *only == provider || (*only == requester && !bilateral) => {}
+            [first, second] if bilateral && *first == provider && *second == requester => {}
             _ => return Err(EvidenceError::Signer),
         }
         for certificate in certificates {
-            anchors.verify(certificate, &[], Usage::Seal, at).map_err(|_| EvidenceError::Signer)?;
+            let path = anchors.verify(certificate, intermediates, Usage::Seal, at);
+            path.map_err(|_| EvidenceError::Signer)?;
         }
-        let signatures = u8::try_from(certificates.len()).unwrap_or(0);
         Ok(Self { statement, signed: signed.to_vec(), signatures })
     }
+}
+
+/// Verifies the signatures and the form of a joint statement; gives how many signed.
+fn open(
+    signed: &[u8],
+    certificates: &[&Certificate],
+) -> Result<(JointStatement, u8), EvidenceError> {
+    form::signatures(signed).ok_or(EvidenceError::Malformed)?;
+    let payload = cose::verify(signed, EXCHANGE.as_bytes(), certificates)?;
+    let statement: JointStatement = decode(&payload)?;
+    if statement.form != EXCHANGE || !statement.is_in_form() {
+        return Err(EvidenceError::Malformed);
+    }
+    Ok((statement, u8::try_from(certificates.len()).map_err(|_| EvidenceError::Malformed)?))
 }
 
 fn check_signer(
@@ -286,6 +310,9 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
 }
+
+#[cfg(test)]
+mod tests;
 
 const REQUEST: &str = "konfido-request/1";
 const EXCHANGE: &str = "konfido-exchange/1";

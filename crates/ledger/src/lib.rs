@@ -9,6 +9,9 @@
 
 pub mod commitment;
 pub mod evidence;
+#[cfg(test)]
+mod fixtures;
+mod form;
 pub mod journal;
 pub mod log;
 mod note;

@@ -214,16 +214,28 @@ impl Log {
     }
 
     /// Loads the checkpoint and its right edge, and checks that they lead to the checkpoint's root.
+    ///
+    /// A writer may go on meanwhile and remove what became full: then the newer checkpoint is read.
     fn recover(&self) -> Result<State, LogError> {
-        let Some(note) = self.files.read_optional(Path::new("checkpoint"))? else {
-            return Ok(State::default());
-        };
+        let mut note = self.files.read_optional(Path::new("checkpoint"))?;
+        loop {
+            let Some(bytes) = note else { return Ok(State::default()) };
+            let loaded = self.load(&bytes);
+            let newer = self.files.read_optional(Path::new("checkpoint"))?;
+            if loaded.is_ok() || newer.as_ref() == Some(&bytes) {
+                return loaded;
+            }
+            note = newer;
+        }
+    }
+
+    fn load(&self, note: &[u8]) -> Result<State, LogError> {
         let damaged = |what: &str| LogError::Damaged(what.to_owned());
-        let note = String::from_utf8(note).map_err(|_| damaged("checkpoint is not text"))?;
-        let checkpoint = Checkpoint::verify(&note, self.key.public_key().as_ref())
+        let note = std::str::from_utf8(note).map_err(|_| damaged("checkpoint is not text"))?;
+        let checkpoint = Checkpoint::verify(note, self.key.public_key().as_ref())
             .filter(|c| c.origin == self.origin)
             .ok_or_else(|| damaged("checkpoint is not signed by this log's key"))?;
-        let state = State::load(checkpoint.size, note, &self.files)?;
+        let state = State::load(checkpoint.size, note.to_owned(), &self.files)?;
         let root = tree::root(&mut Tiles { files: &self.files, state: &state }, 0, state.size)?;
         if root == checkpoint.root {
             Ok(state)

@@ -1,5 +1,9 @@
 //! The receipt that an auditor or a patient gets, and its check without any server.
+//!
+//! What the countries signed is the statement. What the log says is its place, and, by
+//! [`Receipt::attestation`], that this very file left the node: its time and the shown fields too.
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -7,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use trust::certificate::{Anchors, Certificate};
 
 use crate::commitment::{Field, Secrets, commitment};
-use crate::evidence::Settled;
+use crate::evidence::{Settled, sha256};
+use crate::form;
 use crate::log::{Log, LogError};
 use crate::note::Checkpoint;
 use crate::tree::{leaf_hash, root_of_inclusion};
@@ -22,7 +27,8 @@ pub struct Receipt {
     pub time: Timestamp,
     /// `COSE_Sign`, base64.
     pub statement: String,
-    /// Seal certificates of the signers, provider first, PEM.
+    /// Seal certificates of the signers, provider first, then the certificates between them and
+    /// their roots, if any; PEM.
     pub certificates: Vec<String>,
     /// Place in the log.
     pub index: u64,
@@ -35,6 +41,9 @@ pub struct Receipt {
     /// Fields that the holder chose to show.
     #[serde(default)]
     pub disclosed: Vec<Disclosure>,
+    /// Ed25519 signature of the log's key over the domain and SHA-256 of the receipt with this field
+    /// empty, base64.
+    pub attestation: String,
 }
 
 /// One shown field.
@@ -88,6 +97,9 @@ impl Receipt {
         secrets: &Secrets,
         fields: &[Field],
     ) -> Result<Self, ReceiptError> {
+        if index < log.size() && log.entry(index)? != statement {
+            return Err(ReceiptError::Log("another record stands at this place"));
+        }
         if index >= log.size() {
             return Err(ReceiptError::Log(
                 "the record is not in the log yet; try again in a second",
@@ -101,7 +113,7 @@ impl Receipt {
                 value: value.to_owned(),
             })
         });
-        Ok(Self {
+        let mut receipt = Self {
             format: FORMAT.to_owned(),
             time,
             statement: STANDARD.encode(statement),
@@ -111,72 +123,175 @@ impl Receipt {
             checkpoint: log.checkpoint()?,
             log_key: STANDARD.encode(log.public_key()),
             disclosed: shown.collect(),
+            attestation: String::new(),
+        };
+        receipt.attestation = STANDARD.encode(log.attest(&receipt.attested()?));
+        Ok(receipt)
+    }
+
+    /// The file: the one encoding that [`verify`] accepts, but for a line feed at its end.
+    pub fn to_json(&self) -> Result<Vec<u8>, ReceiptError> {
+        serde_json::to_vec_pretty(self).map_err(|e| ReceiptError::Malformed(e.to_string()))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, ReceiptError> {
+        if bytes.len() > MAX_RECEIPT {
+            return Err(malformed("it is too large"));
+        }
+        let receipt: Self =
+            serde_json::from_slice(bytes).map_err(|e| ReceiptError::Malformed(e.to_string()))?;
+        if receipt.format != FORMAT {
+            return Err(malformed("unknown format"));
+        }
+        if receipt.to_json()? != bytes.strip_suffix(b"\n").unwrap_or(bytes) {
+            return Err(malformed("it was edited: the layout is not ours"));
+        }
+        Ok(receipt)
+    }
+
+    /// What the log's key signs.
+    fn attested(&self) -> Result<Vec<u8>, ReceiptError> {
+        let bare = Self { attestation: String::new(), ..self.clone() };
+        Ok([DOMAIN, &sha256(&bare.to_json()?)].concat())
+    }
+
+    fn check_attestation(&self, key: &[u8]) -> Result<(), ReceiptError> {
+        let signature = decode(&self.attestation)?;
+        let key = UnparsedPublicKey::new(&ED25519, key);
+        let verified = key.verify(&self.attested()?, &signature);
+        verified.map_err(|_| {
+            ReceiptError::Log("the receipt is not the one that the log's key attested")
         })
+    }
+
+    /// The signatures of the countries.
+    fn check_statement(
+        &self,
+        signed: &[u8],
+        anchors: &Anchors,
+        report: &mut Report,
+    ) -> Result<Settled, ReceiptError> {
+        let mut certificates = Vec::new();
+        for pem in &self.certificates {
+            let parsed = Certificate::from_pem(pem.as_bytes());
+            certificates.extend(parsed.map_err(|e| ReceiptError::Malformed(e.to_string()))?);
+        }
+        let count = form::signatures(signed)
+            .ok_or_else(|| malformed("the statement is not a COSE_Sign"))?;
+        let (signers, intermediates) = certificates
+            .split_at_checked(count)
+            .ok_or_else(|| malformed("a certificate is missing"))?;
+        let signers: Vec<&Certificate> = signers.iter().collect();
+        let settled = Settled::verify_chained(signed, &signers, intermediates, anchors, self.time)?;
+        let statement = &settled.statement;
+        report.add("exchange", statement.txid.clone());
+        report.add("transaction", statement.transaction.clone());
+        report.add("countries", format!("{} asked {}", statement.requester, statement.provider));
+        report.add("outcome", statement.outcome.clone());
+        report.add("time", format!("{}, as the exporting node states", self.time));
+        signers.iter().for_each(|signer| report.add("signed by", signer.subject().to_owned()));
+        match (settled.signatures, statement.request.is_some()) {
+            (1, false) => {
+                report.add("note", "one-sided: the other country has no KONFIDO".to_owned())
+            }
+            (1, true) => {
+                report.add("note", "one-sided: the requester's receipt is missing".to_owned())
+            }
+            _ => {}
+        }
+        Ok(settled)
+    }
+
+    /// The place in the log.
+    fn check_log(
+        &self,
+        signed: &[u8],
+        key: &[u8],
+        expected: &[Vec<u8>],
+        report: &mut Report,
+    ) -> Result<(), ReceiptError> {
+        let checkpoint = Checkpoint::verify(&self.checkpoint, key)
+            .ok_or(ReceiptError::Log("the checkpoint is not signed by the log's key"))?;
+        let mut proof = Vec::new();
+        for hash in &self.proof {
+            let hash = decode(hash)?.try_into();
+            proof.push(hash.map_err(|_| malformed("a proof hash has another length"))?);
+        }
+        let root = root_of_inclusion(leaf_hash(signed), self.index, checkpoint.size, &proof);
+        if root != Some(checkpoint.root) {
+            return Err(ReceiptError::Log("the proof does not lead to the checkpoint's root"));
+        }
+        report.add(
+            "in the log",
+            format!("{}, entry {} of {}", checkpoint.origin, self.index, checkpoint.size),
+        );
+        let known = match expected {
+            [] => "not compared: no expected key was given",
+            keys if keys.iter().any(|expected| expected == key) => "one that the reader expects",
+            _ => return Err(ReceiptError::Log("the log's key is not an expected one")),
+        };
+        report.add("log key", format!("{}, {known}", self.log_key));
+        Ok(())
+    }
+
+    fn check_disclosed(&self, settled: &Settled, report: &mut Report) -> Result<(), ReceiptError> {
+        for shown in &self.disclosed {
+            let wrong = || ReceiptError::Disclosure(shown.field.clone());
+            let field = Field::of(&shown.field).ok_or_else(wrong)?;
+            let salt: [u8; 32] = decode(&shown.salt)?.try_into().map_err(|_| wrong())?;
+            let expected = [&settled.statement.asked, &settled.statement.answered]
+                .into_iter()
+                .find_map(|c| c.0.get(field.name()))
+                .ok_or_else(wrong)?;
+            if expected.0 != commitment(field, &salt, &shown.value) {
+                return Err(wrong());
+            }
+            report.add(field.name(), shown.value.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn add(&mut self, what: &'static str, finding: String) {
+        self.findings.push((what, finding));
     }
 }
 
 /// Checks a receipt with the roots that the reader trusts, and nothing else.
 pub fn verify(bytes: &[u8], anchors: &Anchors) -> Result<Report, ReceiptError> {
-    let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-    let receipt: Receipt =
-        serde_json::from_slice(bytes).map_err(|e| ReceiptError::Malformed(e.to_string()))?;
-    if receipt.format != FORMAT {
-        return Err(malformed("unknown format"));
-    }
-    let decode = |text: &str| STANDARD.decode(text).map_err(|_| malformed("not base64"));
-    let signed = decode(&receipt.statement)?;
-    let mut certificates = Vec::new();
-    for pem in &receipt.certificates {
-        let parsed = Certificate::from_pem(pem.as_bytes())
-            .map_err(|e| ReceiptError::Malformed(e.to_string()))?;
-        certificates.extend(parsed);
-    }
-    let signers: Vec<&Certificate> = certificates.iter().collect();
-    let settled = Settled::verify(&signed, &signers, anchors, receipt.time)?;
-    let mut findings = vec![
-        ("exchange", settled.statement.txid.clone()),
-        ("transaction", settled.statement.transaction.clone()),
-        (
-            "countries",
-            format!("{} asked {}", settled.statement.requester, settled.statement.provider),
-        ),
-        ("outcome", settled.statement.outcome.clone()),
-    ];
-    findings.extend(signers.iter().map(|c| ("signed by", c.subject().to_owned())));
-    if settled.signatures == 1 {
-        findings.push(("note", "one-sided: the other country has no KONFIDO".to_owned()));
-    }
-    let key = decode(&receipt.log_key)?;
-    let checkpoint = Checkpoint::verify(&receipt.checkpoint, &key)
-        .ok_or(ReceiptError::Log("the checkpoint is not signed by the log's key"))?;
-    let mut proof = Vec::new();
-    for hash in &receipt.proof {
-        proof.push(
-            decode(hash)?.try_into().map_err(|_| malformed("a proof hash has another length"))?,
-        );
-    }
-    let root = root_of_inclusion(leaf_hash(&signed), receipt.index, checkpoint.size, &proof);
-    if root != Some(checkpoint.root) {
-        return Err(ReceiptError::Log("the proof does not lead to the checkpoint's root"));
-    }
-    findings.push((
-        "in the log",
-        format!("{}, entry {} of {}", checkpoint.origin, receipt.index, checkpoint.size),
-    ));
-    for shown in &receipt.disclosed {
-        let wrong = || ReceiptError::Disclosure(shown.field.clone());
-        let field = Field::of(&shown.field).ok_or_else(wrong)?;
-        let salt: [u8; 32] = decode(&shown.salt)?.try_into().map_err(|_| wrong())?;
-        let expected = [&settled.statement.asked, &settled.statement.answered]
-            .into_iter()
-            .find_map(|c| c.0.get(field.name()))
-            .ok_or_else(wrong)?;
-        if expected.0 != commitment(field, &salt, &shown.value) {
-            return Err(wrong());
-        }
-        findings.push((field.name(), shown.value.clone()));
-    }
-    Ok(Report { findings })
+    verify_with_logs(bytes, anchors, &[])
 }
 
+/// [`verify`] for a reader who knows the logs' Ed25519 keys: the receipt must be of one of them.
+/// Without expected keys, a receipt proves what was signed, but only claims whose log it is in.
+pub fn verify_with_logs(
+    bytes: &[u8],
+    anchors: &Anchors,
+    log_keys: &[Vec<u8>],
+) -> Result<Report, ReceiptError> {
+    let receipt = Receipt::read(bytes)?;
+    let (signed, key) = (decode(&receipt.statement)?, decode(&receipt.log_key)?);
+    let mut report = Report { findings: Vec::new() };
+    let settled = receipt.check_statement(&signed, anchors, &mut report)?;
+    receipt.check_log(&signed, &key, log_keys, &mut report)?;
+    receipt.check_disclosed(&settled, &mut report)?;
+    receipt.check_attestation(&key)?;
+    Ok(report)
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, ReceiptError> {
+    STANDARD.decode(text).map_err(|_| malformed("not base64"))
+}
+
+fn malformed(what: &str) -> ReceiptError {
+    ReceiptError::Malformed(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests;
+
 const FORMAT: &str = "konfido-receipt/1";
+const DOMAIN: &[u8] = b"konfido receipt attestation 1\n";
+/// Certificates take most of a receipt; a proof has at most 64 hashes.
+const MAX_RECEIPT: usize = 256 * 1024;

@@ -1,0 +1,89 @@
+//! The one form of a statement: whatever else a peer writes is refused before it is signed or kept.
+//!
+//! Why so strict: a peer that could write freely into a statement could put a name into our log
+//! for ever, or a leaf that the log cannot take and so stop it.
+
+use coset::{CborSerializable, CoseSign, CoseSign1};
+use exchange::{Country, Transaction, TransactionId};
+
+use crate::commitment::{Commitments, Field};
+use crate::evidence::{JointStatement, RequestStatement};
+
+/// The largest signed statement: two RSA-4096 signatures over all fields leave half of it free.
+pub(crate) const MAX_SIGNED: usize = 4096;
+
+impl RequestStatement {
+    pub(crate) fn is_in_form(&self) -> bool {
+        about(&self.txid, &self.transaction, self.requester, self.provider)
+            && fields(&self.commitments, ASKED)
+    }
+}
+
+impl JointStatement {
+    pub(crate) fn is_in_form(&self) -> bool {
+        about(&self.txid, &self.transaction, self.requester, self.provider)
+            && fields(&self.asked, ASKED)
+            && fields(&self.answered, ANSWERED)
+            && is_word(&self.outcome)
+    }
+}
+
+/// `answered` or a code; anything else, such as a plain peer's own words, becomes `refused`.
+pub(crate) fn outcome(text: &str) -> String {
+    if is_word(text) { text.to_owned() } else { "refused".to_owned() }
+}
+
+/// Whether these bytes are the one encoding of a `COSE_Sign1` without unsigned additions.
+pub(crate) fn is_exact_sign1(signed: &[u8]) -> bool {
+    signed.len() <= MAX_SIGNED
+        && CoseSign1::from_slice(signed).is_ok_and(|m| {
+            m.unprotected.is_empty() && m.to_vec().is_ok_and(|again| again == signed)
+        })
+}
+
+/// The same for a `COSE_Sign`; gives how many signatures it has.
+pub(crate) fn signatures(signed: &[u8]) -> Option<usize> {
+    if signed.len() > MAX_SIGNED {
+        return None;
+    }
+    let message = CoseSign::from_slice(signed).ok()?;
+    let count = message.signatures.len();
+    let bare = message.unprotected.is_empty()
+        && message.protected.header.is_empty()
+        && message.signatures.iter().all(|signature| signature.unprotected.is_empty());
+    (bare && message.to_vec().is_ok_and(|again| again == signed)).then_some(count)
+}
+
+fn about(txid: &str, transaction: &str, requester: Country, provider: Country) -> bool {
+    TransactionId::parse(txid).is_ok_and(|id| id.to_string() == txid)
+        && Transaction::of_iti(transaction).is_some()
+        && requester != provider
+}
+
+fn fields(commitments: &Commitments, allowed: &[Field]) -> bool {
+    commitments.0.keys().all(|name| Field::of(name).is_some_and(|field| allowed.contains(&field)))
+}
+
+fn is_word(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.:".contains(&b);
+    !text.is_empty() && text.len() <= 128 && text.bytes().all(allowed)
+}
+
+const ASKED: &[Field] =
+    &[Field::Patient, Field::Professional, Field::Purpose, Field::Assertions, Field::Request];
+const ANSWERED: &[Field] = &[Field::Answer];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_a_word_and_no_sentence_is() {
+        for code in exchange::Code::all() {
+            assert!(is_word(code.wire()), "{}", code.wire());
+        }
+        for text in ["", "Agnete Lund 1958", "a\nb", "Ærø", &"x".repeat(129)] {
+            assert_eq!(outcome(text), "refused");
+        }
+    }
+}
