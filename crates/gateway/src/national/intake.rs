@@ -49,7 +49,7 @@ pub fn read(bytes: Bytes) -> Result<StoredDocument, IntakeError> {
         size: bytes.len() as u64,
         hash: sha1(&bytes),
         author: view.author().map(clinical::cda::Author::name).unwrap_or_default(),
-        prescription: view.prescriptions().first().map(clinical::cda::Identifier::joined),
+        prescription: view.prescriptions().first().map(|id| id.joined()),
         status: coded_prescription.then_some(Status::Open),
         atc: medicines
             .first()
