@@ -36,8 +36,8 @@ SCHEMAS = {
     "xca-retrieve": "xds/schema/IHEXDS.xsd",
     "xdr-request": "xds/schema/IHEXDS.xsd",
     "xdr": "xds/schema/rs.xsd",
-    "atna": "audit/DICOM_Unsigned.xsd",
-    "rem": "audit/etsirem.xsd",
+    
+    
 }
 LOADED = {}
 
@@ -257,7 +257,7 @@ def dispensation():
         states = {
             c.get("nodeRepresentation").rsplit(":", 1)[1]
             for e in query(assertions, "57833-6")
-            if entry(e)[1] in WORLD["DK"]["prescription_documents"]
+            if entry(e)[1].endswith(("EP-DK1-1", "EP-DK1-1-pdf"))
             for c in e.findall(f"{{{RIM}}}Classification")
             if (c.get("nodeRepresentation") or "").startswith("urn:ihe:iti:xdw:2011:eventCode:")
         }
@@ -290,7 +290,7 @@ def judgements():
     yield "zeep ITI-41 and discard", dispensation
     yield "no permission: 4703", lambda: refused("221", ["PRD-006"], cx(), "4703")
     yield "another patient's TRC is refused", lambda: refused(
-        "221", DOCTOR, f"0000000000^^^&{patient()['root']}&ISO", WORLD["codes"]["other_patient"]
+        "221", DOCTOR, f"0000000000^^^&{patient()['root']}&ISO", "4206"
     )
 
 

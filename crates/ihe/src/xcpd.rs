@@ -274,7 +274,7 @@ impl Response {
         w.open("acknowledgement", &[]);
         w.empty("typeCode", &[("code", acknowledgement)]);
         w.open("targetMessage", &[]);
-        w.empty("id", &[("root", request.0), ("extension", request.1)]);
+        write_id(&mut w, request.0, request.1);
         w.close();
         if let Self::Not(failure) = self {
             w.open("acknowledgementDetail", &[]);
@@ -304,6 +304,15 @@ impl Response {
         w.close();
         w.close();
         w.finish()
+    }
+}
+
+/// An `id`; one without root (of a request that could not be read) is a null flavor.
+fn write_id(w: &mut Writer, root: &str, extension: &str) {
+    match (root, extension) {
+        ("", _) => w.empty("id", &[("nullFlavor", "NI")]),
+        (root, "") => w.empty("id", &[("root", root)]),
+        (root, extension) => w.empty("id", &[("root", root), ("extension", extension)]),
     }
 }
 
@@ -352,11 +361,7 @@ fn write_transmission(
     receiver: Option<&Oid>,
     sender: Option<&Oid>,
 ) {
-    if id.1.is_empty() {
-        w.empty("id", &[("root", &id.0)]);
-    } else {
-        w.empty("id", &[("root", &id.0), ("extension", &id.1)]);
-    }
+    write_id(w, &id.0, &id.1);
     w.empty("creationTime", &[("value", &format!("{}+0000", compact_time(at)))]);
     w.empty("versionCode", &[("code", "V3PR1")]);
     w.empty("interactionId", &[("root", "2.16.840.1.113883.1.6"), ("extension", interaction)]);

@@ -20,14 +20,16 @@ pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {
     });
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut narrator = Narrator::new();
-    narrator.say("Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process).");
+    println!(
+        "Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process)."
+    );
     let circle = Circle::start(&dir).await?;
     let told = story::tell(&circle, &mut narrator).await;
     if let Err(error) = &told {
         narrator.failed += 1;
-        narrator.say(&format!("the story broke off: {error:#}"));
+        println!("the story broke off: {error:#}");
     }
-    circle.write_world().await?;
+    circle.write_world()?;
     narrator.end();
     let failed = narrator.failed;
     if !once && failed == 0 {
@@ -57,10 +59,6 @@ impl Narrator {
         Self { colour, started: Instant::now(), held: 0, failed: 0 }
     }
 
-    fn say(&self, text: &str) {
-        println!("{text}");
-    }
-
     /// A chapter's title.
     fn chapter(&self, title: &str) {
         if self.colour { println!("\n\x1b[1m{title}\x1b[0m") } else { println!("\n{title}") }
@@ -73,11 +71,8 @@ impl Narrator {
             Ok(text) => ("ok  ", "\x1b[32m", text),
             Err(text) => ("FAIL", "\x1b[31m", text),
         };
-        if result.is_ok() {
-            self.held += 1
-        } else {
-            self.failed += 1
-        }
+        let count = if result.is_ok() { &mut self.held } else { &mut self.failed };
+        *count += 1;
         let mark = if self.colour { format!("{colour}{mark}\x1b[0m") } else { mark.to_owned() };
         println!("  {mark} {millis:>7.1} ms  {what:<58} {text}");
     }

@@ -118,7 +118,7 @@ impl Circle {
     }
 
     /// Describes the running circle for other programs (`world.json`), with fresh assertions.
-    pub async fn write_world(&self) -> anyhow::Result<()> {
+    pub fn write_world(&self) -> anyhow::Result<()> {
         let assertions = self.dir.join("assertions");
         std::fs::create_dir_all(&assertions)?;
         for (name, clinician) in [("doctor", &MONTSERRAT), ("pharmacist", &JORDI)] {
