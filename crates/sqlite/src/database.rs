@@ -3,6 +3,7 @@
 //! Three hundred requests that want to be durable share one fsync: the writer drains its queue,
 //! runs each job in a savepoint of its own, commits once, and only then answers them all.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,12 +197,14 @@ fn write_all(connection: &mut Connection, queue: &Receiver<Job>) {
     while let Ok(first) = queue.recv() {
         let mut answers = Vec::with_capacity(GROUP);
         let committed = connection.transaction().and_then(|mut transaction| {
-            answers.push(first(&mut transaction));
-            while answers.len() < GROUP {
-                match queue.try_recv() {
-                    Ok(job) => answers.push(job(&mut transaction)),
-                    Err(_) => break,
-                }
+            let mut next = Some(first);
+            while let Some(job) = next {
+                // a job that panics is undone by its savepoint and answers "unavailable"
+                let run = AssertUnwindSafe(|| job(&mut transaction));
+                answers.extend(catch_unwind(run).ok());
+                // a full disk ends the whole transaction: nothing may be added behind it
+                let go_on = answers.len() < GROUP && !transaction.is_autocommit();
+                next = if go_on { queue.try_recv().ok() } else { None };
             }
             transaction.commit()
         });
@@ -216,7 +219,7 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            Ok(read) => read(connection),
+            Ok(read) => drop(catch_unwind(AssertUnwindSafe(|| read(connection)))),
             Err(_) => return,
         }
     }

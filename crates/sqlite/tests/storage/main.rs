@@ -1,0 +1,7 @@
+//! The adapters keep the promises of their ports, also when the process is killed.
+
+mod database;
+mod events;
+mod journal;
+mod kill;
+mod national;
