@@ -192,10 +192,10 @@ impl Receipt {
         signers.iter().for_each(|signer| report.add("signed by", signer.subject().to_owned()));
         match (settled.signatures, statement.request.is_some()) {
             (1, false) => {
-                report.add("note", "one-sided: the other country has no KONFIDO".to_owned())
+                report.add("note", "one-sided: the other country has no KONFIDO".to_owned());
             }
             (1, true) => {
-                report.add("note", "one-sided: the requester's receipt is missing".to_owned())
+                report.add("note", "one-sided: the requester's receipt is missing".to_owned());
             }
             _ => {}
         }
