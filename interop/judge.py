@@ -84,6 +84,7 @@ class Header(Plugin):
 def client(wsdl, assertions, service):
     """A zeep client with Spain's OpenNCP certificate, at the address that Spain's node gives for Denmark."""
     session = requests.Session()
+    session.trust_env = False  # REQUESTS_CA_BUNDLE would replace the roots
     session.cert = (WORLD["ES"]["openncp_cert"], WORLD["ES"]["openncp_key"])
     session.verify = WORLD["roots"]
     header = Header(assertions)
@@ -182,7 +183,7 @@ def rim(zeep, name):
 
 
 def slot(zeep, name, *values):
-    return rim(zeep, "SlotType1")(name=name, ValueList={"Value": list(values)})
+    return rim(zeep, "SlotType1")(name=name, ValueList={"_value_1": [{"Value": v} for v in values]})
 
 
 def query(assertions, loinc):
