@@ -15,6 +15,7 @@ mod run;
 mod verify;
 
 use std::future::Future;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -108,7 +109,10 @@ fn load(arg: &ConfigArg) -> miette::Result<(Config, Files)> {
 /// Logs to stderr; `KONFIDO_LOG` overrides the level.
 fn log(json: bool, level: &str) {
     let filter = EnvFilter::try_from_env("KONFIDO_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if json { builder.json().init() } else { builder.init() }
 }
 

@@ -1,5 +1,7 @@
 //! The adapters keep the promises of their ports, also when the process is killed.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod database;
 mod events;
 mod journal;
