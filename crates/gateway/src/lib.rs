@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`outbound::journey`], then [`inbound::journey`].
 
+pub mod audit;
 pub mod background;
 pub mod inbound;
 pub mod listeners;

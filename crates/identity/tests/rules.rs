@@ -1,5 +1,4 @@
 //! For every row of the rule table a request that breaks exactly that rule.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 

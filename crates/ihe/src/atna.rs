@@ -70,9 +70,14 @@ impl Record {
         if root.name() != "AuditMessage" {
             return Err(MessageError::Unexpected);
         }
-        let child = |name: &'static str| root.children().find(|c| c.name() == name).ok_or(XmlError::Element { name, problem: "missing" });
+        let child = |name: &'static str| {
+            root.children()
+                .find(|c| c.name() == name)
+                .ok_or(XmlError::Element { name, problem: "missing" })
+        };
         let event = child("EventIdentification")?;
-        let text = |element: Element<'_, '_>, name: &str| element.attribute(name).unwrap_or("").to_owned();
+        let text =
+            |element: Element<'_, '_>, name: &str| element.attribute(name).unwrap_or("").to_owned();
         let coded = |element: Element<'_, '_>, name: &str| {
             element.children().find(|c| c.name() == name).map(Coded::read).unwrap_or_default()
         };
@@ -134,15 +139,24 @@ impl Record {
         w.close();
         for participant in &self.participants {
             let requestor = if participant.requestor { "true" } else { "false" };
-            w.open("ActiveParticipant", &[("UserID", &participant.user), ("UserIsRequestor", requestor)]);
+            w.open(
+                "ActiveParticipant",
+                &[("UserID", &participant.user), ("UserIsRequestor", requestor)],
+            );
             participant.role.write(&mut w, "RoleIDCode");
             w.close();
         }
-        w.open("AuditSourceIdentification", &[("AuditEnterpriseSiteID", &self.source), ("AuditSourceID", &self.source)]);
+        w.open(
+            "AuditSourceIdentification",
+            &[("AuditEnterpriseSiteID", &self.source), ("AuditSourceID", &self.source)],
+        );
         w.empty("AuditSourceTypeCode", &[("csd-code", "4")]);
         w.close();
         for object in &self.objects {
-            let mut attributes = vec![("ParticipantObjectID", object.id.as_str()), ("ParticipantObjectTypeCode", &object.kind)];
+            let mut attributes = vec![
+                ("ParticipantObjectID", object.id.as_str()),
+                ("ParticipantObjectTypeCode", &object.kind),
+            ];
             if !object.role.is_empty() {
                 attributes.push(("ParticipantObjectTypeCodeRole", &object.role));
             }
@@ -169,12 +183,22 @@ impl Coded {
         Self::new(
             code.unwrap_or(""),
             element.attribute("codeSystemName").unwrap_or(""),
-            element.attribute("originalText").or_else(|| element.attribute("displayName")).unwrap_or(""),
+            element
+                .attribute("originalText")
+                .or_else(|| element.attribute("displayName"))
+                .unwrap_or(""),
         )
     }
 
     fn write(&self, w: &mut Writer, name: &'static str) {
-        w.empty(name, &[("csd-code", &self.code), ("codeSystemName", &self.system), ("originalText", &self.text)]);
+        w.empty(
+            name,
+            &[
+                ("csd-code", &self.code),
+                ("codeSystemName", &self.system),
+                ("originalText", &self.text),
+            ],
+        );
     }
 }
 
@@ -226,8 +250,10 @@ mod tests {
         for file in folder.flatten() {
             let text = std::fs::read_to_string(file.path()).unwrap();
             let text = text.trim_start_matches('\u{feff}').trim_start();
-            let xml = Xml::parse(text, &Limits::ASSERTION).unwrap_or_else(|e| panic!("{}: {e}", file.path().display()));
-            let record = Record::parse(xml.root()).unwrap_or_else(|e| panic!("{}: {e}", file.path().display()));
+            let xml = Xml::parse(text, &Limits::ASSERTION)
+                .unwrap_or_else(|e| panic!("{}: {e}", file.path().display()));
+            let record = Record::parse(xml.root())
+                .unwrap_or_else(|e| panic!("{}: {e}", file.path().display()));
             assert!(!record.event.code.is_empty(), "{}", file.path().display());
             seen += 1;
         }

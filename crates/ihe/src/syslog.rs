@@ -68,7 +68,9 @@ pub fn frame(timestamp: &str, host: &str, xml: &str) -> Bytes {
 fn parse(message: Bytes) -> Result<Frame, SyslogError> {
     let rest = message.strip_prefix(b"<").ok_or(SyslogError::Header)?;
     let close = rest.iter().take(4).position(|b| *b == b'>').ok_or(SyslogError::Header)?;
-    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| SyslogError::Header);
+    let text = |bytes: &[u8]| {
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| SyslogError::Header)
+    };
     let priority = text(&rest[..close])?.parse().map_err(|_| SyslogError::Header)?;
     // VERSION TIMESTAMP HOSTNAME APP PROCID MSGID SD MSG; structured data is a NILVALUE in the field
     let mut at = 1 + close + 1;
@@ -83,7 +85,12 @@ fn parse(message: Bytes) -> Result<Frame, SyslogError> {
     }
     let body = message.slice(at..);
     let body = if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body };
-    Ok(Frame { priority, timestamp: text(&message[fields[1].clone()])?, host: text(&message[fields[2].clone()])?, body })
+    Ok(Frame {
+        priority,
+        timestamp: text(&message[fields[1].clone()])?,
+        host: text(&message[fields[2].clone()])?,
+        body,
+    })
 }
 
 /// Digits of the longest octet count.

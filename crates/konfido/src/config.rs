@@ -59,6 +59,8 @@ pub struct Listen {
     pub border: SocketAddr,
     /// For the operator.
     pub admin: SocketAddr,
+    /// For our own OpenNCP's audit records (syslog-TLS, usually port 2862).
+    pub audit: Option<SocketAddr>,
 }
 
 /// A certificate chain with its key.
@@ -223,6 +225,7 @@ fn listen(section: Section<'_, '_>, faults: &Faults) -> Option<Listen> {
     let national = section.required::<SocketAddr>("national");
     let border = section.required::<SocketAddr>("border");
     let admin = section.required::<SocketAddr>("admin");
+    let audit = section.optional::<SocketAddr>("audit");
     let open = section.or("danger_admin_not_on_loopback", false);
     section.end();
     let (national, border, admin) = (national?, border?, admin?);
@@ -233,13 +236,18 @@ fn listen(section: Section<'_, '_>, faults: &Faults) -> Option<Listen> {
             Some("use 127.0.0.1, or say danger_admin_not_on_loopback = true"),
         );
     }
-    let all = [&national, &border, &admin];
+    let all: Vec<_> = [&national, &border, &admin].into_iter().chain(&audit).collect();
     for (n, at) in all.iter().enumerate() {
         if at.value.port() != 0 && all[..n].iter().any(|before| before.value == at.value) {
             faults.add(&at.span, "two listeners have the same address", None);
         }
     }
-    Some(Listen { national: national.value, border: border.value, admin: admin.value })
+    Some(Listen {
+        national: national.value,
+        border: border.value,
+        admin: admin.value,
+        audit: audit.map(|at| at.value),
+    })
 }
 
 fn tls(section: Section<'_, '_>, folder: &Path, empty: &DeTable<'_>) -> Option<Tls> {

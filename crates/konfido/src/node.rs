@@ -55,6 +55,7 @@ pub struct Sockets {
     national: Bound,
     border: Bound,
     admin: Bound,
+    audit: Option<Bound>,
     server: ServerTls,
 }
 
@@ -105,8 +106,22 @@ impl Sockets {
                 .await
                 .with_context(bound("border", border))?,
             admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
+            audit: None,
             server,
         })
+    }
+
+    /// Binds the syslog-TLS listener for our own OpenNCP's audit records, too.
+    pub async fn with_audit(mut self, address: SocketAddr) -> anyhow::Result<Self> {
+        let bound = Bound::tls(address, self.server.clone()).await;
+        self.audit =
+            Some(bound.with_context(|| format!("cannot bind the audit listener at {address}"))?);
+        Ok(self)
+    }
+
+    /// Where audit records go.
+    pub fn audit_address(&self) -> Option<SocketAddr> {
+        self.audit.as_ref().and_then(|bound| bound.address().ok())
     }
 
     /// (national, border, admin)
@@ -173,7 +188,15 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         entropy,
     });
     let background = background::start(&node, log);
-    let tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
+    let mut tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
+    if let Some(audit) = sockets.audit {
+        let (stop, n) = (node.stop.clone(), Arc::clone(&node));
+        tasks.push(tokio::spawn(audit.serve_streams(
+            setup.limits,
+            stop,
+            move |stream, peer, stop| gateway::audit::receive(Arc::clone(&n), stream, peer, stop),
+        )));
+    }
     Ok(Running { node, store, events, tasks, background, journal, server: sockets.server, client })
 }
 

@@ -16,7 +16,10 @@ pub async fn run(file: &Path, config: Config, files: Files) -> anyhow::Result<()
     let (country, listen) = (config.country, config.listen);
     let peers = peers(&config);
     let setup = setup(config, files);
-    let sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
+    let mut sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
+    if let Some(audit) = listen.audit {
+        sockets = sockets.with_audit(audit).await?;
+    }
     let (national, border, admin) = sockets.addresses()?;
     let running = start(setup, sockets, peers)?;
     tracing::info!(%country, %national, %border, %admin, "node serves");

@@ -1,5 +1,4 @@
 //! Real OpenNCP signatures (samples lane): the good ones verify, all others do not.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
 

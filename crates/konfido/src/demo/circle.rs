@@ -26,6 +26,7 @@ pub struct Circle {
     /// Their certificates.
     pub pki: Pki,
     nodes: Vec<(Country, Running, (SocketAddr, SocketAddr, SocketAddr))>,
+    audits: Vec<(Country, SocketAddr)>,
 }
 
 /// Italy has no KONFIDO in the eyes of Spain: plain IHE, one-sided evidence.
@@ -37,10 +38,12 @@ impl Circle {
         let pki = Pki::of_the_world(Timestamp::now());
         pki.write(&dir.join("pki"))?;
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let mut bound = Vec::new();
+        let (mut bound, mut audits) = (Vec::new(), Vec::new());
         for land in &LANDS {
             let setup = setup(&pki, land, &dir.join(land.country().to_lower()));
             let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
+            let sockets = sockets.with_audit(loopback).await?;
+            audits.extend(sockets.audit_address().map(|at| (land.country(), at)));
             let addresses = sockets.addresses()?;
             bound.push((land.country(), setup, sockets, addresses));
         }
@@ -63,7 +66,7 @@ impl Circle {
             running.store.import(patients, documents).await.context("import")?;
             nodes.push((country, running, addresses));
         }
-        Ok(Self { dir: dir.to_owned(), pki, nodes })
+        Ok(Self { dir: dir.to_owned(), pki, nodes, audits })
     }
 
     /// A country's node.
@@ -83,6 +86,28 @@ impl Circle {
             .find(|(c, _, _)| *c == country)
             .expect("because the story stays in its countries")
             .2
+    }
+
+    /// Sends one audit record as the OpenNCP of a country does.
+    pub async fn audit(&self, country: Country, record: &str) -> anyhow::Result<()> {
+        use tokio::io::AsyncWriteExt as _;
+        let (_, at) =
+            self.audits.iter().find(|(c, _)| *c == country).context("no audit listener")?;
+        let tls = ClientTls::new(&tls(&self.pki, country, Role::OpenncpClient))?;
+        let target = transport::stream::Target {
+            host: at.ip().to_string(),
+            port: at.port(),
+            country: Some(country),
+            pin: None,
+        };
+        let (mut stream, _) =
+            transport::stream::dial(&target, &tls, std::time::Duration::from_secs(5)).await?;
+        // OpenNCP's own priority, which RFC 5424 would write <106>
+        let message =
+            format!("<132>1 {} openncp-stand-in - - - - \u{feff}{record}", Timestamp::now());
+        stream.write_all(format!("{} {message}", message.len()).as_bytes()).await?;
+        stream.shutdown().await?;
+        Ok(())
     }
 
     /// Where a country's node keeps its files.
