@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use enclave::{Opened, ReplyToken, VaultError};
+use enclave::{Header, Opened, ReplyToken, VaultError};
 use exchange::{Refusal, Transaction};
 use identity::{Consent, Mandate, permit};
 use ihe::mtom::Package;
@@ -54,11 +54,13 @@ pub fn open(
     package: &Package,
 ) -> Result<(Message, SealedRequest), VaultError> {
     let (place, ciphertext) = wire::split_package(package).map_err(|_| VaultError::Malformed)?;
-    let Opened { address, plaintext, reply } =
-        node.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
-    if Some(address.from) != peer.country() {
+    // whose session it would take a place in is settled before anything is opened
+    let (header, _) = Header::decode(&ciphertext)?;
+    if Some(header.address.from) != peer.country() {
         return Err(VaultError::Integrity);
     }
+    let Opened { address, plaintext, reply } =
+        node.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
     let inner = Inner::decode(plaintext.into()).map_err(|_| VaultError::Malformed)?;
     let claim = Claim::new(address, &inner).ok_or(VaultError::Malformed)?;
     let package = wire::restore(&package.root, place, &inner);

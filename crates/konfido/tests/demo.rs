@@ -1,0 +1,27 @@
+//! The main job, as a user runs it: every step holds, and nothing personal is printed or logged.
+
+use std::process::Command;
+
+use testbed::world::CITIZENS;
+
+#[test]
+fn the_demo_holds_and_logs_no_patient() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_konfido"))
+        .args(["demo", "--once", "--dir"])
+        .arg(dir.path())
+        .env("KONFIDO_LOG", "trace")
+        .output()
+        .expect("konfido runs");
+    let (printed, logged) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{printed}\n{logged}");
+    assert!(printed.contains("steps held, 0 did not"), "{printed}");
+    assert!(logged.contains("refused"), "the log is on, so that the search below means something");
+    for citizen in CITIZENS {
+        for personal in [citizen.given, citizen.family, citizen.number] {
+            assert!(!printed.contains(personal), "{personal} was printed");
+            assert!(!logged.contains(personal), "{personal} was logged");
+        }
+    }
+}
