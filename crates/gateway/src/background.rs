@@ -22,7 +22,7 @@ pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
 /// Moves settled evidence into the log, until the node stops; then once more.
 async fn sequence(node: Arc<Node>, mut log: Log) {
     loop {
-        let ended = node.stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none();
+        let ended = node.stop.run_until_cancelled(tokio::time::sleep(LOG_PAUSE)).await.is_none();
         loop {
             // tiles are files: not on the async threads
             let journal = Arc::clone(&node.journal);
@@ -88,6 +88,8 @@ async fn forget(node: Arc<Node>) {
     }
 }
 
+/// A checkpoint a second at the most: each costs a dozen fsyncs that requests would feel.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const FORGET_PAUSE: Duration = Duration::from_secs(60);

@@ -86,6 +86,8 @@ pub async fn exchange(options: Options) -> anyhow::Result<()> {
     let cpu = cpu_seconds() - cpu;
     load.run(&direct, None, Duration::from_secs(1)).await;
     let mut alone = load.run(&direct, None, Duration::from_secs(options.seconds)).await;
+    // the receipts and log entries of the full load are still on their way: not part of half load
+    tokio::time::sleep(Duration::from_secs(5)).await;
     let half = options.rate.unwrap_or((through.per_second() / 2.0) as u64).max(1);
     let mut paced = load.run(&portal, Some(half), Duration::from_secs(options.seconds)).await;
     let mut paced_alone = load.run(&direct, Some(half), Duration::from_secs(options.seconds)).await;

@@ -5,9 +5,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use tokio::sync::oneshot;
@@ -57,6 +58,7 @@ pub struct Database {
     writes: Mutex<Option<SyncSender<Job>>>,
     reads: Mutex<Option<SyncSender<Read>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    closing: Mutex<Option<SyncSender<()>>>,
 }
 
 impl Database {
@@ -66,7 +68,7 @@ impl Database {
         let synchronous = if safety == Safety::Full { "FULL" } else { "NORMAL" };
         writer.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-             PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000;"
+             PRAGMA wal_autocheckpoint = 100000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000;"
         ))?;
         migrate(&mut writer, schema)?;
         let (writes, write_queue) = sync_channel(QUEUE);
@@ -74,6 +76,9 @@ impl Database {
         let read_queue = Arc::new(Mutex::new(read_queue));
         let mut threads =
             vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue))?];
+        let checkpointer = Connection::open(path)?;
+        let (closing, closed) = sync_channel::<()>(0);
+        threads.push(spawn("sqlite-checkpoint", move || checkpoint_all(&checkpointer, &closed))?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
@@ -85,6 +90,7 @@ impl Database {
             writes: Mutex::new(Some(writes)),
             reads: Mutex::new(Some(reads)),
             threads: Mutex::new(threads),
+            closing: Mutex::new(Some(closing)),
         })
     }
 
@@ -146,6 +152,7 @@ impl Database {
     pub fn close(&self) {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner).take();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = thread.join();
         }
@@ -165,6 +172,14 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.into())
         .spawn(run)
         .map_err(|e| DatabaseError::Sqlite(e.to_string()))
+}
+
+/// Moves the write-ahead log into the file beside the writer, which would stand still meanwhile.
+/// The writer does it itself only when the log has grown past its own limit.
+fn checkpoint_all(connection: &Connection, closed: &Receiver<()>) {
+    while closed.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
 }
 
 fn migrate(connection: &mut Connection, schema: &str) -> Result<(), DatabaseError> {
@@ -226,6 +241,8 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
 }
 
 const VERSION: i64 = 1;
+/// How often the write-ahead log is moved into the file.
+const CHECKPOINT: Duration = Duration::from_millis(500);
 /// Jobs that wait; one more is refused rather than kept.
 const QUEUE: usize = 8192;
 /// Jobs that share one fsync.

@@ -27,6 +27,7 @@ struct Inner {
     not_before: Timestamp,
     not_after: Timestamp,
     fingerprint: Digest,
+    spki: Vec<u8>,
     key: PublicKey,
 }
 
@@ -53,6 +54,9 @@ pub enum CertificateError {
     /// No certificate in the PEM text.
     #[error("no certificate in the pem text")]
     Empty,
+    /// No revocation list where one was configured.
+    #[error("no certificate revocation list in the text")]
+    NoList,
     /// The key does not belong to the certificate, or is of a kind that we do not use.
     #[error("private key is not usable: {0}")]
     Key(String),
@@ -79,15 +83,17 @@ impl Certificate {
         let malformed = |e: x509_cert::der::Error| CertificateError::Malformed(e.to_string());
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         let tbs = parsed.tbs_certificate();
-        let (mut country, mut common_name) = (None, String::new());
+        let (mut countries, mut common_name) = (Vec::new(), String::new());
         for attribute in tbs.subject().iter() {
             let value = || String::from_utf8_lossy(attribute.value.value()).into_owned();
             match attribute.oid.to_string().as_str() {
-                OID_COUNTRY => country = Country::parse(&value()).ok(),
+                OID_COUNTRY => countries.push(Country::parse(&value()).ok()),
                 OID_COMMON_NAME => common_name = value(),
                 _ => {}
             }
         }
+        // two countries in one subject speak for neither
+        let country = if let [only] = countries[..] { only } else { None };
         let at = |time: x509_cert::time::Time| {
             let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
             Timestamp::from_second(seconds).map_err(|e| CertificateError::Malformed(e.to_string()))
@@ -101,6 +107,7 @@ impl Certificate {
             not_before: at(tbs.validity().not_before)?,
             not_after: at(tbs.validity().not_after)?,
             key: PublicKey::of(tbs.subject_public_key_info()).map_err(malformed)?,
+            spki: tbs.subject_public_key_info().to_der().map_err(malformed)?,
             der: CertificateDer::from(der.to_vec()),
             fingerprint,
         })))
@@ -134,6 +141,8 @@ impl Certificate {
     }
 
     /// The `C=` of the subject: the country that the certificate speaks for.
+    ///
+    /// `None` when there is none, more than one, or something that is no country.
     pub fn country(&self) -> Option<Country> {
         self.0.country
     }
@@ -161,6 +170,11 @@ impl Certificate {
     /// End of validity.
     pub fn not_after(&self) -> Timestamp {
         self.0.not_after
+    }
+
+    /// The DER bytes of the `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
+    pub fn spki(&self) -> &[u8] {
+        &self.0.spki
     }
 
     pub(crate) fn key(&self) -> &PublicKey {
@@ -252,15 +266,32 @@ impl Anchors {
         Ok(Self { roots, anchors, crls: Vec::new(), verified: Mutex::default() })
     }
 
-    /// Adds revocation lists from a PEM text; a certificate on one of them has no valid path.
-    pub fn with_crls(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
-        for der in CertificateRevocationListDer::pem_slice_iter(pem) {
-            let der = der.map_err(|e| CertificateError::Malformed(e.to_string()))?;
-            let list = OwnedCertRevocationList::from_der(&der)
-                .map_err(|e| CertificateError::Malformed(e.to_string()))?;
+    /// Adds revocation lists, as PEM text or one as DER; a certificate on one of them has no valid
+    /// path, even if it had one before. A file without any list is an error, not "nobody revoked".
+    pub fn with_crls(mut self, lists: &[u8]) -> Result<Self, CertificateError> {
+        let malformed = |e: &dyn fmt::Display| CertificateError::Malformed(e.to_string());
+        let mut ders: Vec<CertificateRevocationListDer<'_>> = Vec::new();
+        if lists.first() == Some(&DER_SEQUENCE) {
+            ders.push(lists.into());
+        } else {
+            for der in CertificateRevocationListDer::pem_slice_iter(lists) {
+                ders.push(der.map_err(|e| malformed(&e))?);
+            }
+        }
+        if ders.is_empty() {
+            return Err(CertificateError::NoList);
+        }
+        for der in ders {
+            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| malformed(&e))?;
             self.crls.push(list.into());
         }
+        self.verified.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(self)
+    }
+
+    /// The DER bytes of the roots.
+    pub fn der(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.roots.iter().map(Certificate::der)
     }
 
     /// The roots.
@@ -334,6 +365,8 @@ impl ExtendedKeyUsageValidator for UsageRule {
     }
 }
 
+/// First byte of every DER certificate and list.
+const DER_SEQUENCE: u8 = 0x30;
 const OID_COUNTRY: &str = "2.5.4.6";
 const OID_COMMON_NAME: &str = "2.5.4.3";
 const OID_RSA: &str = "1.2.840.113549.1.1.1";

@@ -77,17 +77,21 @@ pub fn add_signature(message: &[u8], key: &SealKey, external: &[u8]) -> Result<V
 }
 
 /// Verifies that a `COSE_Sign` carries exactly one valid signature by each of these certificates
-/// and no other signature, and gives the payload.
+/// and no other signature, and gives the payload. At least one, and no certificate twice.
 pub fn verify(
     message: &[u8],
     external: &[u8],
     certificates: &[&Certificate],
 ) -> Result<Vec<u8>, CoseError> {
     let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;
-    if message.signatures.len() != certificates.len() {
+    if certificates.is_empty() || message.signatures.len() != certificates.len() {
         return Err(CoseError::NoSignature);
     }
-    for certificate in certificates {
+    for (position, certificate) in certificates.iter().enumerate() {
+        // the same certificate twice would leave another signature unverified
+        if certificates[..position].contains(certificate) {
+            return Err(CoseError::NoSignature);
+        }
         let mut found = (0..message.signatures.len()).filter(|i| {
             kid(&message.signatures[*i].protected.header) == Ok(certificate.fingerprint())
         });
@@ -137,6 +141,10 @@ fn kid(header: &Header) -> Result<Digest, CoseError> {
 fn signed_with(header: &Header, certificate: &Certificate) -> Result<Scheme, CoseError> {
     if kid(header)? != certificate.fingerprint() {
         return Err(CoseError::NoSignature);
+    }
+    // RFC 9052 §3.1: what is critical and not understood makes the message invalid
+    if !header.crit.is_empty() {
+        return Err(CoseError::Algorithm);
     }
     match header.alg {
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Ok(Scheme::Es256),

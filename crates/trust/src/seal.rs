@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::certificate::{Certificate, CertificateError, PublicKey};
 
@@ -23,6 +24,40 @@ enum Key {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+}
+
+impl Key {
+    /// Reads a private key of the kind that the certificate has. The decoded copy is wiped.
+    fn read(pem: &[u8], of: &PublicKey) -> Result<Self, CertificateError> {
+        let unusable = |e: &dyn std::fmt::Display| CertificateError::Key(e.to_string());
+        let mut der = PrivateKeyDer::from_pem_slice(pem).map_err(|e| unusable(&e))?;
+        let pkcs1 = matches!(der, PrivateKeyDer::Pkcs1(_));
+        let bytes = Zeroizing::new(der.secret_der().to_vec());
+        der.zeroize();
+        Ok(match of {
+            PublicKey::P256(_) => Self::P256(
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes)
+                    .map_err(|e| unusable(&e))?,
+            ),
+            PublicKey::P384(_) => Self::P384(
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, &bytes)
+                    .map_err(|e| unusable(&e))?,
+            ),
+            PublicKey::Rsa(_, bits) if *bits >= 2048 => {
+                let pair = if pkcs1 {
+                    RsaKeyPair::from_der(&bytes)
+                } else {
+                    RsaKeyPair::from_pkcs8(&bytes)
+                };
+                Self::Rsa(pair.map_err(|e| unusable(&e))?)
+            }
+            _ => {
+                return Err(CertificateError::Key(
+                    "needs P-256, P-384 or RSA of at least 2048 bits".into(),
+                ));
+            }
+        })
+    }
 }
 
 /// How a seal key signs.
@@ -42,32 +77,8 @@ impl SealKey {
     /// Reads a PKCS#8, SEC1 or PKCS#1 private key and its certificate chain, leaf first.
     pub fn from_pem(key: &[u8], chain: &[u8]) -> Result<Self, CertificateError> {
         let chain = Certificate::from_pem(chain)?;
-        let unusable = |e: &dyn std::fmt::Display| CertificateError::Key(e.to_string());
-        let der = PrivateKeyDer::from_pem_slice(key).map_err(|e| unusable(&e))?;
-        let bytes = der.secret_der();
+        let key = Key::read(key, chain[0].key())?;
         let leaf = chain[0].key();
-        let key = match leaf {
-            PublicKey::P256(_) => Key::P256(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes)
-                    .map_err(|e| unusable(&e))?,
-            ),
-            PublicKey::P384(_) => Key::P384(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, bytes)
-                    .map_err(|e| unusable(&e))?,
-            ),
-            PublicKey::Rsa(_, bits) if *bits >= 2048 => {
-                let pair = match &der {
-                    PrivateKeyDer::Pkcs1(_) => RsaKeyPair::from_der(bytes),
-                    _ => RsaKeyPair::from_pkcs8(bytes),
-                };
-                Key::Rsa(pair.map_err(|e| unusable(&e))?)
-            }
-            _ => {
-                return Err(CertificateError::Key(
-                    "needs P-256, P-384 or RSA of at least 2048 bits".into(),
-                ));
-            }
-        };
         let public = match &key {
             Key::P256(pair) | Key::P384(pair) => pair.public_key().as_ref().to_vec(),
             Key::Rsa(pair) => pair.public_key().as_ref().to_vec(),

@@ -89,8 +89,8 @@ pub fn verify_enveloped<'d, 'a>(
 /// Verifies the signature of an OpenNCP audit record: rsa-sha256, inclusive C14N with comments,
 /// `URI=""`, a bare key. It proves that the record was not changed, not who wrote it.
 pub fn verify_key_value_signature(element: Element<'_, '_>) -> Result<(), SignatureError> {
-    structure::inspect_key_value(element)?;
-    engine::verify_key_value(element)
+    let signature = structure::inspect_key_value(element)?;
+    engine::verify_key_value(element, signature)
 }
 
 /// Signs the document element: inserts a `ds:Signature` behind the SAML Issuer (or as first child).
@@ -101,6 +101,12 @@ pub fn sign_enveloped(xml: &str, id: &str, key: &Arc<SealKey>) -> Result<String,
     let at = {
         let parsed = Xml::parse(xml, &Limits::MESSAGE)?;
         let root = parsed.root();
+        if root.attribute("ID") != Some(id) {
+            return Err(SignatureError::Reference);
+        }
+        if root.descendants().any(|inner| inner.is(structure::DS, "Signature")) {
+            return Err(SignatureError::Ambiguous("it is signed already"));
+        }
         let issuer = root.children().next().filter(|first| first.is(structure::SAML, "Issuer"));
         issuer.map_or(root.content_range().start, |issuer| issuer.range().end)
     };

@@ -36,10 +36,19 @@ pub(super) fn verify(
 }
 
 /// Verifies with the key that the signature itself brings.
-pub(super) fn verify_key_value(element: Element<'_, '_>) -> Result<(), SignatureError> {
+pub(super) fn verify_key_value(
+    element: Element<'_, '_>,
+    signature: Element<'_, '_>,
+) -> Result<(), SignatureError> {
     let context = DsigContext::new_permissive(KeysManager::new());
     match verify_document(&context, element.document()) {
-        Ok(result) if result.all_reference_digests_verified() => Ok(()),
+        Ok(VerifyResult::Valid { signature_node, references, .. })
+            if signature_node == signature.node()
+                && references.len() == 1
+                && references[0].digest_verified =>
+        {
+            Ok(())
+        }
         _ => Err(SignatureError::Invalid),
     }
 }

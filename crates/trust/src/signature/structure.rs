@@ -87,10 +87,12 @@ pub(super) fn inspect<'d, 'a>(
         return Err(SignatureError::Ambiguous("an assertion inside the assertion"));
     }
     let signature = only_signature(element)?;
-    if element.namespace() == SAML && element.children().nth(1) != Some(signature) {
+    let mut children = element.children();
+    let issuer = children.next().is_some_and(|first| first.is(SAML, "Issuer"));
+    if element.namespace() == SAML && !(issuer && children.next() == Some(signature)) {
         return Err(SignatureError::Ambiguous("the signature does not follow the Issuer"));
     }
-    let info = signed_info(signature, &format!("#{id}"), &[EXC_C14N])?;
+    let info = signed_info(signature, &format!("#{id}"), &[EXC_C14N], &[ENVELOPED, EXC_C14N])?;
     let method = METHODS
         .iter()
         .find(|m| Some(m.uri) == info.attribute("Algorithm"))
@@ -102,13 +104,21 @@ pub(super) fn inspect<'d, 'a>(
 }
 
 /// The same for OpenNCP's audit records.
-pub(super) fn inspect_key_value(element: Element<'_, '_>) -> Result<(), SignatureError> {
+pub(super) fn inspect_key_value<'d, 'a>(
+    element: Element<'d, 'a>,
+) -> Result<Element<'d, 'a>, SignatureError> {
+    if element.parent().is_some() {
+        return Err(SignatureError::Ambiguous("the element stands inside another document"));
+    }
     let signature = only_signature(element)?;
-    let method = signed_info(signature, "", &[C14N_WITH_COMMENTS, EXC_C14N])?;
+    let method = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
     if method.attribute("Algorithm") != Some(METHODS[0].uri) {
         return Err(SignatureError::Forbidden("signature method"));
     }
-    Ok(())
+    if names(signature.only_child(DS, "KeyInfo")?) != ["KeyValue"] {
+        return Err(SignatureError::Forbidden("key info"));
+    }
+    Ok(signature)
 }
 
 /// The one signature of the element: a direct child, with nothing in it that could carry another.
@@ -121,37 +131,47 @@ fn only_signature<'d, 'a>(element: Element<'d, 'a>) -> Result<Element<'d, 'a>, S
     if signature.parent() != Some(element) {
         return Err(SignatureError::Missing);
     }
-    let allowed = ["SignedInfo", "SignatureValue", "KeyInfo"];
-    let names: Vec<&str> =
-        signature.children().filter(|c| c.namespace() == DS).map(Element::name).collect();
-    if names != allowed || signature.children().count() != allowed.len() {
+    if names(signature) != ["SignedInfo", "SignatureValue", "KeyInfo"] {
         return Err(SignatureError::Ambiguous("the signature holds more than it should"));
+    }
+    if signature.has_hidden_nodes() {
+        return Err(SignatureError::Forbidden("comment, CDATA section or processing instruction"));
     }
     Ok(signature)
 }
 
-/// Checks SignedInfo and gives the SignatureMethod.
+/// Names of the children, in order; a child of another namespace has none.
+fn names<'d>(element: Element<'d, '_>) -> Vec<&'d str> {
+    element.children().map(|c| if c.namespace() == DS { c.name() } else { "" }).collect()
+}
+
+/// Checks SignedInfo and gives the SignatureMethod. Its children, and the Reference's, are exactly
+/// those that we know: the engine skips what it does not know, and we must not skip otherwise.
 fn signed_info<'d, 'a>(
     signature: Element<'d, 'a>,
     uri: &str,
     canonicalizations: &[&str],
+    transforms: &[&str],
 ) -> Result<Element<'d, 'a>, SignatureError> {
     let info = signature.only_child(DS, "SignedInfo")?;
     let algorithm_of = |e: Element<'d, 'a>| e.attribute("Algorithm").unwrap_or("");
+    if names(info) != ["CanonicalizationMethod", "SignatureMethod", "Reference"] {
+        return Err(SignatureError::Ambiguous("not exactly one reference"));
+    }
     if !canonicalizations.contains(&algorithm_of(info.only_child(DS, "CanonicalizationMethod")?)) {
         return Err(SignatureError::Forbidden("canonicalization"));
     }
-    let Ok(reference) = info.only_child(DS, "Reference") else {
-        return Err(SignatureError::Ambiguous("not exactly one reference"));
-    };
+    let reference = info.only_child(DS, "Reference")?;
     if reference.attribute("URI") != Some(uri) {
         return Err(SignatureError::Reference);
     }
-    let transforms: Vec<&str> =
-        reference.only_child(DS, "Transforms")?.children().map(algorithm_of).collect();
-    let (first, rest) = transforms.split_first().ok_or(SignatureError::Forbidden("transform"))?;
-    if *first != ENVELOPED || rest.len() > 1 || !rest.iter().all(|t| canonicalizations.contains(t))
-    {
+    if names(reference) != ["Transforms", "DigestMethod", "DigestValue"] {
+        return Err(SignatureError::Ambiguous("the reference holds more than it should"));
+    }
+    let list = reference.only_child(DS, "Transforms")?;
+    let found: Vec<&str> = list.children().map(algorithm_of).collect();
+    // without the second transform the engine would use inclusive canonicalization
+    if found != transforms || names(list).iter().any(|name| *name != "Transform") {
         return Err(SignatureError::Forbidden("transform"));
     }
     if !DIGESTS.contains(&algorithm_of(reference.only_child(DS, "DigestMethod")?)) {
@@ -166,7 +186,8 @@ fn signed_info<'d, 'a>(
 
 fn only_certificate(signature: Element<'_, '_>) -> Result<Certificate, SignatureError> {
     use base64::Engine as _;
-    let mut all = signature.descendants().filter(|e| e.is(DS, "X509Certificate"));
+    let info = signature.only_child(DS, "KeyInfo")?;
+    let mut all = info.descendants().filter(|e| e.is(DS, "X509Certificate"));
     let (Some(one), None) = (all.next(), all.next()) else {
         return Err(SignatureError::Ambiguous("not exactly one certificate"));
     };
