@@ -40,6 +40,8 @@ pub(crate) enum PublicKey {
     P256(Vec<u8>),
     /// P-384, uncompressed point.
     P384(Vec<u8>),
+    /// P-521, uncompressed point: verifies XML signatures only.
+    P521(Vec<u8>),
     /// Anything else: no signature by it is ever accepted.
     Other,
 }
@@ -210,6 +212,7 @@ impl PublicKey {
             }
             OID_EC if parameters == CURVE_P256 => Self::P256(bits),
             OID_EC if parameters == CURVE_P384 => Self::P384(bits),
+            OID_EC if parameters == CURVE_P521 => Self::P521(bits),
             _ => Self::Other,
         })
     }
@@ -373,3 +376,4 @@ const OID_RSA: &str = "1.2.840.113549.1.1.1";
 const OID_EC: &str = "1.2.840.10045.2.1";
 const CURVE_P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const CURVE_P384: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+const CURVE_P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];

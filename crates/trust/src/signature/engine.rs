@@ -96,6 +96,7 @@ impl Verifier for ByCertificate {
             Kind::Pss => SignatureAlgorithm::RsaPss(hash),
             Kind::P256 => SignatureAlgorithm::Ecdsa(EcCurve::P256, hash),
             Kind::P384 => SignatureAlgorithm::Ecdsa(EcCurve::P384, hash),
+            Kind::P521 => SignatureAlgorithm::Ecdsa(EcCurve::P521, hash),
         }
     }
 
@@ -110,8 +111,12 @@ impl Verifier for ByCertificate {
                 (Kind::Pss, Hash::Sha512) => &lc::RSA_PSS_2048_8192_SHA512,
                 (Kind::P256, _) => &lc::ECDSA_P256_SHA256_FIXED,
                 (Kind::P384, _) => &lc::ECDSA_P384_SHA384_FIXED,
+                (Kind::P521, _) => &lc::ECDSA_P521_SHA512_FIXED,
             };
-        let (PublicKey::Rsa(key, _) | PublicKey::P256(key) | PublicKey::P384(key)) = &self.key
+        let (PublicKey::Rsa(key, _)
+        | PublicKey::P256(key)
+        | PublicKey::P384(key)
+        | PublicKey::P521(key)) = &self.key
         else {
             return Ok(false);
         };

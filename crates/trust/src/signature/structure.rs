@@ -33,6 +33,7 @@ pub(super) enum Kind {
     Pss,
     P256,
     P384,
+    P521,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,8 @@ const fn method(uri: &'static str, key: Kind, hash: Hash, eidas: bool) -> Method
     Method { uri, key, hash, eidas }
 }
 
-/// The allow-list (RFC 9231 names). The curve follows the certificate's key.
-static METHODS: [Method; 8] = [
+/// The allow-list (RFC 9231 names). Each hash goes with the curve of its own strength, no other.
+static METHODS: [Method; 9] = [
     method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", Kind::Pkcs1, Hash::Sha256, false),
     method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha384", Kind::Pkcs1, Hash::Sha384, false),
     method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", Kind::Pkcs1, Hash::Sha512, false),
@@ -56,6 +57,7 @@ static METHODS: [Method; 8] = [
     method("http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", Kind::Pss, Hash::Sha512, true),
     method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", Kind::P256, Hash::Sha256, true),
     method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384", Kind::P384, Hash::Sha384, true),
+    method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512", Kind::P521, Hash::Sha512, true),
 ];
 
 /// SHA-2 digests of at least 256 bits.
@@ -207,7 +209,9 @@ fn check_key(
     let shortest = if profile == Profile::Eidas { 3072 } else { 2048 };
     let fits = match (certificate.key(), method.key) {
         (PublicKey::Rsa(_, bits), Kind::Pkcs1 | Kind::Pss) => *bits >= shortest,
-        (PublicKey::P256(_), Kind::P256) | (PublicKey::P384(_), Kind::P384) => true,
+        (PublicKey::P256(_), Kind::P256)
+        | (PublicKey::P384(_), Kind::P384)
+        | (PublicKey::P521(_), Kind::P521) => true,
         _ => false,
     };
     if fits { Ok(()) } else { Err(SignatureError::Forbidden("key for the signature method")) }
