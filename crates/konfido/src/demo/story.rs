@@ -289,7 +289,14 @@ async fn proofs(
         .iter()
         .find(|r| r.transaction == Transaction::Retrieve)
         .context("no ITI-39 was settled")?;
-    let receipt = verify::export(&circle.data(es), &b.node, row)?;
+    // a place in the log is durable a moment before the checkpoint that covers it
+    let receipt = loop {
+        match verify::export(&circle.data(es), &b.node, row) {
+            Ok(receipt) => break receipt,
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
     let anchors = trust::certificate::Anchors::from_pem(circle.pki.ca_pem().as_bytes())?;
     let report = ledger::receipt::verify(&receipt, &anchors);
     let path = circle.data(es).join("receipt.json");
