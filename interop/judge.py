@@ -36,8 +36,7 @@ SCHEMAS = {
     "xca-retrieve": "xds/schema/IHEXDS.xsd",
     "xdr-request": "xds/schema/IHEXDS.xsd",
     "xdr": "xds/schema/rs.xsd",
-    
-    
+    "audit": "audit/DICOM_Unsigned.xsd",
 }
 LOADED = {}
 
@@ -278,9 +277,20 @@ def refused(role, permissions, patient_cx, expected):
     assert codes == [expected], codes
 
 
+def audited():
+    paths = sorted((DEMO / "audit").glob("*.xml"))
+    kinds = set()
+    for path in paths:
+        record = etree.parse(str(path)).getroot()
+        validate(schema_of("audit"), record)
+        kinds.add(record.find("EventIdentification/EventTypeCode").get("csd-code"))
+    assert {"ITI-55", "ITI-38", "ITI-39", "ITI-41"} <= kinds, kinds
+
+
 def judgements():
     for path in sorted(EMITTED.glob("*.xml")):
         yield f"lxml validates {path.name}", lambda path=path: emitted(path)
+    yield "lxml validates every audit record of the demo", audited
     for path in sorted((DEMO / "assertions").glob("*.xml")):
         yield f"xmlsec1 verifies {path.name}", lambda path=path: xmlsec1_verifies(path)
         yield f"samlsign verifies {path.name}", lambda path=path: samlsign_verifies(path)

@@ -4,9 +4,31 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::Malformed;
+
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Reads 64 hexadecimal digits; colons and blanks between them are left out.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let malformed = || Malformed { what: "SHA-256 digest" };
+        let digits: Vec<u32> = text
+            .chars()
+            .filter(|c| !matches!(c, ':' | ' '))
+            .map(|c| c.to_digit(16).ok_or_else(malformed))
+            .collect::<Result<_, _>>()?;
+        let mut bytes = [0; 32];
+        if digits.len() != 64 {
+            return Err(malformed());
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::try_from(pair[0] << 4 | pair[1]).map_err(|_| malformed())?;
+        }
+        Ok(Self(bytes))
+    }
+}
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,67 +1,40 @@
-//! OpenNCP's audit records over syslog-TLS: each becomes one typed event. The record itself is
-//! personal and is not kept here; OpenNCP's own repository keeps it.
+//! ATNA audit: the records of our own OpenNCP come in, those of our own events go out.
+//!
+//! What we write ourselves never delays a request: a request leaves a [`Draft`], a thread makes the
+//! record and keeps it on disk, a task brings it to the country's audit repository.
 
-use std::sync::Arc;
+mod draft;
+pub mod forward;
+mod receive;
+mod trail;
 
-use bytes::BytesMut;
-use exchange::{Code, Transaction};
-use ihe::atna::Record;
-use ihe::syslog::next_frame;
-use siem::{Event, Kind};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio_util::sync::CancellationToken;
-use transport::Peer;
-use trust::xml::{Limits, Xml};
+pub use draft::Draft;
+pub use receive::receive;
+pub use trail::{Names, QUEUE_BYTES, Trail};
 
-use crate::node::Node;
-
-/// Reads records until the sender leaves, sends what is not syslog, or the node stops.
-pub async fn receive<S>(node: Arc<Node>, mut stream: S, peer: Option<Peer>, stop: CancellationToken)
-where
-    S: AsyncRead + Unpin,
-{
-    // only our own country's OpenNCP audits here
-    if peer.and_then(|peer| peer.country()) != Some(node.country) {
-        tracing::warn!("audit connection of another country refused");
-        return;
-    }
-    let mut buffer = BytesMut::with_capacity(16 << 10);
-    loop {
-        match next_frame(&mut buffer) {
-            Ok(Some(frame)) => {
-                node.notes.note(event(&node, &frame.body));
-                continue;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, "audit connection closed");
-                node.notes.note(Event::new(node.clock.now(), Kind::AuditUnreadable));
-                return;
-            }
-        }
-        match stop.run_until_cancelled(stream.read_buf(&mut buffer)).await {
-            Some(Ok(count)) if count > 0 => {}
-            _ => return,
-        }
-    }
+/// Why records cannot be kept. The operator's disk, or a repository that is away for too long.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpoolError {
+    /// The disk failed.
+    #[error("audit spool failed: {0}")]
+    Failed(String),
+    /// As many records wait as may.
+    #[error("audit spool is full")]
+    Full,
 }
 
-/// The one event of one record.
-fn event(node: &Node, body: &[u8]) -> Event {
-    let now = node.clock.now();
-    let record = Xml::parse_bytes(body.trim_ascii(), &Limits::ASSERTION)
-        .map_err(ihe::MessageError::from)
-        .and_then(|xml| Record::parse(xml.root()));
-    let Ok(record) = record else { return Event::new(now, Kind::AuditUnreadable) };
-    let by_role = |code: &str| record.participants.iter().find(|p| p.role.code == code);
-    let pseudonym = |domain, value: &str| Some(node.pseudonyms.of(domain, value));
-    Event {
-        transaction: Transaction::of_iti(&record.event_type.code),
-        code: (record.outcome != 0).then_some(Code::ErrorGeneric),
-        patient: record.patient().and_then(|id| pseudonym("patient", id)),
-        professional: by_role("110153").and_then(|p| pseudonym("professional", &p.user)),
-        point_of_care: by_role("110152").and_then(|p| pseudonym("point of care", &p.user)),
-        number: u64::from(record.outcome),
-        ..Event::new(record.time.parse().unwrap_or(now), Kind::AuditReceived)
-    }
+/// Storage port: records that wait for the repository. Called from threads that may block.
+pub trait Spool: Send + Sync {
+    /// Keeps records (XML), all or none.
+    fn append(&self, records: Vec<String>) -> Result<(), SpoolError>;
+
+    /// The oldest records with their numbers, which only grow.
+    fn oldest(&self, limit: usize) -> Result<Vec<(u64, String)>, SpoolError>;
+
+    /// Forgets records up to and with this number.
+    fn remove(&self, through: u64) -> Result<(), SpoolError>;
+
+    /// How many wait.
+    fn waiting(&self) -> Result<u64, SpoolError>;
 }

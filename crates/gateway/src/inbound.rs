@@ -14,6 +14,7 @@ use transport::Peer;
 
 use crate::message::{self, Message, Refused};
 use crate::node::Node;
+use crate::trace::Trace;
 
 /// What a message of another country gets.
 pub struct Reply {
@@ -29,7 +30,7 @@ pub struct Reply {
 
 /// Answers a message that came in plain IHE.
 pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Reply {
-    let mut trace = node.trace(Side::A, peer.country());
+    let mut trace = begin(node, peer);
     let allowed =
         peer.country().and_then(|c| node.peers.get(&c)).is_some_and(|row| row.allow_plain);
     let outcome = if allowed {
@@ -43,7 +44,7 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
 
 /// Answers a sealed message.
 pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> Reply {
-    let mut trace = node.trace(Side::A, peer.country());
+    let mut trace = begin(node, peer);
     let outcome = match journey::open(node, peer, &package) {
         Ok((message, opened)) => {
             journey::answer(node, peer, message, Some(opened), &mut trace).await
@@ -65,11 +66,13 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
     finish(node, trace, outcome)
 }
 
-fn finish(
-    node: &Node,
-    trace: crate::node::Trace,
-    outcome: Result<journey::Answered, journey::Failed>,
-) -> Reply {
+fn begin(node: &Node, peer: &Peer) -> Trace {
+    let mut trace = node.trace(Side::A, peer.country());
+    trace.connected(peer);
+    trace
+}
+
+fn finish(node: &Node, trace: Trace, outcome: Result<journey::Answered, journey::Failed>) -> Reply {
     let correlation = trace.correlation;
     match outcome {
         Ok(answered) => {

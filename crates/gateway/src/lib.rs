@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod national;
 pub mod node;
 pub mod outbound;
+pub mod trace;
 pub mod wire;
 
 pub use message::{Message, Refused};

@@ -47,6 +47,8 @@ pub struct Facts {
     pub class: Option<DocumentClass>,
     /// Where the Body's content stands in the envelope.
     pub content: Range<usize>,
+    /// Where the WS-Security header stands in the envelope.
+    pub security: Range<usize>,
     /// For the answer.
     pub echo: Echo,
 }
@@ -130,6 +132,11 @@ pub fn read(
         ask,
         class,
         content: offset(&xml, &message.package.root, envelope.content()),
+        security: offset(
+            &xml,
+            &message.package.root,
+            envelope.security.map_or(0..0, Element::range),
+        ),
         echo: echo.clone(),
     };
     let patients = facts.patients();

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use enclave::{Attestation, Recipient, Vault};
-use exchange::{
-    Clock, Code, CorrelationId, Country, Entropy, Oid, Refusal, Side, Transaction, TransactionId,
-};
-use identity::{AssertionCache, Policy, Recognised};
+use exchange::{Clock, Code, Country, Entropy, Oid, Refusal};
+use identity::{AssertionCache, Policy};
 use ledger::journal::Journal;
-use siem::{Event, Kind, Notes, PseudonymKey};
+use siem::{Notes, PseudonymKey};
 use tokio_util::sync::CancellationToken;
 use transport::client::Client;
 use trust::certificate::Anchors;
 use trust::seal::SealKey;
 
+use crate::audit::Trail;
 use crate::metrics::Metrics;
 use crate::national::Connector;
 
@@ -39,6 +37,8 @@ pub struct Node {
     pub journal: Arc<dyn Journal>,
     /// Events.
     pub notes: Arc<Notes>,
+    /// Our own audit records; `None` when no repository is configured.
+    pub trail: Option<Arc<Trail>>,
     /// Pseudonyms for events.
     pub pseudonyms: PseudonymKey,
     /// Assertions that verified before.
@@ -99,19 +99,6 @@ impl PeerCountry {
     }
 }
 
-/// What an event will say of an exchange; filled as the journey goes.
-pub struct Trace {
-    /// What the peer may quote.
-    pub correlation: CorrelationId,
-    side: Side,
-    started: Instant,
-    /// The other country.
-    pub peer: Option<Country>,
-    /// Exchange number.
-    pub txid: Option<TransactionId>,
-    event: Event,
-}
-
 impl Node {
     /// The policy row of a country.
     pub fn peer(&self, country: Country) -> Result<&Arc<PeerCountry>, Refusal> {
@@ -121,54 +108,5 @@ impl Node {
                 "this node has no agreement with that country",
             )
         })
-    }
-
-    /// Begins the trace of one exchange.
-    pub fn trace(&self, side: Side, peer: Option<Country>) -> Trace {
-        let event = Event::new(self.clock.now(), Kind::ExchangeAnswered);
-        let correlation = CorrelationId::random(self.entropy.as_ref());
-        Trace { correlation, side, started: Instant::now(), peer, txid: None, event }
-    }
-
-    /// Step 8 of the road: one event, one count; never waits, never fails.
-    pub fn note(&self, trace: Trace, transaction: Option<Transaction>, refusal: Option<&Refusal>) {
-        let elapsed = trace.started.elapsed();
-        if let Some(refusal) = refusal {
-            tracing::info!(
-                correlation = %trace.correlation, code = refusal.code.wire(), detail = refusal.detail,
-                peer = trace.peer.as_ref().map_or("", Country::as_str), "refused"
-            );
-        }
-        if let (Some(transaction), Some(peer)) = (transaction, trace.peer) {
-            self.metrics.exchange(
-                trace.side,
-                transaction,
-                peer,
-                refusal.map(|r| r.code),
-                elapsed.as_secs_f64(),
-            );
-        }
-        let kind = if refusal.is_some() { Kind::ExchangeRefused } else { Kind::ExchangeAnswered };
-        self.notes.note(Event {
-            kind,
-            side: Some(trace.side),
-            transaction,
-            peer: trace.peer,
-            code: refusal.map(|r| r.code),
-            txid: trace.txid,
-            correlation: trace.correlation.to_string(),
-            micros: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            ..trace.event
-        });
-    }
-}
-
-impl Trace {
-    /// Remembers who asks for whom, as pseudonyms.
-    pub fn recognised(&mut self, node: &Node, who: &Recognised) {
-        let key = &node.pseudonyms;
-        self.event.patient = who.patient().map(|p| key.of("patient", &p.cx()));
-        self.event.professional = Some(key.of("professional", &who.professional()));
-        self.event.point_of_care = Some(key.of("point of care", who.point_of_care()));
     }
 }

@@ -132,6 +132,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             write(&format!("{name}-{}", code.wire().to_lowercase()), text)?;
         }
     }
+    for (name, text) in audit(at) {
+        write(&name, text)?;
+    }
     Ok(())
 }
 
@@ -141,4 +144,43 @@ fn inline(body: String) -> String {
         return body;
     };
     format!("{}PENsaW5pY2FsRG9jdW1lbnQvPg=={}", &body[..start], &body[end..])
+}
+
+/// One record of each row of the event table, answered and refused.
+fn audit(at: jiff::Timestamp) -> Vec<(String, String)> {
+    use exchange::Side;
+    use ihe::atna::occurrence::{Activity, End, Message, Occurrence, Outcome};
+    let mut activities = Vec::new();
+    for side in [Side::A, Side::B] {
+        activities.extend(Transaction::ALL.into_iter().map(|t| Activity::Exchange(t, side)));
+        activities.push(Activity::Discard(side));
+    }
+    activities.extend([Activity::CommunicationFailure, Activity::Refused]);
+    let end = |name: &str| End { name: name.into(), address: "192.0.2.1".into() };
+    let mail = |id: &str| Message { id: id.into(), security: b"<wsse:Security/>".to_vec() };
+    let outcomes = [Outcome::Success, Outcome::Temporary, Outcome::Permanent];
+    let all = activities.into_iter().flat_map(|a| outcomes.map(|o| (a, o))).enumerate();
+    all.map(|(number, (activity, outcome))| {
+        let occurrence = Occurrence {
+            activity,
+            side: Side::B,
+            at,
+            outcome,
+            source: "ES-1".into(),
+            point_of_care: Some("Hospital".into()),
+            professional: Some(("id@urn:idp:ES:countryB".into(), "A Doctor".into())),
+            consumer: end("consumer.example"),
+            provider: end("provider.example"),
+            patient: Some("0000000000^^^&1.2.208.176.1.2&ISO".into()),
+            community: "urn:oid:1.2.208".into(),
+            query: b"<query/>".to_vec(),
+            documents: vec!["1.2.208^1".into()],
+            error: (outcome != Outcome::Success).then(|| "ERROR_GENERIC: try again".into()),
+            request: mail("urn:uuid:1"),
+            response: mail("urn:uuid:2"),
+            txid: Some("00112233".into()),
+        };
+        (format!("audit-{number}"), occurrence.record().render())
+    })
+    .collect()
 }

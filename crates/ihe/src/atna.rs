@@ -1,4 +1,8 @@
 //! ATNA audit messages (DICOM PS3.15 A.5 as eHDSI uses it, openncp-protocol §1.10).
+//!
+//! [`Record`] is a message as it stands; [`occurrence`] makes those that we write ourselves.
+
+pub mod occurrence;
 
 use trust::xml::{Element, Writer, XmlError};
 
@@ -20,8 +24,12 @@ pub struct Coded {
 pub struct Participant {
     /// `UserID`.
     pub user: String,
+    /// `AlternativeUserID`; empty when missing.
+    pub alternative: String,
     /// `UserIsRequestor`.
     pub requestor: bool,
+    /// `NetworkAccessPointID`, an IP address; empty when missing.
+    pub address: String,
     /// Role.
     pub role: Coded,
 }
@@ -35,8 +43,12 @@ pub struct Object {
     pub kind: String,
     /// `ParticipantObjectTypeCodeRole`; empty when missing.
     pub role: String,
+    /// `ParticipantObjectDataLifeCycle`; empty when missing.
+    pub life_cycle: String,
     /// What the id is.
     pub id_type: Coded,
+    /// `ParticipantObjectQuery` as it stands: base64; empty when missing.
+    pub query: String,
     /// (type, value as it stands: base64).
     pub details: Vec<(String, String)>,
 }
@@ -93,6 +105,8 @@ impl Record {
                 .filter(|c| c.name() == "ActiveParticipant")
                 .map(|p| Participant {
                     user: text(p, "UserID"),
+                    alternative: text(p, "AlternativeUserID"),
+                    address: text(p, "NetworkAccessPointID"),
                     requestor: p.attribute("UserIsRequestor") == Some("true"),
                     role: coded(p, "RoleIDCode"),
                 })
@@ -105,6 +119,13 @@ impl Record {
                     id: text(o, "ParticipantObjectID"),
                     kind: text(o, "ParticipantObjectTypeCode"),
                     role: text(o, "ParticipantObjectTypeCodeRole"),
+                    life_cycle: text(o, "ParticipantObjectDataLifeCycle"),
+                    query: o
+                        .children()
+                        .find(|c| c.name() == "ParticipantObjectQuery")
+                        .and_then(|q| q.demand_text("ParticipantObjectQuery").ok())
+                        .unwrap_or("")
+                        .to_owned(),
                     id_type: coded(o, "ParticipantObjectIDTypeCode"),
                     details: o
                         .children()
@@ -138,13 +159,7 @@ impl Record {
         self.event_type.write(&mut w, "EventTypeCode");
         w.close();
         for participant in &self.participants {
-            let requestor = if participant.requestor { "true" } else { "false" };
-            w.open(
-                "ActiveParticipant",
-                &[("UserID", &participant.user), ("UserIsRequestor", requestor)],
-            );
-            participant.role.write(&mut w, "RoleIDCode");
-            w.close();
+            participant.write(&mut w);
         }
         w.open(
             "AuditSourceIdentification",
@@ -153,22 +168,51 @@ impl Record {
         w.empty("AuditSourceTypeCode", &[("csd-code", "4")]);
         w.close();
         for object in &self.objects {
-            let mut attributes = vec![
-                ("ParticipantObjectID", object.id.as_str()),
-                ("ParticipantObjectTypeCode", &object.kind),
-            ];
-            if !object.role.is_empty() {
-                attributes.push(("ParticipantObjectTypeCodeRole", &object.role));
-            }
-            w.open("ParticipantObjectIdentification", &attributes);
-            object.id_type.write(&mut w, "ParticipantObjectIDTypeCode");
-            for (kind, value) in &object.details {
-                w.empty("ParticipantObjectDetail", &[("type", kind), ("value", value)]);
-            }
-            w.close();
+            object.write(&mut w);
         }
         w.close();
         w.finish()
+    }
+}
+
+impl Participant {
+    fn write(&self, w: &mut Writer) {
+        let mut attributes = vec![("UserID", self.user.as_str())];
+        if !self.alternative.is_empty() {
+            attributes.push(("AlternativeUserID", &self.alternative));
+        }
+        attributes.push(("UserIsRequestor", if self.requestor { "true" } else { "false" }));
+        if !self.address.is_empty() {
+            attributes.push(("NetworkAccessPointID", &self.address));
+            attributes.push(("NetworkAccessPointTypeCode", "2"));
+        }
+        w.open("ActiveParticipant", &attributes);
+        self.role.write(w, "RoleIDCode");
+        w.close();
+    }
+}
+
+impl Object {
+    fn write(&self, w: &mut Writer) {
+        let mut attributes = vec![
+            ("ParticipantObjectID", self.id.as_str()),
+            ("ParticipantObjectTypeCode", &self.kind),
+        ];
+        if !self.role.is_empty() {
+            attributes.push(("ParticipantObjectTypeCodeRole", &self.role));
+        }
+        if !self.life_cycle.is_empty() {
+            attributes.push(("ParticipantObjectDataLifeCycle", &self.life_cycle));
+        }
+        w.open("ParticipantObjectIdentification", &attributes);
+        self.id_type.write(w, "ParticipantObjectIDTypeCode");
+        if !self.query.is_empty() {
+            w.leaf("ParticipantObjectQuery", &[], &self.query);
+        }
+        for (kind, value) in &self.details {
+            w.empty("ParticipantObjectDetail", &[("type", kind), ("value", value)]);
+        }
+        w.close();
     }
 }
 
@@ -217,7 +261,9 @@ mod tests {
             outcome: 8,
             participants: vec![Participant {
                 user: "<u@i>".into(),
+                alternative: "A Name".into(),
                 requestor: true,
+                address: "127.0.0.1".into(),
                 role: Coded::new("110153", "DCM", "Source Role ID"),
             }],
             source: "ES-1".into(),
@@ -225,6 +271,8 @@ mod tests {
                 id: "1^^^&1.2&ISO".into(),
                 kind: "1".into(),
                 role: "1".into(),
+                life_cycle: "14".into(),
+                query: "cXVlcnk=".into(),
                 id_type: Coded::new("2", "RFC-3881", "Patient Number"),
                 details: vec![("t".into(), "dg==".into())],
             }],

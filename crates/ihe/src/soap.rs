@@ -29,6 +29,8 @@ pub struct Envelope<'d, 'a> {
     pub relates_to: Option<&'d str>,
     /// `wsa:To`.
     pub to: Option<&'d str>,
+    /// `wsse:Security`, the first.
+    pub security: Option<Element<'d, 'a>>,
     /// The SAML assertions of the security header, in order.
     pub assertions: Vec<Element<'d, 'a>>,
     /// `env:Body`.
@@ -58,6 +60,7 @@ impl<'d, 'a> Envelope<'d, 'a> {
             }
             Ok(first.map(|e| e.demand_text(name)).transpose()?.filter(|text| !text.is_empty()))
         };
+        let security = header.and_then(|h| h.children_named(WSSE, "Security").next());
         let assertions = header
             .into_iter()
             .flat_map(|h| h.children_named(WSSE, "Security"))
@@ -73,6 +76,7 @@ impl<'d, 'a> Envelope<'d, 'a> {
             message_id: addressing("MessageID")?,
             relates_to: addressing("RelatesTo")?,
             to: addressing("To")?,
+            security,
             assertions,
             body,
             payload,

@@ -20,8 +20,8 @@ pub struct Files {
     pub provider: Identity,
     /// Seal key and chain, PEM.
     pub seal: (Vec<u8>, Vec<u8>),
-    /// Roots of seal certificates, PEM.
-    pub seal_roots: Vec<u8>,
+    /// Roots of seal certificates, with their revocation lists.
+    pub seal_anchors: Anchors,
 }
 
 /// A configuration with its files.
@@ -46,15 +46,15 @@ pub fn files(config: &Config, now: Timestamp) -> Result<Files, ConfigError> {
 fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
     let tls_anchors = anchors(&config.tls.roots, faults);
     let crls = config.tls.crls.as_ref().map(|at| bytes(at, faults));
-    let seal_anchors = anchors(&config.seal_roots, faults);
+    let seal_anchors = anchors(&config.seal.roots, faults);
     let asked = |usage, anchors: &Option<(Vec<u8>, Anchors)>, pair: &Pair| {
         leaf(pair, usage, anchors.as_ref().map(|(_, a)| a), config.country, now, faults)
     };
     let consumer = asked(Usage::TlsClient, &tls_anchors, &config.tls.consumer);
     let provider = asked(Usage::TlsServer, &tls_anchors, &config.tls.provider);
-    let seal = asked(Usage::Seal, &seal_anchors, &config.seal);
+    let seal = asked(Usage::Seal, &seal_anchors, &config.seal.pair);
     if let Some((key, chain)) = &seal {
-        fits(&config.seal, SealKey::from_pem(key, chain), faults);
+        fits(&config.seal.pair, SealKey::from_pem(key, chain), faults);
     }
     let mut roots = tls_anchors?.0;
     for list in crls.into_iter().flatten() {
@@ -66,12 +66,15 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
         consumer.map(identity).inspect(|id| fits(&config.tls.consumer, ClientTls::new(id), faults));
     let provider =
         provider.map(identity).inspect(|id| fits(&config.tls.provider, ServerTls::new(id), faults));
-    Some(Files {
-        consumer: consumer?,
-        provider: provider?,
-        seal: seal?,
-        seal_roots: seal_anchors?.0,
-    })
+    let seal_anchors = seal_anchors?.1;
+    let seal_anchors = match &config.seal.crls {
+        None => seal_anchors,
+        Some(at) => seal_anchors
+            .with_crls(&bytes(at, faults)?)
+            .map_err(|e| faults.add(&at.span, format!("no revocation list: {e}"), None))
+            .ok()?,
+    };
+    Some(Files { consumer: consumer?, provider: provider?, seal: seal?, seal_anchors })
 }
 
 fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {

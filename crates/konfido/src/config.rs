@@ -3,17 +3,26 @@
 //! Reading tells all faults at once, each with file, line and caret. Whether the files that it
 //! names exist and fit is [`crate::check`]'s business.
 
+mod audit;
+mod keys;
+mod limits;
+mod listen;
+mod peers;
+mod policy;
 mod reader;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use exchange::{Country, Oid};
 use miette::NamedSource;
 use toml::de::DeTable;
 use transport::server::Limits;
 
+pub use audit::Audit;
+use identity::Policy;
+pub use keys::{Pair, Seal, Tls};
+pub use listen::Listen;
+pub use peers::Peer;
 use reader::Section;
 pub use reader::{At, Fault, Faults, Span};
 
@@ -37,65 +46,19 @@ pub struct Config {
     /// TLS.
     pub tls: Tls,
     /// The seal.
-    pub seal: Pair,
-    /// Roots of seal certificates.
-    pub seal_roots: At<PathBuf>,
+    pub seal: Seal,
     /// An OpenNCP behind us; without it the built-in store answers.
     pub openncp: Option<String>,
+    /// Where our own audit records go; nowhere when missing.
+    pub audit: Option<Audit>,
+    /// What this country decides by itself.
+    pub policy: Policy,
     /// Name of the log.
     pub origin: String,
     /// Countries that we exchange with.
     pub peers: Vec<Peer>,
     /// What a connection or a request may cost.
     pub limits: Limits,
-}
-
-/// Where the node listens.
-#[derive(Debug, Clone, Copy)]
-pub struct Listen {
-    /// For our own country.
-    pub national: SocketAddr,
-    /// For other countries.
-    pub border: SocketAddr,
-    /// For the operator.
-    pub admin: SocketAddr,
-    /// For our own OpenNCP's audit records (syslog-TLS, usually port 2862).
-    pub audit: Option<SocketAddr>,
-}
-
-/// A certificate chain with its key.
-#[derive(Debug, Clone)]
-pub struct Pair {
-    /// PEM, leaf first.
-    pub certificate: At<PathBuf>,
-    /// PEM.
-    pub key: At<PathBuf>,
-}
-
-/// TLS files.
-#[derive(Debug)]
-pub struct Tls {
-    /// Roots of the other ends.
-    pub roots: At<PathBuf>,
-    /// Revocation lists.
-    pub crls: Option<At<PathBuf>>,
-    /// Client towards other countries.
-    pub consumer: Pair,
-    /// Server towards everybody.
-    pub provider: Pair,
-}
-
-/// A `[[peer]]`.
-#[derive(Debug)]
-pub struct Peer {
-    /// Which country.
-    pub country: Country,
-    /// Its border listener.
-    pub url: String,
-    /// Speaks sealed.
-    pub konfido: bool,
-    /// May be spoken to plainly.
-    pub allow_plain: bool,
 }
 
 /// Everything that is wrong with a configuration.
@@ -168,16 +131,16 @@ fn read(
     let log = node.optional::<String>("log");
     let json_log = one_of(log.as_ref(), &["text", "json"], faults) == 1;
     node.end();
-    let listen = listen(root.section("listen", "[listen]", &empty), faults);
-    let tls = tls(root.section("tls", "[tls]", &empty), folder, &empty);
-    let seal = root.section("seal", "[seal]", &empty);
-    let (pair, seal_roots) = (pair(&seal, folder), file(&seal, "roots", folder));
-    seal.end();
-    let openncp = national(root.section("national", "[national]", &empty), faults);
+    let listen = listen::read(root.section("listen", "[listen]", &empty), faults);
+    let tls = keys::tls(root.section("tls", "[tls]", &empty), folder, &empty);
+    let seal = keys::seal(root.section("seal", "[seal]", &empty), folder);
+    let openncp = peers::national(root.section("national", "[national]", &empty), faults);
     let peers = root.sections("peer", "[[peer]]");
-    let peers = peers.into_iter().map(|row| peer(row, faults)).collect::<Vec<_>>();
-    unique(&peers, country.as_ref(), faults);
-    let limits = limits(root.section("limits", "[limits]", &empty));
+    let peers = peers.into_iter().map(|row| peers::read(row, faults)).collect::<Vec<_>>();
+    peers::unique(&peers, country.as_ref(), faults);
+    let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
+    let policy = policy::read(root.section("policy", "[policy]", &empty), faults);
+    let limits = limits::read(root.section("limits", "[limits]", &empty));
     let ledger = root.section("ledger", "[ledger]", &empty);
     let origin = ledger.optional::<String>("origin");
     if let Some(origin) =
@@ -201,9 +164,10 @@ fn read(
         json_log,
         listen: listen?,
         tls: tls?,
-        seal: pair?,
-        seal_roots: seal_roots?,
+        seal: seal?,
         openncp,
+        audit,
+        policy,
         origin: origin
             .map_or_else(|| format!("konfido.example/{}", country.to_lower()), |o| o.value),
         peers: peers.into_iter().map(|row| row.map(|(peer, _)| peer)).collect::<Option<_>>()?,
@@ -219,148 +183,6 @@ fn one_of(found: Option<&At<String>>, known: &[&str], faults: &Faults) -> usize 
         faults.add(&found.span, format!("{} is not known here", found.value), Some(&help));
         0
     })
-}
-
-fn listen(section: Section<'_, '_>, faults: &Faults) -> Option<Listen> {
-    let national = section.required::<SocketAddr>("national");
-    let border = section.required::<SocketAddr>("border");
-    let admin = section.required::<SocketAddr>("admin");
-    let audit = section.optional::<SocketAddr>("audit");
-    let open = section.or("danger_admin_not_on_loopback", false);
-    section.end();
-    let (national, border, admin) = (national?, border?, admin?);
-    if !admin.value.ip().is_loopback() && !open {
-        faults.add(
-            &admin.span,
-            "admin is plain HTTP and would be open to the network",
-            Some("use 127.0.0.1, or say danger_admin_not_on_loopback = true"),
-        );
-    }
-    let all: Vec<_> = [&national, &border, &admin].into_iter().chain(&audit).collect();
-    for (n, at) in all.iter().enumerate() {
-        if at.value.port() != 0 && all[..n].iter().any(|before| before.value == at.value) {
-            faults.add(&at.span, "two listeners have the same address", None);
-        }
-    }
-    Some(Listen {
-        national: national.value,
-        border: border.value,
-        admin: admin.value,
-        audit: audit.map(|at| at.value),
-    })
-}
-
-fn tls(section: Section<'_, '_>, folder: &Path, empty: &DeTable<'_>) -> Option<Tls> {
-    let roots = file(&section, "roots", folder);
-    let crls = section
-        .optional::<PathBuf>("crls")
-        .map(|at| At { value: folder.join(at.value), span: at.span });
-    let consumer = sub_pair(&section, "service_consumer", "[tls.service_consumer]", folder, empty);
-    let provider = sub_pair(&section, "service_provider", "[tls.service_provider]", folder, empty);
-    section.end();
-    Some(Tls { roots: roots?, crls, consumer: consumer?, provider: provider? })
-}
-
-fn sub_pair<'i>(
-    section: &Section<'_, 'i>,
-    key: &'static str,
-    full: &str,
-    folder: &Path,
-    empty: &DeTable<'i>,
-) -> Option<Pair> {
-    let inner = section.section(key, full, empty);
-    let pair = pair(&inner, folder);
-    inner.end();
-    pair
-}
-
-fn pair(section: &Section<'_, '_>, folder: &Path) -> Option<Pair> {
-    let (certificate, key) = (file(section, "certificate", folder), file(section, "key", folder));
-    Some(Pair { certificate: certificate?, key: key? })
-}
-
-fn file(section: &Section<'_, '_>, key: &'static str, folder: &Path) -> Option<At<PathBuf>> {
-    section.required::<PathBuf>(key).map(|at| At { value: folder.join(at.value), span: at.span })
-}
-
-fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
-    let connector = section.optional::<String>("connector");
-    let openncp = one_of(connector.as_ref(), &["store", "openncp"], faults) == 1;
-    let url = if openncp { section.required::<String>("url") } else { section.optional("url") };
-    if let (Some(url), false) = (&url, openncp) {
-        faults.add(&url.span, "the built-in store has no url", Some("say connector = \"openncp\""));
-    }
-    let url = url.inspect(|at| check_url(at, faults));
-    section.end();
-    url.map(|at| at.value)
-}
-
-fn peer(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, Span)> {
-    let country = section.required::<Country>("country");
-    let url = section.required::<String>("url").inspect(|at| check_url(at, faults));
-    let konfido = section.or("konfido", true);
-    let allow_plain = section.optional::<bool>("allow_plain");
-    if !konfido && allow_plain.as_ref().is_none_or(|at| !at.value) {
-        let span = allow_plain.as_ref().map_or(section.span(), |at| &at.span);
-        faults.add(
-            span,
-            "a peer without KONFIDO can only be spoken to plainly",
-            Some("say allow_plain = true, or remove the peer"),
-        );
-    }
-    section.end();
-    let (country, url) = (country?, url?.value);
-    let allow_plain = allow_plain.is_some_and(|at| at.value);
-    Some((Peer { country: country.value, url, konfido, allow_plain }, country.span))
-}
-
-fn unique(peers: &[Option<(Peer, Span)>], own: Option<&At<Country>>, faults: &Faults) {
-    let known: Vec<_> = peers.iter().flatten().collect();
-    for (n, (peer, span)) in known.iter().enumerate() {
-        if own.is_some_and(|own| own.value == peer.country) {
-            faults.add(span, "a node is not its own peer", None);
-        }
-        if known[..n].iter().any(|(before, _)| before.country == peer.country) {
-            faults.add(span, format!("{} is a peer already", peer.country), None);
-        }
-    }
-}
-
-/// `https://host:port`, nothing behind it.
-fn check_url(at: &At<String>, faults: &Faults) {
-    let uri = at.value.parse::<http::Uri>().ok();
-    let good = uri.as_ref().is_some_and(|uri| {
-        uri.scheme_str() == Some("https")
-            && uri.port_u16().is_some()
-            && uri.path_and_query().is_none_or(|path| path.as_str() == "/")
-            && !at.value.ends_with('/')
-    });
-    if !good {
-        faults.add(&at.span, "url is not of the form https://host:port", None);
-    }
-}
-
-fn limits(section: Section<'_, '_>) -> Limits {
-    let base = Limits::default();
-    let count = |key, default: usize| {
-        let default = u64::try_from(default).unwrap_or(u64::MAX);
-        usize::try_from(section.or(key, default)).unwrap_or(usize::MAX)
-    };
-    let seconds = |key, default: Duration| Duration::from_secs(section.or(key, default.as_secs()));
-    let limits = Limits {
-        connections: count("connections", base.connections),
-        body: count("body_bytes", base.body),
-        header_bytes: count("header_bytes", base.header_bytes),
-        handshake: seconds("handshake_seconds", base.handshake),
-        headers: seconds("headers_seconds", base.headers),
-        body_time: seconds("body_seconds", base.body_time),
-        request: seconds("request_seconds", base.request),
-        writes: seconds("write_seconds", base.writes),
-        drain: seconds("drain_seconds", base.drain),
-        ..base
-    };
-    section.end();
-    limits
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `konfido demo`: Denmark, Spain and Italy on loopback, and the story of a Danish patient who
 //! falls ill in Barcelona. Everything in it is real but the people and the hardware.
 
+mod audit;
 mod circle;
 mod story;
 

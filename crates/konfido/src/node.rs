@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use enclave::{Attestation, Vault};
-use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
+use exchange::{Clock, Country, Digest, Entropy, Oid, SystemClock, SystemEntropy};
+use gateway::audit::forward::Forwarder;
+use gateway::audit::{Names, Spool, Trail};
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
@@ -20,9 +23,12 @@ use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
 use transport::server::{Bound, Limits};
+use transport::stream::Target;
 use transport::tls::{ClientTls, Identity, ServerTls};
-use trust::certificate::Anchors;
+use trust::certificate::{Anchors, Certificate};
 use trust::seal::SealKey;
+
+use crate::config::Audit;
 
 /// What a node is made of.
 pub struct Setup {
@@ -42,12 +48,16 @@ pub struct Setup {
     pub provider: Identity,
     /// Seal key and chain, PEM.
     pub seal: (Vec<u8>, Vec<u8>),
-    /// Roots of seal certificates, PEM.
-    pub seal_roots: Vec<u8>,
+    /// Roots of seal certificates.
+    pub seal_anchors: Anchors,
     /// An OpenNCP behind us; without it the built-in store answers.
     pub openncp: Option<String>,
     /// Longest body.
     pub limits: Limits,
+    /// Where our own audit records go.
+    pub audit: Option<Audit>,
+    /// What this country decides by itself.
+    pub policy: Policy,
 }
 
 /// Sockets of a node, bound.
@@ -69,6 +79,10 @@ pub struct PeerSetup {
     pub konfido: bool,
     /// May be spoken to plainly.
     pub allow_plain: bool,
+    /// The one certificate that its border may present.
+    pub pin: Option<Digest>,
+    /// How long an answer may take.
+    pub answer: Duration,
 }
 
 /// A node that serves.
@@ -82,6 +96,7 @@ pub struct Running {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     background: Vec<tokio::task::JoinHandle<()>>,
     journal: Arc<Journal>,
+    audit: Option<Arc<sqlite::Audit>>,
     server: ServerTls,
     client: ClientTls,
 }
@@ -145,6 +160,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
+    let (audit, trail) = trail(&setup)?.unzip();
     let connector = match &setup.openncp {
         Some(url) => Connector::OpenNcp(Client::new(
             url,
@@ -167,15 +183,14 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         seal: Arc::new(
             SealKey::from_pem(&setup.seal.0, &setup.seal.1).context("seal certificate")?,
         ),
-        seal_anchors: Arc::new(
-            Anchors::from_pem(&setup.seal_roots).context("roots of seal certificates")?,
-        ),
+        seal_anchors: Arc::new(setup.seal_anchors),
         vault: Arc::new(Vault::new(setup.country)),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
+        trail,
         pseudonyms: PseudonymKey::new(pseudonym_key),
         assertions: AssertionCache::new(ASSERTIONS),
-        policy: Policy::default(),
+        policy: setup.policy,
         peers: peers
             .into_iter()
             .map(|peer| (peer.country, Arc::new(row(peer, &client))))
@@ -187,7 +202,19 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         clock,
         entropy,
     });
-    let background = background::start(&node, log);
+    let mut background = background::start(&node, log);
+    if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
+        let country = Some(node.country);
+        let forwarder = Forwarder {
+            trail: Arc::clone(trail),
+            repository: Target { host: to.host, port: to.port, country, pin: None },
+            tls: client.clone(),
+            host: format!("konfido-{}", node.country.to_lower()),
+            clock: Arc::clone(&node.clock),
+            notes: Arc::clone(&node.notes),
+        };
+        background.push(tokio::spawn(forwarder.run(node.stop.clone())));
+    }
     let mut tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
     if let Some(audit) = sockets.audit {
         let (stop, n) = (node.stop.clone(), Arc::clone(&node));
@@ -197,7 +224,36 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
             move |stream, peer, stop| gateway::audit::receive(Arc::clone(&n), stream, peer, stop),
         )));
     }
-    Ok(Running { node, store, events, tasks, background, journal, server: sockets.server, client })
+    Ok(Running {
+        node,
+        store,
+        events,
+        tasks,
+        background,
+        journal,
+        audit,
+        server: sockets.server,
+        client,
+    })
+}
+
+/// The trail of our own audit records, when there is somewhere to bring them.
+fn trail(setup: &Setup) -> anyhow::Result<Option<(Arc<sqlite::Audit>, Arc<Trail>)>> {
+    let Some(audit) = &setup.audit else { return Ok(None) };
+    let name = |identity: &Identity| -> anyhow::Result<String> {
+        let all = Certificate::from_pem(&identity.chain)?;
+        Ok(all.first().context("no certificate")?.common_name().to_owned())
+    };
+    let names = Names {
+        consumer: name(&setup.consumer)?,
+        provider: name(&setup.provider)?,
+        source: audit.source.clone(),
+        community: format!("urn:oid:{}", setup.community),
+    };
+    let spool = sqlite::Audit::open(&setup.data.join("audit.db"), audit.most_waiting);
+    let spool = Arc::new(spool.context("audit.db")?);
+    let trail = Trail::start(names, Arc::clone(&spool) as Arc<dyn Spool>);
+    Ok(Some((spool, Arc::new(trail))))
 }
 
 fn serve(
@@ -225,7 +281,13 @@ fn serve(
 
 fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
     PeerCountry {
-        client: Client::new(&peer.url, Some(peer.country), tls.clone(), ClientLimits::default()),
+        client: Client::pinned(
+            &peer.url,
+            Some(peer.country),
+            peer.pin,
+            tls.clone(),
+            ClientLimits { request: peer.answer, ..ClientLimits::default() },
+        ),
         country: peer.country,
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
@@ -252,7 +314,10 @@ impl Running {
         }
         let (notes, journal, events, store) =
             (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
+        let (trail, audit) = (self.node.trail.clone(), self.audit);
         let _ = tokio::task::spawn_blocking(move || {
+            trail.iter().for_each(|trail| trail.close());
+            audit.iter().for_each(|audit| audit.close());
             notes.close();
             journal.close();
             events.close();

@@ -55,6 +55,8 @@ fn peers(config: &Config) -> Vec<PeerSetup> {
         url: peer.url.clone(),
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
+        pin: peer.pin,
+        answer: peer.answer,
     };
     config.peers.iter().map(row).collect()
 }
@@ -69,9 +71,11 @@ fn setup(config: Config, files: Files) -> Setup {
         consumer: files.consumer,
         provider: files.provider,
         seal: files.seal,
-        seal_roots: files.seal_roots,
+        seal_anchors: files.seal_anchors,
         openncp: config.openncp,
         limits: config.limits,
+        audit: config.audit,
+        policy: config.policy,
     }
 }
 

@@ -25,17 +25,23 @@ pub enum Kind {
     AuditReceived,
     /// An audit record could not be read.
     AuditUnreadable,
+    /// The signature of an audit record does not fit the record.
+    AuditTampered,
+    /// Audit records of ours were lost: the spool was full, or the disk failed.
+    AuditDropped,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 6] = [
+static KINDS: [(Kind, &str); 8] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::AuditReceived, "audit.received"),
     (Kind::AuditUnreadable, "audit.unreadable"),
+    (Kind::AuditTampered, "audit.tampered"),
+    (Kind::AuditDropped, "audit.dropped"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];
@@ -79,7 +85,7 @@ pub struct Event {
     pub point_of_care: Option<Pseudonym>,
     /// How long it took, microseconds.
     pub micros: u64,
-    /// For counts (`notes.dropped`) and audit outcomes.
+    /// For counts (`notes.dropped`, `audit.dropped`) and audit outcomes.
     pub number: u64,
 }
 

@@ -1,15 +1,17 @@
 //! The SQLite adapter of every storage port.
 //!
-//! What this is: [`Journal`], [`Events`] and [`National`], each over a database file of its own.
+//! What this is: [`Journal`], [`Events`], [`National`] and [`Audit`], each over a database file of its own.
 //! What it is not: a query layer for others; nobody outside sees SQL.
 //!
 //! Start reading at [`database`] (one writer, group commit), then [`journal`].
 
+mod audit;
 pub mod database;
 mod events;
 mod journal;
 mod national;
 
+pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};
 pub use events::Events;
 pub use journal::Journal;

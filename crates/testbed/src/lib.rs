@@ -10,5 +10,6 @@ pub mod assertions;
 pub mod documents;
 pub mod pki;
 pub mod portal;
+pub mod repository;
 pub mod seed;
 pub mod world;

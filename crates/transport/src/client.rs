@@ -118,6 +118,11 @@ impl Client {
         Self { current, connector, base, limits }
     }
 
+    /// Host name or address of the server.
+    pub fn host(&self) -> &str {
+        &self.connector.target.host
+    }
+
     /// Posts a body.
     pub async fn post(
         &self,

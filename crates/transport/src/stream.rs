@@ -131,12 +131,11 @@ pub enum WrongPeer {
     Pin,
 }
 
+/// A connection that [`dial`] made.
+pub type Stream = Patient<TlsStream<TcpStream>>;
+
 /// Connects, shakes hands and checks who answers. Nothing else was sent when it fails.
-pub async fn dial(
-    target: &Target,
-    tls: &ClientTls,
-    time: Duration,
-) -> Result<(Patient<TlsStream<TcpStream>>, Peer)> {
+pub async fn dial(target: &Target, tls: &ClientTls, time: Duration) -> Result<(Stream, Peer)> {
     let (stream, peer) = timeout(time, handshake(target, tls))
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "no connection in time")))?;

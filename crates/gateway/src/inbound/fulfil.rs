@@ -40,7 +40,7 @@ pub(super) async fn fulfil(
         Connector::Store(store) => from_store(node, store, facts, mandate).await?,
         Connector::OpenNcp(client) => {
             let path = facts.transaction.service_path();
-            openncp::relay(client, path, facts.transaction, &message.package).await?
+            openncp::relay(client, path, facts.transaction, &message.package).await?.0
         }
     };
     let (content, refused) = read_answer(&package).map_err(|e| {

@@ -13,7 +13,8 @@ use super::evidence::{self, Claim, Proof};
 use super::fulfil::{self, Fulfilled};
 use crate::message::{self, Facts, Message, Refused, read};
 use crate::national::Connector;
-use crate::node::{Node, Trace};
+use crate::node::Node;
+use crate::trace::Trace;
 use crate::wire::{self, Inner};
 
 /// A sealed request, opened: how to answer it, and what its sender claims.
@@ -77,7 +78,7 @@ pub async fn answer(
 ) -> Result<Answered, Failed> {
     // 1. recognise: who asks, for whom; issuer, seal and TLS certificate are of one country
     let (facts, recognised) = read(node, &message, peer.country()).map_err(Failed::early)?;
-    trace.recognised(node, &recognised);
+    trace.asked(node, &facts, &recognised, &message);
     let refuse = |refusal| Failed::early(facts.refuse(refusal));
 
     // 2. permit: role x permission x transaction x consent
@@ -89,7 +90,7 @@ pub async fn answer(
     let (reply, claim) = sealed.map_or((None, None), |s| (Some(s.reply), Some(s.claim)));
     let recorded =
         evidence::record(node, peer, &facts, &mandate, &message, claim).await.map_err(refuse)?;
-    trace.txid = Some(recorded.txid());
+    trace.recorded(recorded.txid());
 
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
     let fulfilled = fulfil::fulfil(node, &facts, &mandate, &message).await;
@@ -101,6 +102,8 @@ pub async fn answer(
             (Fulfilled::refusing(package, &refusal), Some(refusal))
         }
     };
+
+    trace.answered(&fulfilled.package.root, &fulfilled.outcome);
 
     // 7. settle: our signature under request and answer is durable before the answer leaves
     let settled = evidence::settle(node, &facts, recorded, &fulfilled).await.map_err(refuse)?;

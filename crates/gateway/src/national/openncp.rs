@@ -2,25 +2,27 @@
 
 use exchange::{Code, Refusal, Transaction};
 use ihe::mtom::Package;
+use transport::Peer;
 use transport::client::{Client, ClientError};
 
-/// Posts a message and reads the answer.
+/// Posts a message and reads the answer; says who gave it.
 pub async fn relay(
     client: &Client,
     path: &str,
     transaction: Transaction,
     package: &Package,
-) -> Result<Package, Refusal> {
+) -> Result<(Package, Option<Peer>), Refusal> {
     let (content_type, body) = package.write(transaction.request_action());
     let answer = client.post(path, &content_type, body).await.map_err(|e| unreachable_peer(&e))?;
-    Package::parse(&answer.content_type, answer.body).map_err(|e| {
+    let package = Package::parse(&answer.content_type, answer.body).map_err(|e| {
         let detail = format!("status {}: {e}", answer.status);
         Refusal::new(
             Code::ErrorGeneric,
             "the national contact point gave no SOAP answer; try again",
         )
         .with_detail(detail)
-    })
+    })?;
+    Ok((package, answer.peer))
 }
 
 /// The refusal that a failed call becomes.

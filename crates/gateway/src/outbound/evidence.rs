@@ -21,7 +21,16 @@ pub(super) struct Recorded {
 }
 
 /// Proof of step 7: both countries' evidence, or our own alone, is on disk.
-pub(super) struct Proof(());
+pub(super) struct Proof {
+    outcome: String,
+}
+
+impl Proof {
+    /// `answered`, or the eHDSI code of the other country's refusal.
+    pub(super) fn outcome(&self) -> &str {
+        &self.outcome
+    }
+}
 
 impl Recorded {
     pub(super) fn txid(&self) -> TransactionId {
@@ -147,7 +156,7 @@ pub(super) async fn settle(
         .commit(Step { replay: None, rows: vec![row] })
         .await
         .map_err(|e| unavailable(&e))?;
-    Ok(Proof(()))
+    Ok(Proof { outcome: settled.statement.outcome })
 }
 
 /// The answer to a message that was seen before.

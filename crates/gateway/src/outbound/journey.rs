@@ -11,7 +11,8 @@ use transport::Peer;
 use super::evidence::{self, Proof, Recorded};
 use super::way::{self, Way};
 use crate::message::{Message, Refused, read};
-use crate::node::{Node, Trace};
+use crate::node::Node;
+use crate::trace::Trace;
 
 /// Asks `target` for what our own OpenNCP wants.
 pub async fn ask(
@@ -24,7 +25,7 @@ pub async fn ask(
     // 1. recognise: who asks, for whom; the assertions must be our own country's
     let ours = own.country().filter(|country| *country == node.country);
     let (facts, recognised) = read(node, &message, ours)?;
-    trace.recognised(node, &recognised);
+    trace.asked(node, &facts, &recognised, &message);
     let refuse = |refusal| facts.refuse(refusal);
 
     // 2. permit: role x permission x transaction; consent is the other country's to know
@@ -39,14 +40,18 @@ pub async fn ask(
     // 4. record: the request's evidence is durable before anything leaves
     let recorded =
         evidence::record(node, target, &facts, &mandate, &message, &way).await.map_err(refuse)?;
-    trace.txid = Some(recorded.txid());
+    trace.recorded(recorded.txid());
 
     // 5. and 6. ask, and open the answer: once, in the vault only
     let answer =
         way::ask_and_open(node, peer, &way, &facts, &recorded, &message).await.map_err(refuse)?;
 
+    answer.from.iter().for_each(|peer| trace.connected(peer));
+
     // 7. settle: the answer's evidence, and our receipt for it, durable before anyone reads it
     let proof = evidence::settle(node, &way, &recorded, &answer).await.map_err(refuse)?;
+
+    trace.answered(&answer.package.root, proof.outcome());
 
     // 8. note: by the caller, whatever came of it
     // 9. deliver

@@ -5,6 +5,7 @@ use enclave::key::Statement;
 use enclave::{Address, Header, Recipient, Vault, VaultError};
 use exchange::{Code, Refusal};
 use ihe::mtom::Package;
+use transport::Peer;
 
 use super::evidence::Recorded;
 use crate::message::{Facts, Message};
@@ -28,6 +29,8 @@ pub(super) struct Answer {
     pub(super) secrets: bytes::Bytes,
     /// On the plain way: the eHDSI code if the answer refuses.
     pub(super) refused: Option<String>,
+    /// Who answered, by TLS.
+    pub(super) from: Option<Peer>,
 }
 
 /// Checks the peer's vault key, fetched again when it has expired.
@@ -69,13 +72,13 @@ pub(super) async fn ask_and_open(
     let transaction = facts.transaction;
     match way {
         Way::Plain(()) => {
-            let package =
+            let (package, from) =
                 relay(&peer.client, transaction.service_path(), transaction, &message.package)
                     .await?;
             let (content, refused) =
                 crate::message::read_answer(&package).map_err(|e| broken(&e))?;
             let (evidence, secrets) = Default::default();
-            Ok(Answer { package, content, evidence, secrets, refused })
+            Ok(Answer { package, content, evidence, secrets, refused, from })
         }
         Way::Sealed(recipient) => {
             match sealed(node, peer, recipient, facts, recorded, message).await? {
@@ -156,6 +159,7 @@ async fn sealed(
         evidence: inner.evidence,
         secrets: inner.secrets,
         refused: None,
+        from: answer.peer,
     }))
 }
 

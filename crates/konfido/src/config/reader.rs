@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use exchange::{Country, Oid};
+use exchange::{Country, Digest, Oid};
 use toml::de::{DeTable, DeValue};
 
 /// A place in the file, in bytes.
@@ -255,5 +255,21 @@ impl Setting for SocketAddr {
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         value.as_str()?.parse().ok()
+    }
+}
+
+impl Setting for Digest {
+    const EXPECTED: &'static str = "64 hexadecimal digits of a SHA-256";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Self::parse(value.as_str()?).ok()
+    }
+}
+
+impl Setting for Vec<String> {
+    const EXPECTED: &'static str = "a list of texts, as in [\"a\", \"b\"]";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_array()?.iter().map(|one| one.get_ref().as_str().map(str::to_owned)).collect()
     }
 }

@@ -12,12 +12,14 @@ use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
 use testbed::portal::Portal;
+use testbed::repository::Repository;
 use testbed::world::{AGNETE, Citizen, Clinician, JORDI, LANDS, Land, MONTSERRAT};
 use testbed::{seed, world};
 use transport::client::{Client, ClientLimits};
 use transport::server::Limits;
 use transport::tls::{ClientTls, Identity};
 
+use crate::config::Audit;
 use crate::node::{PeerSetup, Running, Setup, Sockets, start};
 
 /// Three countries.
@@ -27,6 +29,7 @@ pub struct Circle {
     pub pki: Pki,
     nodes: Vec<(Country, Running, (SocketAddr, SocketAddr, SocketAddr))>,
     audits: Vec<(Country, SocketAddr)>,
+    repositories: Vec<(Country, Repository)>,
 }
 
 /// Italy has no KONFIDO in the eyes of Spain: plain IHE, one-sided evidence.
@@ -38,9 +41,13 @@ impl Circle {
         let pki = Pki::of_the_world(Timestamp::now());
         pki.write(&dir.join("pki"))?;
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let (mut bound, mut audits) = (Vec::new(), Vec::new());
+        let (mut bound, mut audits, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
         for land in &LANDS {
-            let setup = setup(&pki, land, &dir.join(land.country().to_lower()));
+            let server = tls(&pki, land.country(), Role::OpenncpServer);
+            let repository = Repository::start(&server, loopback).await?;
+            let data = dir.join(land.country().to_lower());
+            let setup = setup(&pki, land, &data, repository.address());
+            repositories.push((land.country(), repository));
             let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
             let sockets = sockets.with_audit(loopback).await?;
             audits.extend(sockets.audit_address().map(|at| (land.country(), at)));
@@ -59,6 +66,8 @@ impl Circle {
                         url: format!("https://{border}"),
                         konfido: !plain,
                         allow_plain: plain,
+                        pin: None,
+                        answer: ClientLimits::default().request,
                     }
                 });
             let running = start(setup, sockets, peers.collect())?;
@@ -66,7 +75,7 @@ impl Circle {
             running.store.import(patients, documents).await.context("import")?;
             nodes.push((country, running, addresses));
         }
-        Ok(Self { dir: dir.to_owned(), pki, nodes, audits })
+        Ok(Self { dir: dir.to_owned(), pki, nodes, audits, repositories })
     }
 
     /// A country's node.
@@ -107,6 +116,22 @@ impl Circle {
             format!("<132>1 {} openncp-stand-in - - - - \u{feff}{record}", Timestamp::now());
         stream.write_all(format!("{} {message}", message.len()).as_bytes()).await?;
         stream.shutdown().await?;
+        Ok(())
+    }
+
+    /// The records that a country's audit repository has.
+    pub fn audited(&self, country: Country) -> Vec<String> {
+        let found = self.repositories.iter().find(|(c, _)| *c == country);
+        found.map(|(_, repository)| repository.records()).unwrap_or_default()
+    }
+
+    /// Leaves those records as files, for other programs.
+    pub fn keep_audited(&self, country: Country) -> anyhow::Result<()> {
+        let folder = self.dir.join("audit");
+        std::fs::create_dir_all(&folder)?;
+        for (number, record) in self.audited(country).iter().enumerate() {
+            std::fs::write(folder.join(format!("{}-{number}.xml", country.to_lower())), record)?;
+        }
         Ok(())
     }
 
@@ -193,7 +218,7 @@ impl Circle {
     }
 }
 
-fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
+fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {
     let country = land.country();
     let seal = pki.identity(country, Role::Seal);
     Setup {
@@ -205,9 +230,16 @@ fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
         consumer: tls(pki, country, Role::ServiceConsumer),
         provider: tls(pki, country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
-        seal_roots: pki.ca_pem().into_bytes(),
+        seal_anchors: pki.anchors(),
         openncp: None,
         limits: Limits::default(),
+        audit: Some(Audit {
+            host: repository.ip().to_string(),
+            port: repository.port(),
+            source: format!("{country}-1"),
+            most_waiting: 10_000,
+        }),
+        policy: identity::Policy::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator};
+use super::{Circle, Narrator, audit};
 use crate::verify;
 
 /// Plays it all.
@@ -27,8 +27,9 @@ pub async fn tell(circle: &Circle, narrator: &mut Narrator) -> anyhow::Result<()
     refusals(circle, narrator, es, dk).await?;
     narrator.chapter("A country without KONFIDO gets plain IHE, because policy allows it");
     plain(circle, narrator, es, it).await?;
-    narrator.chapter("OpenNCP's audit record, over syslog-TLS");
-    audit(circle, narrator, es).await?;
+    narrator.chapter("Audit records, over syslog-TLS");
+    audit::received(circle, narrator, es).await?;
+    audit::written(circle, narrator, &[es, dk, it]).await?;
     narrator.chapter("Both countries hold the same proof");
     proofs(circle, narrator, es, dk).await
 }
@@ -207,47 +208,6 @@ async fn plain(
         started,
         "ITI-38 an Italian patient's summaries, in plain IHE",
         expect(listed, two_forms),
-    );
-    Ok(())
-}
-
-async fn audit(circle: &Circle, narrator: &mut Narrator, es: Country) -> anyhow::Result<()> {
-    use siem::{EventStore as _, Kind};
-    let started = Instant::now();
-    let record = ihe::atna::Record {
-        event: ihe::atna::Coded::new("110112", "DCM", "Query"),
-        event_type: ihe::atna::Coded::new(
-            "ITI-55",
-            "IHE Transactions",
-            Transaction::PatientDiscovery.title(),
-        ),
-        action: "E".into(),
-        time: Timestamp::now().to_string(),
-        outcome: 0,
-        participants: Vec::new(),
-        source: "ES-1".into(),
-        objects: Vec::new(),
-        signed: false,
-    };
-    circle.audit(es, &record.render()).await?;
-    let events = std::sync::Arc::clone(&circle.node(es).events);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let count = loop {
-        let events = std::sync::Arc::clone(&events);
-        let count =
-            tokio::task::spawn_blocking(move || events.count(Kind::AuditReceived)).await??;
-        if count > 0 || Instant::now() > deadline {
-            break count;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    narrator.step(
-        started,
-        "an ATNA record with OpenNCP's <132> becomes one event",
-        match count {
-            1 => Ok("audit.received".to_owned()),
-            other => Err(format!("{other} events")),
-        },
     );
     Ok(())
 }

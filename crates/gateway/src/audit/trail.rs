@@ -1,0 +1,119 @@
+//! The bounded queue between requests and the spool on disk.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use exchange::Side;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::draft::Draft;
+use super::{Spool, SpoolError};
+
+/// How we call ourselves in audit records.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// Common name of our service consumer certificate.
+    pub consumer: String,
+    /// Common name of our service provider certificate.
+    pub provider: String,
+    /// `AuditSourceID`: `DK-1`.
+    pub source: String,
+    /// Our home community, with its `urn:oid:`.
+    pub community: String,
+}
+
+/// Where requests leave their drafts. Never waits and never fails; what does not fit is counted.
+pub struct Trail {
+    names: Names,
+    sender: Mutex<Option<SyncSender<Draft>>>,
+    shared: Arc<Shared>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Where the records wait.
+    pub spool: Arc<dyn Spool>,
+}
+
+struct Shared {
+    waiting: AtomicUsize,
+    lost: AtomicU64,
+    arrived: Notify,
+}
+
+/// Drafts in memory, in bytes: some thousand requests.
+pub const QUEUE_BYTES: usize = 64 << 20;
+const QUEUE: usize = 16_384;
+const BATCH: usize = 256;
+
+impl Trail {
+    /// Starts the thread that makes records and keeps them in `spool`.
+    pub fn start(names: Names, spool: Arc<dyn Spool>) -> Self {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            waiting: AtomicUsize::new(0),
+            lost: AtomicU64::new(0),
+            arrived: Notify::new(),
+        });
+        let (theirs, kept) = (Arc::clone(&shared), Arc::clone(&spool));
+        let worker = std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || keep_all(&receiver, kept.as_ref(), &theirs))
+            .ok();
+        Self { names, sender: Mutex::new(Some(sender)), shared, worker: Mutex::new(worker), spool }
+    }
+
+    /// Begins a draft; `far` is the country that a request of ours goes to, and its host.
+    pub fn draft(&self, side: Side, far: (&str, &str), at: Timestamp) -> Draft {
+        Draft::new(&self.names, side, far, at)
+    }
+
+    /// Leaves a draft.
+    pub fn leave(&self, draft: Draft) {
+        let size = draft.size();
+        let before = self.shared.waiting.fetch_add(size, Ordering::Relaxed);
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = before + size <= QUEUE_BYTES
+            && sender.as_ref().is_some_and(|sender| sender.try_send(draft).is_ok());
+        if !left {
+            self.shared.waiting.fetch_sub(size, Ordering::Relaxed);
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Records lost since this was asked last.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.swap(0, Ordering::Relaxed)
+    }
+
+    /// Resolves when records have arrived in the spool.
+    pub(super) async fn arrived(&self) {
+        self.shared.arrived.notified().await;
+    }
+
+    /// Keeps what waits, and stops.
+    pub fn close(&self) {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            let _ = worker.join();
+        }
+    }
+}
+
+fn keep_all(receiver: &Receiver<Draft>, spool: &dyn Spool, shared: &Shared) {
+    while let Ok(first) = receiver.recv() {
+        let drafts: Vec<_> =
+            std::iter::once(first).chain(receiver.try_iter().take(BATCH - 1)).collect();
+        let (count, size) = (drafts.len(), drafts.iter().map(Draft::size).sum());
+        let records = drafts.into_iter().map(Draft::render).collect();
+        if let Err(error) = spool.append(records) {
+            shared.lost.fetch_add(count as u64, Ordering::Relaxed);
+            if !matches!(error, SpoolError::Full) {
+                tracing::error!(%error, "audit records are lost");
+            }
+        }
+        shared.waiting.fetch_sub(size, Ordering::Relaxed);
+        shared.arrived.notify_one();
+    }
+}

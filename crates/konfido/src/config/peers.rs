@@ -1,0 +1,95 @@
+//! `[[peer]]` and `[national]`: whom we speak to.
+
+use std::time::Duration;
+
+use exchange::{Country, Digest};
+
+use super::one_of;
+use super::reader::{At, Faults, Section, Span};
+
+/// A `[[peer]]`.
+#[derive(Debug)]
+pub struct Peer {
+    /// Which country.
+    pub country: Country,
+    /// Its border listener.
+    pub url: String,
+    /// Speaks sealed.
+    pub konfido: bool,
+    /// May be spoken to plainly.
+    pub allow_plain: bool,
+    /// The one certificate that its border may present.
+    pub pin: Option<Digest>,
+    /// How long an answer may take.
+    pub answer: Duration,
+}
+
+pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
+    let connector = section.optional::<String>("connector");
+    let openncp = one_of(connector.as_ref(), &["store", "openncp"], faults) == 1;
+    let url = if openncp { section.required::<String>("url") } else { section.optional("url") };
+    if let (Some(url), false) = (&url, openncp) {
+        faults.add(&url.span, "the built-in store has no url", Some("say connector = \"openncp\""));
+    }
+    let url = url.inspect(|at| check_url(at, faults));
+    section.end();
+    url.map(|at| at.value)
+}
+
+pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, Span)> {
+    let country = section.required::<Country>("country");
+    let url = section.required::<String>("url").inspect(|at| check_url(at, faults));
+    let konfido = section.or("konfido", true);
+    let allow_plain = section.optional::<bool>("allow_plain");
+    if !konfido && allow_plain.as_ref().is_none_or(|at| !at.value) {
+        let span = allow_plain.as_ref().map_or(section.span(), |at| &at.span);
+        faults.add(
+            span,
+            "a peer without KONFIDO can only be spoken to plainly",
+            Some("say allow_plain = true, or remove the peer"),
+        );
+    }
+    let pin = section.optional::<Digest>("pin");
+    let answer = section.or("answer_seconds", ANSWER);
+    section.end();
+    let (country, url) = (country?, url?.value);
+    let allow_plain = allow_plain.is_some_and(|at| at.value);
+    let peer = Peer {
+        country: country.value,
+        url,
+        konfido,
+        allow_plain,
+        pin: pin.map(|at| at.value),
+        answer: Duration::from_secs(answer),
+    };
+    Some((peer, country.span))
+}
+
+pub(super) fn unique(peers: &[Option<(Peer, Span)>], own: Option<&At<Country>>, faults: &Faults) {
+    let known: Vec<_> = peers.iter().flatten().collect();
+    for (n, (peer, span)) in known.iter().enumerate() {
+        if own.is_some_and(|own| own.value == peer.country) {
+            faults.add(span, "a node is not its own peer", None);
+        }
+        if known[..n].iter().any(|(before, _)| before.country == peer.country) {
+            faults.add(span, format!("{} is a peer already", peer.country), None);
+        }
+    }
+}
+
+/// `https://host:port`, nothing behind it.
+fn check_url(at: &At<String>, faults: &Faults) {
+    let uri = at.value.parse::<http::Uri>().ok();
+    let good = uri.as_ref().is_some_and(|uri| {
+        uri.scheme_str() == Some("https")
+            && uri.port_u16().is_some()
+            && uri.path_and_query().is_none_or(|path| path.as_str() == "/")
+            && !at.value.ends_with('/')
+    });
+    if !good {
+        faults.add(&at.span, "url is not of the form https://host:port", None);
+    }
+}
+
+/// Seconds; OpenNCP waits longer.
+const ANSWER: u64 = 30;
