@@ -47,6 +47,13 @@ impl AssertionCache {
         Self { shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(), per_shard }
     }
 
+    /// Forgets everything: roots or revocation lists have changed.
+    pub fn forget(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
+
     pub(crate) fn find(&self, key: &[u8; 32], now: Timestamp) -> Option<Arc<Assertion>> {
         let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
         let entry = match shard.young.get(key) {

@@ -28,6 +28,7 @@ use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate};
 use trust::seal::SealKey;
 
+use crate::check::Files;
 use crate::config::Audit;
 
 /// What a node is made of.
@@ -297,10 +298,15 @@ fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
 }
 
 impl Running {
-    /// Replaces the TLS certificates for new connections; on an error the old ones stay.
-    pub fn reload(&self, consumer: &Identity, provider: &Identity) -> anyhow::Result<()> {
-        self.server.reload(provider).context("service provider certificate")?;
-        self.client.reload(consumer).context("service consumer certificate")
+    /// Replaces TLS certificates, roots and revocation lists; on an error the old ones stay. What
+    /// was believed under the old roots is forgotten.
+    pub fn reload(&self, files: Files) -> anyhow::Result<()> {
+        self.server.reload(&files.provider).context("service provider certificate")?;
+        self.client.reload(&files.consumer).context("service consumer certificate")?;
+        self.node.seal_anchors.replace(files.seal_anchors);
+        self.node.assertions.forget();
+        self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
+        Ok(())
     }
 
     /// Lets running requests finish, delivers and logs what waits, closes the stores.

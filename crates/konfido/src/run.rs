@@ -40,11 +40,13 @@ async fn stops(hangup: &mut Signal, term: &mut Signal) -> bool {
     }
 }
 
-/// New TLS certificates, or the old ones and an error in the log.
+/// New certificates and lists, or the old ones and an error in the log.
 fn reload(file: &Path, running: &Running) {
     let loaded = check::load(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
-    match loaded.and_then(|(_, files)| running.reload(&files.consumer, &files.provider)) {
-        Ok(()) => tracing::info!("TLS certificates read again; other settings need a restart"),
+    match loaded.and_then(|(_, files)| running.reload(files)) {
+        Ok(()) => tracing::info!(
+            "TLS certificates, roots and revocation lists read again; the rest needs a restart"
+        ),
         Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
     }
 }

@@ -1,19 +1,15 @@
-//! X.509 certificates and their paths to configured roots (RFC 5280, by rustls-webpki).
+//! X.509 certificates (RFC 5280); [`Anchors`] says whether they lead to a configured root.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use exchange::{Country, Digest};
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, OwnedCertRevocationList,
-    RevocationOptionsBuilder, anchor_from_trusted_cert,
-};
 use x509_cert::der::{Decode, Encode};
+
+pub use crate::anchors::Anchors;
 
 /// A parsed certificate. Cheap to clone.
 #[derive(Clone)]
@@ -233,143 +229,6 @@ fn rsa_modulus_bits(der: &[u8]) -> usize {
     modulus.unwrap_or(0)
 }
 
-/// Configured roots, and revocation lists where an operator has them.
-pub struct Anchors {
-    roots: Vec<Certificate>,
-    anchors: Vec<TrustAnchor<'static>>,
-    crls: Vec<webpki::CertRevocationList<'static>>,
-    verified: Mutex<HashMap<([u8; 32], Usage), Timestamp>>,
-}
-
-impl fmt::Debug for Anchors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Anchors({:?})", self.roots)
-    }
-}
-
-impl Anchors {
-    /// How long a path is believed without being built again.
-    pub const TRUSTED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
-
-    /// Reads the roots from a PEM text.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
-        Self::new(Certificate::from_pem(pem)?)
-    }
-
-    /// Trusts these roots.
-    pub fn new(roots: Vec<Certificate>) -> Result<Self, CertificateError> {
-        let anchors = roots
-            .iter()
-            .map(|root| {
-                anchor_from_trusted_cert(root.der())
-                    .map(|anchor| anchor.to_owned())
-                    .map_err(|e| CertificateError::Malformed(e.to_string()))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { roots, anchors, crls: Vec::new(), verified: Mutex::default() })
-    }
-
-    /// Adds revocation lists, as PEM text or one as DER; a certificate on one of them has no valid
-    /// path, even if it had one before. A file without any list is an error, not "nobody revoked".
-    pub fn with_crls(mut self, lists: &[u8]) -> Result<Self, CertificateError> {
-        let malformed = |e: &dyn fmt::Display| CertificateError::Malformed(e.to_string());
-        let mut ders: Vec<CertificateRevocationListDer<'_>> = Vec::new();
-        if lists.first() == Some(&DER_SEQUENCE) {
-            ders.push(lists.into());
-        } else {
-            for der in CertificateRevocationListDer::pem_slice_iter(lists) {
-                ders.push(der.map_err(|e| malformed(&e))?);
-            }
-        }
-        if ders.is_empty() {
-            return Err(CertificateError::NoList);
-        }
-        for der in ders {
-            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| malformed(&e))?;
-            self.crls.push(list.into());
-        }
-        self.verified.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(self)
-    }
-
-    /// The DER bytes of the roots.
-    pub fn der(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
-        self.roots.iter().map(Certificate::der)
-    }
-
-    /// The roots.
-    pub fn roots(&self) -> &[Certificate] {
-        &self.roots
-    }
-
-    /// Checks that `leaf` leads to one of the roots at the time `at`, for this usage.
-    ///
-    /// A path without intermediates that held is believed for [`Anchors::TRUSTED_FOR`].
-    pub fn verify(
-        &self,
-        leaf: &Certificate,
-        intermediates: &[Certificate],
-        usage: Usage,
-        at: Timestamp,
-    ) -> Result<(), CertificateError> {
-        let key = (leaf.fingerprint().0, usage);
-        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        let current = leaf.not_before() <= at && at <= leaf.not_after();
-        if current && known.is_some_and(|then| at.duration_since(then).abs() <= Self::TRUSTED_FOR) {
-            return Ok(());
-        }
-        let path = |e: webpki::Error| CertificateError::Path(e.to_string());
-        let end_entity = EndEntityCert::try_from(leaf.der()).map_err(path)?;
-        let intermediates: Vec<_> = intermediates.iter().map(|c| c.der().clone()).collect();
-        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
-        let lists: Vec<&webpki::CertRevocationList<'_>> = self.crls.iter().collect();
-        let revocation = match RevocationOptionsBuilder::new(&lists) {
-            Ok(builder) => {
-                Some(builder.with_status_policy(webpki::UnknownStatusPolicy::Allow).build())
-            }
-            Err(_) => None,
-        };
-        end_entity
-            .verify_for_usage(
-                webpki::ALL_VERIFICATION_ALGS,
-                &self.anchors,
-                &intermediates,
-                UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-                UsageRule(usage),
-                revocation,
-                None,
-            )
-            .map_err(path)?;
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= REMEMBERED {
-            verified.clear();
-        }
-        if intermediates.is_empty() {
-            verified.insert(key, at);
-        }
-        Ok(())
-    }
-}
-
-/// Paths that are remembered; a country has few seal certificates.
-const REMEMBERED: usize = 1024;
-
-/// Extended key usage by [`Usage`].
-struct UsageRule(Usage);
-
-impl ExtendedKeyUsageValidator for UsageRule {
-    fn validate(&self, present: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let rule = match self.0 {
-            Usage::Seal => return Ok(()),
-            Usage::TlsClient => webpki::KeyUsage::client_auth(),
-            Usage::TlsServer => webpki::KeyUsage::server_auth(),
-        };
-        rule.validate(present)
-    }
-}
-
-/// First byte of every DER certificate and list.
-const DER_SEQUENCE: u8 = 0x30;
 const OID_COUNTRY: &str = "2.5.4.6";
 const OID_COMMON_NAME: &str = "2.5.4.3";
 const OID_RSA: &str = "1.2.840.113549.1.1.1";

@@ -6,6 +6,7 @@
 //! Start reading at [`xml`] (one parser, one DOM), then [`signature`] (what was signed is what is
 //! read), [`certificate`] and [`cose`].
 
+mod anchors;
 pub mod certificate;
 pub mod cose;
 pub mod seal;

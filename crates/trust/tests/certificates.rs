@@ -81,7 +81,10 @@ fn a_revoked_certificate_has_no_path_even_if_it_had_one() {
             anchors.verify(&leaf.certificate(), &[], Usage::Seal, now()).is_ok()
         };
         assert!(ok(&anchors, &revoked) && ok(&anchors, &fine));
-        let anchors = anchors.with_crls(&bytes).unwrap();
+        let with_list = root.anchors().with_crls(&bytes).unwrap();
+        assert!(!ok(&with_list, &revoked) && ok(&with_list, &fine));
+        // a reload takes effect at once, whatever was remembered
+        anchors.replace(with_list);
         assert!(!ok(&anchors, &revoked) && ok(&anchors, &fine));
     }
     for nothing in [&b""[..], b"not a list", root.pem.as_bytes()] {
