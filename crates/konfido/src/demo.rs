@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 pub use circle::{Circle, tls};
 
@@ -75,7 +75,19 @@ impl Narrator {
         let count = if result.is_ok() { &mut self.held } else { &mut self.failed };
         *count += 1;
         let mark = if self.colour { format!("{colour}{mark}\x1b[0m") } else { mark.to_owned() };
-        println!("  {mark} {millis:>7.1} ms  {what:<58} {text}");
+        let clear = if self.colour { "\x1b[2K" } else { "" };
+        println!("{clear}  {mark} {millis:>7.1} ms  {what:<58} {text}");
+    }
+
+    /// A bar while something is waited for; on a terminal only, and gone when the step is told.
+    fn wait(&self, what: &str, done: usize, all: usize) {
+        const WIDTH: usize = 24;
+        if self.colour {
+            let full = WIDTH * done / all.max(1);
+            let (full, rest) = ("█".repeat(full), "░".repeat(WIDTH - full));
+            print!("\r\x1b[2K  {full}{rest} {what} {done}/{all}\r");
+            let _ = std::io::stdout().flush();
+        }
     }
 
     fn end(&self) {

@@ -69,6 +69,8 @@ pub async fn written(
                 missing.push(format!("{country}: {} of {}", audited.len(), noted.len()));
             }
         }
+        let kept = countries.len() - missing.len();
+        narrator.wait("repositories have all records", kept, countries.len());
         if missing.is_empty() {
             break Ok(format!("{total} DICOM records, one an event"));
         }

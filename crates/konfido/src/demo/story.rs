@@ -237,6 +237,7 @@ async fn proofs(
         if same == settled.len() && settled.iter().all(|r| r.index.is_some()) && same > 0 {
             break (settled, Ok(format!("{same} records, byte for byte the same, in both logs")));
         }
+        narrator.wait("records are in both logs", same, settled.len());
         if Instant::now() > deadline {
             let found = Err(format!("{same} of {} agree", settled.len()));
             break (settled, found);
