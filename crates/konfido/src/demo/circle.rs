@@ -228,7 +228,7 @@ impl Circle {
     }
 }
 
-fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {
+pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {
     let country = land.country();
     let seal = pki.identity(country, Role::Seal);
     Setup {
