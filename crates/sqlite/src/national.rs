@@ -197,6 +197,13 @@ fn put_document(db: &Connection, document: &StoredDocument) -> rusqlite::Result<
             &document.bytes[..],
         ],
     )?;
+    // a document comes in as dispensable; what was dispensed meanwhile stays dispensed
+    db.execute(
+        "UPDATE document SET status = ?2 WHERE unique_id = ?1 AND status IS NOT NULL AND EXISTS
+           (SELECT 1 FROM dispensation WHERE dispensation.prescription = document.prescription
+            AND dispensation.patient = document.patient AND discarded = 0)",
+        params![entry.unique_id, status_number(Status::Closed)],
+    )?;
     Ok(())
 }
 

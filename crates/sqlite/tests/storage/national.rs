@@ -150,6 +150,21 @@ async fn a_prescription_closes_once_and_reopens_once() {
 }
 
 #[tokio::test]
+async fn importing_again_does_not_reopen_what_was_dispensed() {
+    let (_folder, store) = store().await;
+    assert_eq!(store.dispense(dispensation("D-1", "RX-1", "1")).await.unwrap(), Outcome::Done);
+    let closed = statuses(&store).await;
+    let again = document("EP-1", "1", DocumentClass::EPrescription, Some("RX-1"), 1);
+    assert_eq!(again.entry.status, Some(Status::Open), "as every import says");
+    store.import(Vec::new(), vec![again.clone()]).await.unwrap();
+    assert_eq!(statuses(&store).await, closed);
+    assert_eq!(store.dispense(dispensation("D-2", "RX-1", "1")).await.unwrap(), Outcome::Closed);
+    assert_eq!(store.discard("D-1", &id("1"), spain()).await.unwrap(), Outcome::Done);
+    store.import(Vec::new(), vec![again]).await.unwrap();
+    assert_eq!(store.dispense(dispensation("D-2", "RX-1", "1")).await.unwrap(), Outcome::Done);
+}
+
+#[tokio::test]
 async fn italy_does_not_undo_what_spain_dispensed() {
     let (_folder, store) = store().await;
     let ours = dispensation("D-1", "RX-1", "1");
