@@ -45,6 +45,12 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
 /// Answers a sealed message.
 pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> Reply {
     let mut trace = begin(node, peer);
+    // a certificate of the circle of trust is no agreement; nothing of a stranger's is opened
+    if !peer.country().is_some_and(|country| node.peers.contains_key(&country)) {
+        let hint = "policy does not allow exchange with your country";
+        let refused = Refusal::new(Code::ErrorPolicyViolation, hint).into();
+        return finish(node, trace, Err(journey::Failed::early(refused)));
+    }
     let outcome = match journey::open(node, peer, &package) {
         Ok((message, opened)) => {
             journey::answer(node, peer, message, Some(opened), &mut trace).await

@@ -154,7 +154,13 @@ pub trait DocumentStore: Send + Sync {
     fn dispense(&self, dispensation: Dispensation) -> Answer<'_, Outcome>;
 
     /// Discards an eDispensation of this patient and reopens its prescription, in one durable step.
-    fn discard<'a>(&'a self, dispensation: &'a str, patient: &'a PatientId) -> Answer<'a, Outcome>;
+    /// Only the country that dispensed may: to every other one the dispensation is unknown.
+    fn discard<'a>(
+        &'a self,
+        dispensation: &'a str,
+        patient: &'a PatientId,
+        from: Country,
+    ) -> Answer<'a, Outcome>;
 
     /// Adds or replaces patients and documents, all or nothing.
     fn import(&self, patients: Vec<Patient>, documents: Vec<StoredDocument>) -> Answer<'_, ()>;

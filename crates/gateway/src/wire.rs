@@ -67,7 +67,12 @@ impl Inner {
         for _ in 0..count {
             let cid = text(&mut from)?;
             let mime = text(&mut from)?;
-            parts.push(Part { cid, mime, bytes: take(&mut from)? });
+            let part = Part { cid, mime, bytes: take(&mut from)? };
+            let repeated = parts.iter().any(|known: &Part| known.cid == part.cid);
+            if repeated || !part.is_in_form() {
+                return Err(MALFORMED);
+            }
+            parts.push(part);
         }
         if from.has_remaining() {
             return Err(MALFORMED);
@@ -179,6 +184,20 @@ mod tests {
                 bytes: Bytes::from_static(b"document"),
             }],
         }
+    }
+
+    #[test]
+    fn a_sealed_part_whose_name_writes_headers_is_refused() {
+        let hostile = |cid: &str| {
+            let mut inner = inner();
+            inner.parts[0].cid = cid.into();
+            Inner::decode(inner.encode().into())
+        };
+        assert!(hostile("2@x").is_ok());
+        assert!(hostile("2@x>\r\nContent-ID: <root.message@konfido").is_err());
+        let mut twice = inner();
+        twice.parts.push(twice.parts[0].clone());
+        assert!(Inner::decode(twice.encode().into()).is_err());
     }
 
     #[test]

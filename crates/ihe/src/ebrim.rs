@@ -126,14 +126,15 @@ impl Errors {
     }
 }
 
-/// The values of a slot.
+/// The values of a slot. One that is not plain text (a comment, CDATA) is an empty value, which no
+/// reader accepts: left out, it would still be read by the parser behind us.
 pub(crate) fn slot<'d>(element: Element<'d, '_>, name: &str) -> Vec<&'d str> {
     element
         .children_named(RIM, "Slot")
         .filter(|s| s.attribute("name") == Some(name))
         .flat_map(|s| s.children_named(RIM, "ValueList"))
         .flat_map(|l| l.children_named(RIM, "Value"))
-        .filter_map(|v| v.plain_text().map(str::trim))
+        .map(|v| v.plain_text().map_or("", str::trim))
         .collect()
 }
 
@@ -146,12 +147,18 @@ pub(crate) fn classified<'d>(element: Element<'d, '_>, scheme: &str) -> Vec<&'d 
         .collect()
 }
 
-/// The value of an external identifier.
-pub(crate) fn identified<'d>(element: Element<'d, '_>, scheme: &str) -> Option<&'d str> {
+/// The values of an external identifier.
+pub(crate) fn identified<'d>(element: Element<'d, '_>, scheme: &str) -> Vec<&'d str> {
     element
         .children_named(RIM, "ExternalIdentifier")
-        .find(|e| e.attribute("identificationScheme") == Some(scheme))
-        .and_then(|e| e.attribute("value"))
+        .filter(|e| e.attribute("identificationScheme") == Some(scheme))
+        .map(|e| e.attribute("value").unwrap_or(""))
+        .collect()
+}
+
+/// The one value; `None` when there are several, of which another parser may read another.
+pub(crate) fn only<'d>(values: &[&'d str]) -> Option<&'d str> {
+    if let [only] = values { Some(only) } else { None }
 }
 
 pub(crate) fn write_slot(w: &mut Writer, name: &str, values: &[&str]) {

@@ -63,6 +63,7 @@ impl Package {
         }
         let size: usize =
             self.parts.iter().map(|p| p.bytes.len() + p.cid.len() + p.mime.len() + 160).sum();
+        let (boundary, root_cid) = (self.boundary(), self.root_cid());
         let mut out = BytesMut::with_capacity(self.root.len() + size + 400);
         let mut head = |text: std::fmt::Arguments<'_>, bytes: &Bytes| {
             out.put_slice(text.to_string().as_bytes());
@@ -70,26 +71,62 @@ impl Package {
         };
         head(
             format_args!(
-                "--{BOUNDARY}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
-                 Content-Transfer-Encoding: binary\r\nContent-ID: <{ROOT_CID}>\r\n\r\n"
+                "--{boundary}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
+                 Content-Transfer-Encoding: binary\r\nContent-ID: <{root_cid}>\r\n\r\n"
             ),
             &self.root,
         );
         for part in &self.parts {
             head(
                 format_args!(
-                    "\r\n--{BOUNDARY}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
+                    "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
                     part.mime, part.cid
                 ),
                 &part.bytes,
             );
         }
-        head(format_args!("\r\n--{BOUNDARY}--\r\n"), &Bytes::new());
+        head(format_args!("\r\n--{boundary}--\r\n"), &Bytes::new());
         let mime = format!(
-            "multipart/related; type=\"application/xop+xml\"; start=\"<{ROOT_CID}>\"; \
-             start-info=\"application/soap+xml\"; action=\"{action}\"; boundary=\"{BOUNDARY}\""
+            "multipart/related; type=\"application/xop+xml\"; start=\"<{root_cid}>\"; \
+             start-info=\"application/soap+xml\"; action=\"{action}\"; boundary=\"{boundary}\""
         );
         (mime, out.freeze())
+    }
+
+    /// A boundary that no part contains: who knows this program could else end a part where he
+    /// likes, and write the next one, for the parser behind us.
+    fn boundary(&self) -> String {
+        let finder = memchr::memmem::Finder::new(BOUNDARY);
+        let all = || self.parts.iter().map(|p| &p.bytes).chain([&self.root]);
+        if !all().any(|bytes| finder.find(bytes).is_some()) {
+            return BOUNDARY.to_owned();
+        }
+        // nobody can write a text that contains its own digest
+        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        all().for_each(|bytes| digest.update(bytes));
+        let digest = digest.finish();
+        let hex = digest.as_ref().iter().take(16).map(|b| format!("{b:02x}"));
+        format!("{BOUNDARY}-{}", hex.collect::<String>())
+    }
+
+    /// A content id for the envelope that no part has.
+    fn root_cid(&self) -> String {
+        let numbered = (1_u32..).map(|n| format!("{ROOT_CID}-{n}"));
+        let mut all = std::iter::once(ROOT_CID.to_owned()).chain(numbered);
+        all.find(|candidate| self.parts.iter().all(|part| part.cid != *candidate))
+            .expect("because a message has few parts")
+    }
+}
+
+impl Part {
+    /// Whether the content id and the media type may stand in a header line as they are.
+    pub fn is_in_form(&self) -> bool {
+        let plain = |text: &str, other: &[u8]| {
+            !text.is_empty()
+                && text.len() <= MAX_NAME
+                && text.bytes().all(|b| b.is_ascii_graphic() && !other.contains(&b))
+        };
+        plain(&self.cid, b"<>\"") && plain(&self.mime, b"<>\";:,")
     }
 }
 
@@ -152,7 +189,7 @@ fn parse_multipart(
     let mut at = memchr::memmem::find(body, first.as_bytes())
         .ok_or(MessageError::Mime("no first boundary"))?
         + first.len();
-    let mut root = None;
+    let mut root: Option<Part> = None;
     let mut parts: Vec<Part> = Vec::new();
     loop {
         if body[at..].starts_with(b"--") {
@@ -166,10 +203,10 @@ fn parse_multipart(
         let part = parse_part(body.slice(at..end))?;
         let is_root = root.is_none() && start.as_ref().is_none_or(|cid| *cid == part.cid);
         if is_root {
-            root = Some(part.bytes);
+            root = Some(part);
         } else {
-            if parts.iter().any(|known| known.cid == part.cid) || part.cid.is_empty() {
-                return Err(MessageError::Mime("a part's content id is missing or repeated"));
+            if !part.is_in_form() {
+                return Err(MessageError::Mime("a part's content id or type is out of form"));
             }
             parts.push(part);
         }
@@ -178,7 +215,13 @@ fn parse_multipart(
         }
         at = end + delimiter.len();
     }
-    Ok(Package { root: root.ok_or(MessageError::Mime("no root part"))?, parts })
+    let root = root.ok_or(MessageError::Mime("no root part"))?;
+    let mut names: Vec<&str> = parts.iter().chain([&root]).map(|p| p.cid.as_str()).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(MessageError::Mime("a part's content id is repeated"));
+    }
+    Ok(Package { root: root.bytes, parts })
 }
 
 fn parse_part(bytes: Bytes) -> Result<Part, MessageError> {
@@ -268,9 +311,11 @@ fn percent_decode(text: &str) -> String {
 
 /// More parts than any IHE message has.
 const MAX_PARTS: usize = 64;
+/// Longest content id or media type.
+const MAX_NAME: usize = 255;
 /// Longest header of one part, in bytes.
 const MAX_PART_HEADER: usize = 8 << 10;
-/// Long and odd enough not to occur in a document.
+/// Long and odd enough not to occur in an honest document; see [`Package::boundary`].
 const BOUNDARY: &str = "MIMEBoundary-konfido-7f3a9c51d2e84b06a1c5";
 const ROOT_CID: &str = "root.message@konfido";
 
@@ -295,6 +340,54 @@ mod tests {
         for cut in 0..body.len() - 4 {
             assert!(Package::parse(&mime, body.slice(..cut)).is_err(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_document_ends_its_own_part_and_writes_the_next() {
+        let part = |cid: &str, text: String| Part {
+            cid: cid.into(),
+            mime: "text/xml".into(),
+            bytes: text.into(),
+        };
+        let smuggled = |boundary: &str| {
+            format!("x\r\n--{boundary}\r\nContent-ID: <{ROOT_CID}>\r\n\r\n<evil/>")
+        };
+        let hostile = Package {
+            root: "<a/>".into(),
+            parts: vec![
+                part("1@x", smuggled(BOUNDARY)),
+                part("2@x", smuggled(&format!("{BOUNDARY}-1"))),
+            ],
+        };
+        let (mime, body) = hostile.write("");
+        assert!(Package::parse(&mime, body).unwrap() == hostile);
+        let envelope =
+            Package { root: "<a/>".into(), parts: vec![part(ROOT_CID, "<evil/>".into())] };
+        let (mime, body) = envelope.write("");
+        assert!(!mime.contains(&format!("start=\"<{ROOT_CID}>\"")), "names the attachment");
+        assert!(Package::parse(&mime, body).unwrap() == envelope);
+    }
+
+    #[test]
+    fn a_content_id_does_not_write_header_lines() {
+        for (cid, mime) in [
+            ("1@x>\nContent-Transfer-Encoding: base64\nX: <", "text/xml"),
+            ("1@x", "text/xml\nContent-ID: <root.message@konfido>"),
+            ("1 @x", "text/xml"),
+            ("", "text/xml"),
+            ("1@x", ""),
+        ] {
+            let part = Part { cid: cid.into(), mime: mime.into(), bytes: Bytes::new() };
+            assert!(!part.is_in_form(), "{cid} {mime}");
+            let body = format!(
+                "--b\r\nContent-ID: <r>\r\n\r\n<a/>\r\n--b\r\nContent-Type: {mime}\r\nContent-ID: <{cid}>\r\n\r\nx\r\n--b--"
+            );
+            let parsed = Package::parse("multipart/related; boundary=b", body.into());
+            assert!(parsed.is_err(), "{cid} {mime}");
+        }
+        let twice =
+            "--b\r\nContent-ID: <r>\r\n\r\n<a/>\r\n--b\r\nContent-ID: <r>\r\n\r\nx\r\n--b--";
+        assert!(Package::parse("multipart/related; boundary=b", twice.into()).is_err());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Envelope<'d, 'a> {
     pub relates_to: Option<&'d str>,
     /// `wsa:To`.
     pub to: Option<&'d str>,
-    /// `wsse:Security`, the first.
+    /// `wsse:Security`; there is at most one.
     pub security: Option<Element<'d, 'a>>,
     /// The SAML assertions of the security header, in order.
     pub assertions: Vec<Element<'d, 'a>>,
@@ -47,7 +47,11 @@ impl<'d, 'a> Envelope<'d, 'a> {
             return Err(MessageError::NotSoap12);
         }
         let body = root.only_child(SOAP12, "Body")?;
-        let header = root.child(SOAP12, "Header");
+        // a second Header, or an assertion where we do not look, would be read by the OpenNCP behind us
+        let header = match root.child(SOAP12, "Header") {
+            Some(_) => Some(root.only_child(SOAP12, "Header")?),
+            None => None,
+        };
         let addressing = |name: &'static str| -> Result<Option<&'d str>, MessageError> {
             let Some(header) = header else { return Ok(None) };
             let mut found = header.children_named(WSA, name);
@@ -61,11 +65,21 @@ impl<'d, 'a> Envelope<'d, 'a> {
             Ok(first.map(|e| e.demand_text(name)).transpose()?.filter(|text| !text.is_empty()))
         };
         let security = header.and_then(|h| h.children_named(WSSE, "Security").next());
-        let assertions = header
-            .into_iter()
-            .flat_map(|h| h.children_named(WSSE, "Security"))
-            .flat_map(|s| s.children_named(SAML, "Assertion"))
-            .collect();
+        let assertions: Vec<_> =
+            security.into_iter().flat_map(|s| s.children_named(SAML, "Assertion")).collect();
+        let everywhere = |namespace, name| {
+            let all = header.into_iter().flat_map(Element::descendants);
+            all.filter(move |e: &Element<'_, '_>| e.is(namespace, name)).count()
+        };
+        for (name, expected, found) in [
+            ("Security", usize::from(security.is_some()), everywhere(WSSE, "Security")),
+            ("Assertion", assertions.len(), everywhere(SAML, "Assertion")),
+        ] {
+            if found != expected {
+                let problem = "repeated";
+                return Err(trust::xml::XmlError::Element { name, problem }.into());
+            }
+        }
         let mut children = body.children();
         let payload = match (children.next(), children.next()) {
             (Some(only), None) => Some(only),
@@ -179,6 +193,34 @@ mod tests {
             assert_eq!(envelope.message_id, Some("urn:uuid:1"));
             assert_eq!(envelope.assertions.len(), 1);
             assert_eq!(&text[envelope.content()], "<b/>");
+        }
+    }
+
+    #[test]
+    fn an_assertion_that_we_do_not_check_travels_with_one_that_we_do() {
+        let assertion = |id| format!("<s:Assertion xmlns:s='{SAML}' ID='{id}'/>");
+        let (good, evil) = (assertion("good"), assertion("evil"));
+        let security = |inside: &str| format!("<q:Security xmlns:q='{WSSE}'>{inside}</q:Security>");
+        let envelope = |headers: &str| {
+            format!("<e:Envelope xmlns:e='{SOAP12}'>{headers}<e:Body><b/></e:Body></e:Envelope>")
+        };
+        let header = |inside: &str| envelope(&format!("<e:Header>{inside}</e:Header>"));
+        let plain = header(&security(&good));
+        let xml = Xml::parse(&plain, &Limits::MESSAGE).unwrap();
+        assert_eq!(Envelope::read(&xml).unwrap().assertions.len(), 1);
+        for hostile in [
+            header(&security(&format!("<w>{evil}</w>{good}"))),
+            header(&format!("<w>{}</w>{}", security(&evil), security(&good))),
+            header(&format!("{evil}{}", security(&good))),
+            header(&format!("{}{}", security(&good), security(&evil))),
+            envelope(&format!(
+                "<e:Header>{}</e:Header><e:Header>{}</e:Header>",
+                security(&good),
+                security(&evil)
+            )),
+        ] {
+            let xml = Xml::parse(&hostile, &Limits::MESSAGE).unwrap();
+            assert!(Envelope::read(&xml).is_err(), "{hostile}");
         }
     }
 

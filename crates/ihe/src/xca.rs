@@ -40,6 +40,24 @@ mod tests {
     }
 
     #[test]
+    fn a_query_for_another_patient_hides_in_a_cdata_section() {
+        let text =
+            QueryRequest { patient: patient(), classes: vec![DocumentClass::PatientSummary] }
+                .render();
+        let first = text.find("<rim:Value>").unwrap();
+        let last = text.rfind("<rim:Value>").unwrap();
+        for (at, hidden) in [
+            (first, "<![CDATA['2^^^&1.2.3&ISO']]>"),
+            (first, "<!-- -->'2^^^&amp;1.2.3&amp;ISO'"),
+            (last, "<![CDATA[('57833-6^^2.16.840.1.113883.6.1')]]>"),
+        ] {
+            let hostile = format!("{}<rim:Value>{hidden}</rim:Value>{}", &text[..at], &text[at..]);
+            let xml = Xml::parse(&hostile, &Limits::MESSAGE).unwrap();
+            assert!(QueryRequest::parse(xml.root()).is_err(), "{hidden}");
+        }
+    }
+
+    #[test]
     fn queries_round_trip() {
         let request =
             QueryRequest { patient: patient(), classes: vec![DocumentClass::PatientSummary] };

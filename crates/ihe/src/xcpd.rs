@@ -38,9 +38,11 @@ impl Request {
             return Err(MessageError::Unexpected);
         }
         let id = payload.only_child(HL7, "id")?;
+        // each once: another parser may read the last of several where we read the first
         let parameters = payload
-            .path(HL7, &["controlActProcess", "queryByParameter", "parameterList"])
-            .ok_or(XmlError::Element { name: "parameterList", problem: "missing" })?;
+            .only_child(HL7, "controlActProcess")?
+            .only_child(HL7, "queryByParameter")?
+            .only_child(HL7, "parameterList")?;
         let mut patients = Vec::new();
         for parameter in parameters.children_named(HL7, "livingSubjectId") {
             for value in parameter.children_named(HL7, "value") {
@@ -469,6 +471,20 @@ mod tests {
             birth: "19800626".into(),
             given: "A".into(),
             family: "B".into(),
+        }
+    }
+
+    #[test]
+    fn a_second_patient_hides_in_a_second_parameter_list() {
+        let text = request().render("2026-11-21T01:02:03Z".parse().unwrap());
+        for name in ["controlActProcess", "queryByParameter", "parameterList"] {
+            let start = text.find(&format!("<{name}")).unwrap();
+            let close = format!("</{name}>");
+            let end = text.find(&close).unwrap() + close.len();
+            let second = text[start..end].replace("extension=\"1\"", "extension=\"2\"");
+            let doubled = format!("{}{second}{}", &text[..end], &text[end..]);
+            let xml = Xml::parse(&doubled, &Limits::MESSAGE).unwrap();
+            assert!(Request::parse(xml.root()).is_err(), "{name}");
         }
     }
 

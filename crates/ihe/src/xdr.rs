@@ -55,13 +55,16 @@ impl Submission {
             .only_child(RIM, "RegistryObjectList")?;
         let object = list.only_child(RIM, "ExtrinsicObject")?;
         let missing = |what| MessageError::Malformed(exchange::Malformed { what });
-        let code = ebrim::classified(object, ebrim::CLASS).first().copied().unwrap_or("");
-        let class = DocumentClass::of_code(code).ok_or(missing("document class code"))?;
-        let cx = ebrim::identified(object, ebrim::ENTRY_PATIENT)
-            .or_else(|| ebrim::slot(object, "sourcePatientId").first().copied())
-            .ok_or(missing("patient identifier"))?;
-        let unique =
-            ebrim::identified(object, ebrim::ENTRY_UNIQUE).ok_or(missing("document unique id"))?;
+        let class = ebrim::only(&ebrim::classified(object, ebrim::CLASS))
+            .and_then(DocumentClass::of_code)
+            .ok_or(missing("document class code"))?;
+        let mut patients = ebrim::identified(object, ebrim::ENTRY_PATIENT);
+        if patients.is_empty() {
+            patients = ebrim::slot(object, "sourcePatientId");
+        }
+        let cx = ebrim::only(&patients).ok_or(missing("patient identifier"))?;
+        let unique = ebrim::only(&ebrim::identified(object, ebrim::ENTRY_UNIQUE))
+            .ok_or(missing("document unique id"))?;
         let id = object.demand_attribute("id")?;
         let mut documents =
             payload.children_named(XDS, "Document").filter(|d| d.attribute("id") == Some(id));
@@ -256,6 +259,19 @@ mod tests {
         let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
         let parts = [part];
         assert!(Submission::parse(xml.root(), &Attachments::new(&parts)).unwrap() == submission);
+        // a second patient, class or id that another parser might read instead
+        for scheme in [ebrim::ENTRY_PATIENT, ebrim::ENTRY_UNIQUE, ebrim::CLASS] {
+            let at = text.find(scheme).unwrap();
+            let start = text[..at].rfind('<').unwrap();
+            let name = text[start + 1..].split(' ').next().unwrap();
+            let second = format!(
+                "<{name} identificationScheme=\"{scheme}\" classificationScheme=\"{scheme}\" \
+                 value=\"2^^^&amp;1.2.3&amp;ISO\" nodeRepresentation=\"DISCARD-60593-1\"/>"
+            );
+            let doubled = format!("{}{second}{}", &text[..start], &text[start..]);
+            let xml = Xml::parse(&doubled, &Limits::MESSAGE).unwrap();
+            assert!(Submission::parse(xml.root(), &Attachments::new(&parts)).is_err(), "{name}");
+        }
         let other = text.replace("id=\"document01\" objectType", "id=\"document02\" objectType");
         let xml = Xml::parse(&other, &Limits::MESSAGE).unwrap();
         assert!(Submission::parse(xml.root(), &Attachments::new(&parts)).is_err());

@@ -3,6 +3,8 @@
 
 mod audit;
 mod circle;
+#[cfg(test)]
+mod liars;
 mod story;
 
 use std::path::PathBuf;

@@ -80,7 +80,8 @@ pub struct ReplayKey {
 /// One durable step: all of it or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
-    /// Refuses the step when it is known already.
+    /// Refuses the step when it is known already. A step with a key opens exchanges: it is refused as
+    /// well when one of its rows is there already.
     pub replay: Option<ReplayKey>,
     /// Each inserted, or replaces the row of the same exchange and side.
     pub rows: Vec<Row>,
@@ -91,7 +92,7 @@ pub struct Step {
 pub enum Outcome {
     /// On disk.
     Recorded,
-    /// The replay key was known; nothing changed.
+    /// The replay key, or the number of an exchange to open, was known; nothing changed.
     Replayed,
 }
 

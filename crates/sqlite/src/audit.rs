@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use crate::database::{Database, DatabaseError, Safety};
 
-/// `audit.db`. Personal: the file is as well guarded as its folder.
+/// `audit.db`. Personal.
 pub struct Audit {
     database: Database,
     most: u64,

@@ -64,6 +64,7 @@ pub struct Database {
 impl Database {
     /// Opens or makes the file. `schema` is version 1, as one SQL text.
     pub fn open(path: &Path, schema: &'static str, safety: Safety) -> Result<Self, DatabaseError> {
+        guard(path)?;
         let mut writer = Connection::open(path)?;
         let synchronous = if safety == Safety::Full { "FULL" } else { "NORMAL" };
         writer.execute_batch(&format!(
@@ -182,6 +183,25 @@ fn checkpoint_all(connection: &Connection, closed: &Receiver<()>) {
     }
 }
 
+/// The file is for nobody but us, also one of an earlier version: all of ours are personal. SQLite
+/// gives the files beside it (`-wal`, `-shm`) the same mode.
+fn guard(path: &Path) -> Result<(), DatabaseError> {
+    use std::fs::{OpenOptions, Permissions, metadata, set_permissions};
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let denied = |e: std::io::Error| DatabaseError::Sqlite(format!("{}: {e}", path.display()));
+    match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
+        Ok(_) => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(denied(e)),
+    }
+    // by its name: a descriptor that is closed here would drop the locks of SQLite's own (POSIX)
+    let mode = metadata(path).map_err(denied)?.permissions().mode();
+    if mode & 0o777 & !MODE != 0 {
+        set_permissions(path, Permissions::from_mode(MODE)).map_err(denied)?;
+    }
+    Ok(())
+}
+
 fn migrate(connection: &mut Connection, schema: &str) -> Result<(), DatabaseError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > VERSION {
@@ -241,6 +261,8 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
 }
 
 const VERSION: i64 = 1;
+/// Read and write by the owner.
+const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
 const CHECKPOINT: Duration = Duration::from_millis(500);
 /// Jobs that wait; one more is refused rather than kept.

@@ -38,6 +38,14 @@ impl Port for Journal {
             self.0
                 .write(move |db| {
                     if let Some(key) = &step.replay {
+                        let mut known = db.prepare_cached(
+                            "SELECT 1 FROM evidence WHERE txid = ?1 AND side = ?2",
+                        )?;
+                        for row in &step.rows {
+                            if known.exists(params![row.txid.0, side_number(row.side)])? {
+                                return Ok(Outcome::Replayed);
+                            }
+                        }
                         let mut insert = db.prepare_cached(
                             "INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)",
                         )?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use exchange::{DocumentClass, PatientId};
+use exchange::{Country, DocumentClass, PatientId};
 use gateway::national::{
     Answer, Dispensation, DocumentStore, Entry, Form, Outcome, Patient, Status, StoreError,
     StoredDocument,
@@ -83,11 +83,16 @@ impl DocumentStore for National {
         })
     }
 
-    fn discard<'a>(&'a self, dispensation: &'a str, patient: &'a PatientId) -> Answer<'a, Outcome> {
+    fn discard<'a>(
+        &'a self,
+        dispensation: &'a str,
+        patient: &'a PatientId,
+        from: Country,
+    ) -> Answer<'a, Outcome> {
         let (id, patient) = (dispensation.to_owned(), patient.cx());
-        Box::pin(
-            async move { self.0.write(move |db| discard(db, &id, &patient)).await.map_err(failed) },
-        )
+        Box::pin(async move {
+            self.0.write(move |db| discard(db, &id, &patient, from)).await.map_err(failed)
+        })
     }
 
     fn import(&self, patients: Vec<Patient>, documents: Vec<StoredDocument>) -> Answer<'_, ()> {
@@ -192,21 +197,31 @@ fn put_document(db: &Connection, document: &StoredDocument) -> rusqlite::Result<
             &document.bytes[..],
         ],
     )?;
+    // a document comes in as dispensable; what was dispensed meanwhile stays dispensed
+    db.execute(
+        "UPDATE document SET status = ?2 WHERE unique_id = ?1 AND status IS NOT NULL AND EXISTS
+           (SELECT 1 FROM dispensation WHERE dispensation.prescription = document.prescription
+            AND dispensation.patient = document.patient AND discarded = 0)",
+        params![entry.unique_id, status_number(Status::Closed)],
+    )?;
     Ok(())
 }
 
 /// Closes every entry of the prescription, once; the same dispensation twice is the same success.
 fn dispense(db: &Connection, dispensation: &Dispensation) -> rusqlite::Result<Outcome> {
     let patient = dispensation.patient.cx();
-    let known: Option<(String, String, bool)> = db
+    let known: Option<(String, String, String, bool)> = db
         .query_row(
-            "SELECT prescription, patient, discarded FROM dispensation WHERE unique_id = ?1",
+            "SELECT prescription, patient, country, discarded FROM dispensation WHERE unique_id = ?1",
             [&dispensation.unique_id],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    if let Some((prescription, owner, discarded)) = known {
-        let same = prescription == dispensation.prescription && owner == patient && !discarded;
+    if let Some((prescription, owner, country, discarded)) = known {
+        let same = prescription == dispensation.prescription
+            && owner == patient
+            && country == dispensation.country.as_str()
+            && !discarded;
         return Ok(if same { Outcome::AlreadyDone } else { Outcome::Closed });
     }
     let status: Option<i64> = db
@@ -238,11 +253,12 @@ fn dispense(db: &Connection, dispensation: &Dispensation) -> rusqlite::Result<Ou
     Ok(Outcome::Done)
 }
 
-fn discard(db: &Connection, id: &str, patient: &str) -> rusqlite::Result<Outcome> {
+fn discard(db: &Connection, id: &str, patient: &str, from: Country) -> rusqlite::Result<Outcome> {
     let known: Option<(String, bool)> = db
         .query_row(
-            "SELECT prescription, discarded FROM dispensation WHERE unique_id = ?1 AND patient = ?2",
-            [id, patient],
+            "SELECT prescription, discarded FROM dispensation
+             WHERE unique_id = ?1 AND patient = ?2 AND country = ?3",
+            [id, patient, from.as_str()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;

@@ -141,7 +141,7 @@ impl Store {
                 self.documents.dispense(dispensation).await
             }
             DocumentClass::Discard => {
-                self.documents.discard(&submission.unique_id, &submission.patient).await
+                self.documents.discard(&submission.unique_id, &submission.patient, from).await
             }
             _ => {
                 return Err(Refusal::new(

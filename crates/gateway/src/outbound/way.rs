@@ -1,8 +1,7 @@
 //! How a request reaches the other country: sealed for its attested vault, or plainly.
 
-use enclave::header::Direction;
 use enclave::key::Statement;
-use enclave::{Address, Header, Recipient, Vault, VaultError};
+use enclave::{Address, Recipient, Vault, VaultError};
 use exchange::{Code, Refusal};
 use ihe::mtom::Package;
 use transport::Peer;
@@ -145,14 +144,16 @@ async fn sealed(
     let Ok((place, ciphertext)) = wire::split_package(&package) else {
         return Err(refused_in_the_clear(&package));
     };
-    debug_assert!(
-        Header::decode(&ciphertext).is_ok_and(|(h, _)| h.direction == Direction::Response)
-    );
     let bound = wire::bound(&package.root, place.clone());
     let plaintext = Vault::open_response(pending, &ciphertext, &bound).map_err(vault)?;
     let inner = Inner::decode(plaintext.into()).map_err(|e| broken(&e.into()))?;
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
+    // what was sealed must be the Body that our OpenNCP will read: the evidence is about nothing else
+    let (body, _) = crate::message::read_answer(&package).map_err(|e| broken(&e))?;
+    if body != content {
+        return Err(super::evidence::mismatch("what was sealed is not the body of the answer"));
+    }
     Ok(Some(Answer {
         package,
         content,

@@ -63,7 +63,7 @@ impl DocumentEntry {
             .and_then(|n| n.attribute("value"))
             .unwrap_or_default();
         Ok(Self {
-            unique_id: ebrim::identified(object, ebrim::ENTRY_UNIQUE)
+            unique_id: ebrim::only(&ebrim::identified(object, ebrim::ENTRY_UNIQUE))
                 .ok_or(missing("document unique id"))?
                 .to_owned(),
             class: DocumentClass::of_code(code).ok_or(missing("document class code"))?,

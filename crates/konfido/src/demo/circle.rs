@@ -38,6 +38,14 @@ const PLAIN: [(&str, &str); 2] = [("ES", "IT"), ("IT", "ES")];
 impl Circle {
     /// Makes certificates, binds, starts, and imports the documents.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        Self::start_among(dir, |_, _| true).await
+    }
+
+    /// The same; `agreed(own, other)` says which countries a node has a row for.
+    pub async fn start_among(
+        dir: &Path,
+        agreed: impl Fn(&str, &str) -> bool,
+    ) -> anyhow::Result<Self> {
         let pki = Pki::of_the_world(Timestamp::now());
         pki.write(&dir.join("pki"))?;
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
@@ -58,8 +66,9 @@ impl Circle {
             bound.iter().map(|(c, _, _, a)| (*c, a.1)).collect();
         let mut nodes = Vec::new();
         for (country, setup, sockets, addresses) in bound {
-            let peers =
-                borders.iter().filter(|(other, _)| *other != country).map(|(other, border)| {
+            let peers = borders.iter().filter(|(other, _)| *other != country);
+            let peers = peers.filter(|(other, _)| agreed(country.as_str(), other.as_str())).map(
+                |(other, border)| {
                     let plain = PLAIN.contains(&(country.as_str(), other.as_str()));
                     PeerSetup {
                         country: *other,
@@ -69,7 +78,8 @@ impl Circle {
                         pin: None,
                         answer: ClientLimits::default().request,
                     }
-                });
+                },
+            );
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
             running.store.import(patients, documents).await.context("import")?;
@@ -218,7 +228,7 @@ impl Circle {
     }
 }
 
-fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {
+pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {
     let country = land.country();
     let seal = pki.identity(country, Role::Seal);
     Setup {

@@ -8,6 +8,7 @@ use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step};
 /// Runs all of it; panics where the journal breaks a promise.
 pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
     replays_change_nothing(journal).await?;
+    a_number_opens_once(journal).await?;
     rows_advance_and_never_go_back(journal).await?;
     places_are_given_once(journal).await?;
     receipts_wait_until_delivered(journal).await
@@ -27,6 +28,22 @@ async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalErro
     assert_eq!(journal.forget_replays(later).await?, 1, "the expired key goes, the other stays");
     assert_eq!(journal.commit(step(9002, 2, later)).await?, Outcome::Replayed);
     assert_eq!(journal.commit(step(9002, 1, later)).await?, Outcome::Recorded);
+    Ok(())
+}
+
+/// A country that asks under the number of an earlier exchange would else wipe out the evidence of it.
+async fn a_number_opens_once(journal: &dyn Journal) -> Result<(), JournalError> {
+    let key = |digest| Some(ReplayKey { digest: [digest; 32], expires: Timestamp::UNIX_EPOCH });
+    let first = Row { state: State::Answered, side: Side::A, ..settled_row(9100) };
+    let step = Step { replay: key(10), rows: vec![first.clone()] };
+    assert_eq!(journal.commit(step).await?, Outcome::Recorded);
+    let second = Row { request: b"another".to_vec(), statement: Vec::new(), ..first.clone() };
+    let step = |digest| Step { replay: key(digest), rows: vec![second.clone()] };
+    assert_eq!(journal.commit(step(11)).await?, Outcome::Replayed);
+    let kept = journal.row(first.txid, Side::A).await?.expect("because it was committed");
+    assert_eq!((kept.request, kept.statement), (first.request, first.statement));
+    assert_eq!(journal.commit(step(11)).await?, Outcome::Replayed, "it changed nothing");
+    journal.forget_replays(Timestamp::MAX).await?;
     Ok(())
 }
 

@@ -55,7 +55,10 @@ impl Journal for Memory {
     fn commit(&self, step: Step) -> Durable<'_, Outcome> {
         self.with(|inner| {
             if let Some(key) = step.replay {
-                if inner.replays.contains_key(&key.digest) {
+                let known = |row: &Row| {
+                    inner.rows.iter().any(|old| (old.txid, old.side) == (row.txid, row.side))
+                };
+                if inner.replays.contains_key(&key.digest) || step.rows.iter().any(known) {
                     return Outcome::Replayed;
                 }
                 inner.replays.insert(key.digest, key.expires);

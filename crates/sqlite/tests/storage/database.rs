@@ -72,3 +72,22 @@ fn a_later_schema_is_refused_and_readers_cannot_write() {
     std::fs::write(&path, b"not a database, but long enough to look like a header of one").unwrap();
     assert!(Database::open(&path, SCHEMA, Safety::Normal).is_err());
 }
+
+#[tokio::test]
+async fn other_users_of_the_machine_do_not_read_the_databases() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.db");
+    // as an earlier version left it
+    std::fs::write(&path, b"").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for file in [path, folder.path().join("new.db")] {
+        let database = Database::open(&file, SCHEMA, Safety::Full).unwrap();
+        database.write(|db| db.execute("INSERT INTO n VALUES (1)", [])).await.unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let name = format!("{}{suffix}", file.display());
+            let mode = std::fs::metadata(&name).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{name}");
+        }
+    }
+}

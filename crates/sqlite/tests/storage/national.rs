@@ -53,6 +53,10 @@ fn document(
     }
 }
 
+fn spain() -> Country {
+    Country::parse("ES").unwrap()
+}
+
 fn dispensation(unique_id: &str, prescription: &str, patient: &str) -> Dispensation {
     Dispensation {
         unique_id: unique_id.into(),
@@ -130,19 +134,48 @@ async fn a_prescription_closes_once_and_reopens_once() {
     ];
     for (dispensation, patient, expected) in discards {
         assert_eq!(
-            store.discard(dispensation, &id(patient)).await.unwrap(),
+            store.discard(dispensation, &id(patient), spain()).await.unwrap(),
             expected,
             "{dispensation} {patient}"
         );
     }
     assert_eq!(statuses(&store).await, open);
     assert_eq!(store.dispense(dispensation("D-2", "RX-1", "1")).await.unwrap(), Outcome::Done);
-    assert_eq!(store.discard("D-1", &id("1")).await.unwrap(), Outcome::AlreadyDone);
+    assert_eq!(store.discard("D-1", &id("1"), spain()).await.unwrap(), Outcome::AlreadyDone);
     assert_eq!(
         statuses(&store).await,
         closed,
         "an old discard does not reopen what another closed"
     );
+}
+
+#[tokio::test]
+async fn importing_again_does_not_reopen_what_was_dispensed() {
+    let (_folder, store) = store().await;
+    assert_eq!(store.dispense(dispensation("D-1", "RX-1", "1")).await.unwrap(), Outcome::Done);
+    let closed = statuses(&store).await;
+    let again = document("EP-1", "1", DocumentClass::EPrescription, Some("RX-1"), 1);
+    assert_eq!(again.entry.status, Some(Status::Open), "as every import says");
+    store.import(Vec::new(), vec![again.clone()]).await.unwrap();
+    assert_eq!(statuses(&store).await, closed);
+    assert_eq!(store.dispense(dispensation("D-2", "RX-1", "1")).await.unwrap(), Outcome::Closed);
+    assert_eq!(store.discard("D-1", &id("1"), spain()).await.unwrap(), Outcome::Done);
+    store.import(Vec::new(), vec![again]).await.unwrap();
+    assert_eq!(store.dispense(dispensation("D-2", "RX-1", "1")).await.unwrap(), Outcome::Done);
+}
+
+#[tokio::test]
+async fn italy_does_not_undo_what_spain_dispensed() {
+    let (_folder, store) = store().await;
+    let ours = dispensation("D-1", "RX-1", "1");
+    let italy = Country::parse("IT").unwrap();
+    assert_eq!(store.dispense(ours.clone()).await.unwrap(), Outcome::Done);
+    let closed = statuses(&store).await;
+    assert_eq!(store.discard("D-1", &id("1"), italy).await.unwrap(), Outcome::Unknown);
+    assert_eq!(statuses(&store).await, closed, "the prescription is not dispensed twice");
+    let theirs = Dispensation { country: italy, ..ours };
+    assert_eq!(store.dispense(theirs).await.unwrap(), Outcome::Closed, "not done for Italy");
+    assert_eq!(store.discard("D-1", &id("1"), spain()).await.unwrap(), Outcome::Done);
 }
 
 /// Two pharmacies at the same moment: one of them gets it.
