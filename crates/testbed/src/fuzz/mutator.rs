@@ -10,10 +10,12 @@ impl Mutator {
         Self(seed)
     }
 
-    /// One of `inputs`, damaged up to six times; at most `longest` bytes.
+    /// One of `inputs`, damaged once or a few times; at most `longest` bytes.
     pub fn next(&mut self, inputs: &[Vec<u8>], longest: usize) -> Vec<u8> {
         let mut bytes = inputs[self.below(inputs.len())].clone();
-        for _ in 0..=self.below(6) {
+        // mostly once: what is broken in many places is refused at the first
+        let times = 1 + [0, 0, 0, 1, 2, 5][self.below(6)];
+        for _ in 0..times {
             self.damage(&mut bytes, inputs);
             bytes.truncate(longest);
         }
@@ -23,7 +25,7 @@ impl Mutator {
     fn damage(&mut self, bytes: &mut Vec<u8>, inputs: &[Vec<u8>]) {
         let at = self.below(bytes.len() + 1);
         let end = at + self.below((bytes.len() - at).min(64) + 1);
-        match self.below(9) {
+        match self.below(11) {
             0 => self.flip(bytes),
             1 => bytes.truncate(at),
             2 => drop(bytes.drain(at..end)),
@@ -46,6 +48,7 @@ impl Mutator {
                 drop(bytes.splice(at..end, other[from..to].iter().copied()));
             }
             7 => self.length(bytes),
+            8 | 9 => self.value(bytes),
             _ => self.digits(bytes),
         }
     }
@@ -66,6 +69,17 @@ impl Mutator {
             let value = lengths[self.below(lengths.len())].to_be_bytes();
             bytes[at..at + width].copy_from_slice(&value[8 - width..]);
         }
+    }
+
+    /// Replaces an attribute's value or an element's text, so that the message stays well-formed.
+    fn value(&mut self, bytes: &mut Vec<u8>) {
+        let from = self.below(bytes.len() + 1);
+        let Some(open) = bytes[from..].iter().position(|b| b"\">".contains(b)) else { return };
+        let start = from + open + 1;
+        let close = if bytes[start - 1] == b'"' { b'"' } else { b'<' };
+        let Some(length) = bytes[start..].iter().position(|b| *b == close) else { return };
+        let value = VALUES[self.below(VALUES.len())].repeat(1 + self.below(3));
+        drop(bytes.splice(start..start + length, value.bytes()));
     }
 
     /// Replaces a run of digits by another number.
@@ -129,6 +143,33 @@ static WORDS: [&[u8]; 36] = [
     b"%%%41%",
     b"\x9f\xff\x5f\x1b",
     b"\x30\x84\xff\xff\xff\xff",
+];
+
+static VALUES: [&str; 24] = [
+    "",
+    " ",
+    "\t",
+    "\r\n",
+    "&#10;",
+    "&#13;",
+    "&#9;",
+    "&#x85;",
+    "&#xA0;",
+    "&#x2028;",
+    "&lt;",
+    "&quot;",
+    "&apos;",
+    "&amp;amp;",
+    "'",
+    ">",
+    "]]&gt;",
+    "\u{1f600}",
+    "1^^^&amp;1.2&amp;ISO",
+    "^^^&amp;&amp;ISO",
+    "1.2.3",
+    "urn:oid:1.2",
+    "20261332256199",
+    "b25l",
 ];
 
 static NUMBERS: [&str; 9] = [
