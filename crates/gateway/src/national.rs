@@ -1,7 +1,7 @@
 //! The connector to our own country: its store of patients and documents, or an OpenNCP behind us.
 
+pub mod conformance;
 pub mod intake;
-
 pub mod openncp;
 pub mod store;
 
@@ -28,7 +28,7 @@ pub struct Patient {
     pub gender: String,
     /// `yyyyMMdd`.
     pub birth: String,
-    /// Street, city, postal code, country; empty where unknown.
+    /// Street, city, postal code, country; one line each, empty where unknown.
     pub address: [String; 4],
     /// Whether the patient agreed to cross-border exchange.
     pub consent: bool,
@@ -162,7 +162,8 @@ pub trait DocumentStore: Send + Sync {
         from: Country,
     ) -> Answer<'a, Outcome>;
 
-    /// Adds or replaces patients and documents, all or nothing.
+    /// Adds or replaces patients and documents, all or nothing. A prescription that was dispensed
+    /// and not discarded stays closed, whatever the import says.
     fn import(&self, patients: Vec<Patient>, documents: Vec<StoredDocument>) -> Answer<'_, ()>;
 }
 

@@ -26,12 +26,10 @@ impl Echo {
         let id = payload.child(HL7, "id");
         let attribute = |name: &str| id.and_then(|e| e.attribute(name)).unwrap_or("").to_owned();
         let query = payload.path(HL7, &["controlActProcess", "queryByParameter"]);
-        let sender =
-            payload.path(HL7, &["sender", "device", "id"]).and_then(|e| e.attribute("root"));
         Self {
             id: (attribute("root"), attribute("extension")),
             query: query.map(Element::standalone).unwrap_or_default(),
-            sender: sender.and_then(|root| Oid::parse(root).ok()),
+            sender: crate::xcpd::community(payload, "sender"),
         }
     }
 }

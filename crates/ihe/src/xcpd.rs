@@ -64,8 +64,8 @@ impl Request {
                 id.attribute("root").unwrap_or("").to_owned(),
                 id.attribute("extension").unwrap_or("").to_owned(),
             ),
-            receiver: device(payload, "receiver"),
-            sender: device(payload, "sender"),
+            receiver: community(payload, "receiver"),
+            sender: community(payload, "sender"),
             gender: attribute("livingSubjectAdministrativeGender", "code"),
             birth: attribute("livingSubjectBirthTime", "value"),
             given: part("given"),
@@ -318,12 +318,12 @@ fn write_id(w: &mut Writer, root: &str, extension: &str) {
     }
 }
 
-/// Home community of a `receiver` or `sender`.
-fn device(payload: Element<'_, '_>, end: &str) -> Option<Oid> {
-    payload
-        .path(HL7, &[end, "device", "id"])?
-        .attribute("root")
-        .and_then(|root| Oid::parse(root).ok())
+/// Home community of a `receiver` or `sender`: the organisation's id, which the device's only
+/// repeats in eHDSI (IHE ITI TF-2 §3.55.4.1.2.4).
+pub(crate) fn community(payload: Element<'_, '_>, end: &str) -> Option<Oid> {
+    let id = |path: &[&str]| Oid::parse(payload.path(HL7, path)?.attribute("root")?).ok();
+    id(&[end, "device", "asAgent", "representedOrganization", "id"])
+        .or_else(|| id(&[end, "device", "id"]))
 }
 
 fn read_match(patient: Element<'_, '_>) -> Result<Match, MessageError> {
@@ -341,6 +341,10 @@ fn read_match(patient: Element<'_, '_>) -> Result<Match, MessageError> {
             .unwrap_or("")
             .to_owned()
     };
+    // OpenNCP writes a street's name, gematik and IHE's examples its address line
+    let street = ["streetName", "streetAddressLine"].map(|part| text(&["addr", part]));
+    let street = street.into_iter().find(|line| !line.is_empty()).unwrap_or_default();
+    let country = text(&["addr", "country"]);
     Ok(Match {
         id: PatientId::new(
             Oid::parse(id.demand_attribute("root")?)?,
@@ -350,7 +354,7 @@ fn read_match(patient: Element<'_, '_>) -> Result<Match, MessageError> {
         family: text(&["name", "family"]),
         gender: attribute("administrativeGenderCode", "code"),
         birth: attribute("birthTime", "value"),
-        address: ["streetName", "city", "postalCode", "country"].map(|part| text(&["addr", part])),
+        address: [street, text(&["addr", "city"]), text(&["addr", "postalCode"]), country],
     })
 }
 
@@ -509,6 +513,24 @@ mod tests {
             let text = response.render("1.9", at, ("1.2.3", "4"), &oid, None, "");
             let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
             assert!(Response::parse(xml.root()).unwrap() == response);
+        }
+    }
+
+    #[test]
+    fn the_home_community_is_the_organisations_and_only_then_the_devices() {
+        let text = request().render("2026-11-21T01:02:03Z".parse().unwrap());
+        let device = text.replacen("<id root=\"1.3\"/>", "<id root=\"1.99\"/>", 1);
+        assert_ne!(device, text);
+        let at = device.find("<asAgent").unwrap();
+        let end = device.find("</asAgent>").unwrap() + "</asAgent>".len();
+        let alone = format!("{}{}", &device[..at], &device[end..]);
+        for (text, receiver, sender) in
+            [(&text, "1.2", "1.3"), (&device, "1.2", "1.3"), (&alone, "1.2", "1.3")]
+        {
+            let xml = Xml::parse(text, &Limits::MESSAGE).unwrap();
+            let read = Request::parse(xml.root()).unwrap();
+            assert_eq!(read.receiver, Oid::parse(receiver).ok(), "{text}");
+            assert_eq!(read.sender, Oid::parse(sender).ok(), "{text}");
         }
     }
 }

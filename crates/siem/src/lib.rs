@@ -5,6 +5,7 @@
 //!
 //! Start reading at [`Event`], then [`Notes`].
 
+pub mod conformance;
 mod pseudonym;
 mod queue;
 

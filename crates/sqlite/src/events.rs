@@ -7,7 +7,9 @@ use rusqlite::params;
 use siem::{Event, EventStore, Kind, Pseudonym, StoreError};
 
 use crate::database::{Database, DatabaseError, Safety};
-use crate::{country, micros, side, side_number, timestamp, transaction, transaction_number};
+use crate::{
+    country, micros, side, side_number, sql_limit, timestamp, transaction, transaction_number,
+};
 
 /// `events.db`.
 pub struct Events(Database);
@@ -79,7 +81,7 @@ impl EventStore for Events {
                     "SELECT at, kind, side, transaction_kind, peer, code, txid, correlation, patient, professional,
                             point_of_care, micros, number FROM event ORDER BY id DESC LIMIT ?1",
                 )?;
-                select.query_map([i64::try_from(limit).unwrap_or(0)], read)?.collect()
+                select.query_map([sql_limit(limit)], read)?.collect()
             })
             .map_err(failed)
     }

@@ -8,7 +8,9 @@ use ledger::journal::{Durable, Journal as Port, JournalError, Outcome, Row, Stat
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{Database, DatabaseError, Safety};
-use crate::{country, micros, side, side_number, timestamp, transaction, transaction_number};
+use crate::{
+    country, micros, side, side_number, sql_limit, timestamp, transaction, transaction_number,
+};
 
 /// `journal.db`.
 pub struct Journal(Database);
@@ -76,7 +78,7 @@ impl Port for Journal {
         Box::pin(async move {
             self.0
                 .write(move |db| {
-                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                    let limit = sql_limit(limit);
                     let next: i64 = db
                         .prepare_cached("SELECT coalesce(max(log_index) + 1, 0) FROM evidence")?
                         .query_row([], |row| row.get(0))?;
@@ -108,9 +110,7 @@ impl Port for Journal {
                 let mut select = db.prepare_cached(&format!(
                     "{SELECT} WHERE undelivered = 1 AND provider = ?1 LIMIT ?2"
                 ))?;
-                select
-                    .query_map(params![country.as_str(), i64::try_from(limit).unwrap_or(0)], read)?
-                    .collect()
+                select.query_map(params![country.as_str(), sql_limit(limit)], read)?.collect()
             };
             self.0.read(query).await.map_err(failed)
         })
@@ -135,7 +135,7 @@ impl Port for Journal {
             let query = move |db: &Connection| {
                 let mut select =
                     db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
-                select.query_map([i64::try_from(limit).unwrap_or(0)], read)?.collect()
+                select.query_map([sql_limit(limit)], read)?.collect()
             };
             self.0.read(query).await.map_err(failed)
         })

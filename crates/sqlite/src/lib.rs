@@ -28,6 +28,11 @@ pub(crate) fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// A limit as SQL wants it; more than SQL can count is no limit.
+pub(crate) fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 pub(crate) fn transaction_number(transaction: Transaction) -> i64 {
     Transaction::ALL
         .iter()

@@ -11,7 +11,7 @@ use gateway::national::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{Database, DatabaseError, Safety};
-use crate::{micros, timestamp};
+use crate::{micros, sql_limit, timestamp};
 
 /// `national.db`.
 pub struct National(Database);
@@ -53,12 +53,7 @@ impl DocumentStore for National {
                 let mut select = db.prepare_cached(&format!(
                     "SELECT {ENTRY} FROM document WHERE patient = ?1 AND class = ?2 ORDER BY created DESC, unique_id LIMIT ?3"
                 ))?;
-                select
-                    .query_map(
-                        params![patient, class.code(), i64::try_from(limit).unwrap_or(0)],
-                        entry,
-                    )?
-                    .collect()
+                select.query_map(params![patient, class.code(), sql_limit(limit)], entry)?.collect()
             };
             self.0.read(query).await.map_err(failed)
         })
@@ -100,7 +95,8 @@ impl DocumentStore for National {
             self.0
                 .write(move |db| {
                     patients.iter().try_for_each(|patient| put_patient(db, patient))?;
-                    documents.iter().try_for_each(|document| put_document(db, document))
+                    documents.iter().try_for_each(|document| put_document(db, document))?;
+                    close_dispensed(db)
                 })
                 .await
                 .map_err(failed)
@@ -158,11 +154,13 @@ fn put_patient(db: &Connection, patient: &Patient) -> rusqlite::Result<()> {
             patient.family,
             patient.gender,
             patient.birth,
-            patient.address.join("\n"),
+            patient.address.each_ref().map(|line| line.replace('\n', " ")).join("\n"),
             patient.consent
         ],
     )?;
     let id = known.unwrap_or_else(|| db.last_insert_rowid());
+    // an identifier that was withdrawn at home must not find the patient any more
+    db.execute("DELETE FROM patient_id WHERE patient = ?1", [id])?;
     for (place, cx) in patient.ids.iter().map(PatientId::cx).enumerate() {
         db.execute(
             "INSERT OR REPLACE INTO patient_id (cx, patient, place) VALUES (?1, ?2, ?3)",
@@ -197,12 +195,15 @@ fn put_document(db: &Connection, document: &StoredDocument) -> rusqlite::Result<
             &document.bytes[..],
         ],
     )?;
-    // a document comes in as dispensable; what was dispensed meanwhile stays dispensed
+    Ok(())
+}
+
+/// What is imported does not know what was dispensed abroad in the meantime.
+fn close_dispensed(db: &Connection) -> rusqlite::Result<()> {
     db.execute(
-        "UPDATE document SET status = ?2 WHERE unique_id = ?1 AND status IS NOT NULL AND EXISTS
-           (SELECT 1 FROM dispensation WHERE dispensation.prescription = document.prescription
-            AND dispensation.patient = document.patient AND discarded = 0)",
-        params![entry.unique_id, status_number(Status::Closed)],
+        "UPDATE document SET status = ?1 WHERE (prescription, patient) IN
+             (SELECT prescription, patient FROM dispensation WHERE discarded = 0)",
+        [status_number(Status::Closed)],
     )?;
     Ok(())
 }

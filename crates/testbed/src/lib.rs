@@ -8,6 +8,7 @@
 
 pub mod assertions;
 pub mod documents;
+pub mod fuzz;
 pub mod pki;
 pub mod portal;
 pub mod repository;

@@ -57,7 +57,7 @@ pub enum XmlError {
         /// The limit that applied.
         limit: usize,
     },
-    /// A namespace name that is not an absolute URI.
+    /// A namespace name that is not an absolute URI, or holds what a URI may not hold.
     #[error("xml declares a relative namespace uri")]
     RelativeNamespace,
     /// Not UTF-8.
@@ -393,6 +393,8 @@ mod tests {
             ("<a><?php x?></a>", XmlError::ProcessingInstruction),
             ("<a xmlns='relative'/>", XmlError::RelativeNamespace),
             ("<a xmlns:p='../up'/>", XmlError::RelativeNamespace),
+            ("<a xmlns='urn:\r\nb'/>", XmlError::RelativeNamespace),
+            ("<a xmlns='urn:\"b'/>", XmlError::RelativeNamespace),
             (&many, XmlError::TooManyAttributes { limit: 64 }),
             ("<a>", XmlError::NotWellFormed { offset: 0 }),
             ("", XmlError::NotWellFormed { offset: 0 }),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trust::certificate::{Anchors, Usage};
+use trust::certificate::{Anchors, Certificate, Usage};
 use trust::signature::{Profile, verify_enveloped, verify_key_value_signature};
 use trust::xml::{Limits, Xml};
 
@@ -61,6 +61,32 @@ fn the_danish_header_verifies_and_the_edited_ones_do_not() {
 }
 
 #[test]
+fn each_certificate_is_read_and_only_the_issued_seal_leads_to_the_ehdsi_root() {
+    let Some(root) = samples() else { return };
+    let folder = root.join("openncp/certs");
+    let anchors = Anchors::from_pem(&std::fs::read(folder.join("ehdsi_ca.pem")).unwrap()).unwrap();
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    let table = [
+        ("dk_bootcamp_seal.pem", "DK", "GRP:EHEALTH_NCP_BOOTCAMP_DK", true),
+        ("dk_testtool_testcert.cer", "DK", "ncp-training.ehdsi.sundhedsdata.dk", false),
+        ("ehdsi_ca.pem", "BE", "EHDSI CA", false),
+        ("ehdsi_ca__ihe_europe_ca_.pem", "BE", "EHDSI CA", false),
+    ];
+    for (file, country, name, trusted) in table {
+        let bytes = std::fs::read(folder.join(file)).unwrap();
+        let certificate = Certificate::from_pem(&bytes).unwrap().remove(0);
+        assert_eq!(certificate.country(), exchange::Country::parse(country).ok(), "{file}");
+        assert_eq!(certificate.common_name(), name, "{file}");
+        let verdict = anchors.verify(&certificate, &[], Usage::Seal, at);
+        assert_eq!(verdict.is_ok(), trusted, "{file}: {verdict:?}");
+    }
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        assert!(table.iter().any(|row| row.0 == file), "{file} has no row");
+    }
+}
+
+#[test]
 fn the_openncp_audit_record_verifies_by_its_bare_key() {
     let Some(root) = samples() else { return };
     let text = std::fs::read_to_string(root.join("openncp/audit/ncp9_auditMessage.xml")).unwrap();
@@ -77,7 +103,7 @@ fn the_hostile_set_never_yields_evil() {
     let Some(root) = samples() else { return };
     let folder = root.join("identity/xsw");
     let Ok(pem) = std::fs::read(folder.join("generated/rsa2048.crt")) else { return };
-    let trusted = trust::certificate::Certificate::from_pem(&pem).unwrap().remove(0);
+    let trusted = Certificate::from_pem(&pem).unwrap().remove(0);
     let (mut files, mut seen, mut accepted) = (0, 0, 0);
     for entry in walk(&folder) {
         let Ok(text) = std::fs::read_to_string(&entry) else { continue };

@@ -2,31 +2,26 @@
 
 use std::sync::Arc;
 
-use exchange::{Code, Country, FixedClock, Side, Transaction, TransactionId};
+use exchange::FixedClock;
 use jiff::Timestamp;
-use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use siem::{Event, EventStore, Kind, Notes, conformance};
 use sqlite::Events;
+
+#[test]
+fn the_event_store_keeps_the_promises_of_its_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Events::open(&folder.path().join("events.db")).unwrap();
+    conformance::run(&store).unwrap();
+    store.close();
+    assert!(store.newest(1).is_err(), "closed is closed");
+}
 
 #[test]
 fn events_come_back_whole_after_close_and_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let at = Timestamp::from_microsecond(1_800_000_000_123_456).unwrap();
-    let key = PseudonymKey::new([1; 32]);
-    let whole = Event {
-        side: Some(Side::B),
-        transaction: Some(Transaction::Submit),
-        peer: Some(Country::parse("DK").unwrap()),
-        code: Some(Code::ErrorInsufficientRights),
-        txid: Some(TransactionId([9; 16])),
-        correlation: "c".into(),
-        patient: Some(key.of("patient", "1")),
-        professional: Some(key.of("professional", "2")),
-        point_of_care: Some(key.of("point of care", "3")),
-        micros: 12,
-        number: u64::MAX,
-        ..Event::new(at, Kind::ExchangeRefused)
-    };
+    let whole = conformance::full_event(7);
     let store = Arc::new(Events::open(&path).unwrap());
     let notes = Notes::start(Arc::clone(&store) as Arc<dyn EventStore>, Arc::new(FixedClock(at)));
     for _ in 0..3000 {

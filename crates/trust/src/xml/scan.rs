@@ -81,18 +81,16 @@ fn attribute_name(between: &[u8]) -> &[u8] {
     &trimmed[start..]
 }
 
-/// Absolute, and without the escapes that could hide what it is; an empty name undeclares.
+/// Absolute, and of characters that are the same however the name is quoted, so that a parser's
+/// normalisation and our own escaping change nothing; an empty name undeclares.
 fn check_namespace(uri: &[u8]) -> Result<(), XmlError> {
     let scheme = uri.iter().position(|b| *b == b':');
     let absolute = scheme.is_some_and(|colon| {
         uri[..colon].first().is_some_and(u8::is_ascii_alphabetic)
             && uri[..colon].iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
     });
-    if uri.is_empty() || (absolute && !uri.contains(&b'&')) {
-        Ok(())
-    } else {
-        Err(XmlError::RelativeNamespace)
-    }
+    let plain = uri.iter().all(|b| b.is_ascii_graphic() && !b"<>&\"'".contains(b));
+    if uri.is_empty() || (absolute && plain) { Ok(()) } else { Err(XmlError::RelativeNamespace) }
 }
 
 fn end_of(bytes: &[u8], from: usize, mark: &[u8]) -> Result<usize, XmlError> {

@@ -1,0 +1,345 @@
+//! Writes `fuzz/seeds` anew: sound messages of the invented world for the fuzz targets to damage.
+//!
+//! `cargo run -p testbed --example seeds`. The keys are made for this run and thrown away; what is
+//! written is committed, so that each run of the tests damages the same bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use enclave::Vault;
+use enclave::key::{Attestation, Recipient};
+use exchange::{
+    Code, Country, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy, Transaction,
+    TransactionId,
+};
+use gateway::wire::{self, Inner};
+use ihe::mtom::Package;
+use ihe::{atna, soap, syslog, xca, xcpd, xdr};
+use jiff::Timestamp;
+use ledger::evidence::sha256;
+use ledger::log::Log;
+use ledger::receipt::Receipt;
+use ledger::{Answered, Field, JointStatement, RequestStatement, Secrets, Settled};
+use testbed::assertions::{Issuer, Visit};
+use testbed::documents;
+use testbed::pki::{Pki, Role, SealKind};
+use testbed::seed;
+use testbed::world::{AGNETE, MONTSERRAT};
+use trust::xml::Writer;
+
+fn main() -> Result<()> {
+    let world = World::new()?;
+    world.messages()?;
+    world.packages()?;
+    world.documents()?;
+    world.sealed()?;
+    world.evidence()
+}
+
+struct World {
+    spain: Country,
+    denmark: Country,
+    now: Timestamp,
+    pki: Pki,
+    visit: Visit,
+    seeds: PathBuf,
+}
+
+impl World {
+    fn new() -> Result<Self> {
+        let (spain, denmark) = (Country::parse("ES")?, Country::parse("DK")?);
+        let now = seed::written();
+        let pki = Pki::new(&[spain, denmark], SealKind::P256, now);
+        let issuer = Issuer::new(spain, Arc::new(pki.identity(spain, Role::Seal).seal_key()));
+        let patient = AGNETE.id();
+        let visit =
+            issuer.visit(&MONTSERRAT, Some(&patient), Purpose::Treatment, now, &SystemEntropy);
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::write(crates.join("src/fuzz/authority.pem"), pki.ca_pem())?;
+        let seals = [spain, denmark].map(|c| pki.identity(c, Role::Seal).certificate().pem());
+        fs::write(crates.join("src/fuzz/seals.pem"), seals.concat())?;
+        let seeds = crates.join("../../fuzz/seeds");
+        Ok(Self { spain, denmark, now, pki, visit, seeds })
+    }
+
+    fn put(&self, target: &str, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let folder = self.seeds.join(target);
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join(name), bytes)?)
+    }
+
+    fn messages(&self) -> Result<()> {
+        let (at, patient) = (self.now, AGNETE.id());
+        let community = AGNETE.land().community();
+        let request = xcpd::Request {
+            id: ("1.2.3".into(), "4".into()),
+            receiver: Some(community.clone()),
+            sender: Some(MONTSERRAT.land().community()),
+            patients: vec![patient.clone()],
+            gender: "F".into(),
+            birth: AGNETE.birth.into(),
+            given: AGNETE.given.into(),
+            family: AGNETE.family.into(),
+        };
+        let asked = request.render(at);
+        let found = xcpd::Response::Found(vec![xcpd::Match {
+            id: patient.clone(),
+            given: AGNETE.given.into(),
+            family: AGNETE.family.into(),
+            gender: "F".into(),
+            birth: AGNETE.birth.into(),
+            address: AGNETE.address.map(str::to_owned),
+        }]);
+        let refusal = Refusal::new(Code::WarningPiNoConsent, "ask the patient");
+        let refused = xcpd::Response::refused(&refusal, "location");
+        self.put("soap", "discovery", &asked)?;
+        for (name, response) in [("found", &found), ("not-found", &refused)] {
+            let id = ("1.2.3", "4");
+            self.put("soap", name, response.render("1.9", at, id, &community, None, ""))?;
+        }
+        let query = xca::QueryRequest {
+            patient: patient.clone(),
+            classes: vec![DocumentClass::PatientSummary],
+        };
+        self.put("soap", "query", query.render())?;
+        self.put("soap", "entries", entries(&community))?;
+        let errors = xca::Errors {
+            errors: vec![xca::RegistryError::of(&refusal, "location")],
+            partial: true,
+        };
+        self.put("soap", "registry-response", xdr::render_response(&errors))?;
+        let header = soap::Header {
+            to: "https://a.example/",
+            action: Transaction::PatientDiscovery.request_action(),
+            message_id: "urn:uuid:1",
+            relates_to: "",
+        };
+        let envelope = soap::render(&header, &self.visit.assertions(), &asked);
+        self.put("soap", "envelope", &envelope)?;
+        self.put("xml", "envelope", &envelope)?;
+        self.put("xml", "query", query.render())?;
+        self.put("signature", "hcp", &self.visit.hcp)?;
+        self.put("signature", "trc", self.visit.trc.as_deref().context("a patient was named")?)?;
+        let record = audit_record().render();
+        self.put("soap", "audit", &record)?;
+        let frames = [&record[..], "<a/>"].map(|x| syslog::frame("2026-11-21T00:00:00Z", "h", x));
+        self.put("syslog", "frames", frames.concat())
+    }
+
+    /// Retrievals and submissions, whose documents are inline in `soap` and parts in `mtom`.
+    fn packages(&self) -> Result<()> {
+        let community = AGNETE.land().community();
+        let request = xca::RetrieveRequest {
+            documents: vec![(AGNETE.land().repository.into(), "1.2^3".into())],
+            community: Some(community.clone()),
+        };
+        self.put("soap", "retrieve", request.render())?;
+        let document = Document {
+            unique_id: "1.2^3".into(),
+            repository: AGNETE.land().repository.into(),
+            mime: "text/xml".into(),
+            bytes: Bytes::from_static(b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>"),
+        };
+        let response =
+            xca::RetrieveResponse { documents: vec![document.clone()], ..Default::default() };
+        let submission = xdr::Submission {
+            patient: AGNETE.id(),
+            class: DocumentClass::EDispensation,
+            unique_id: "1.2.3".into(),
+            mime: "text/xml".into(),
+            bytes: document.bytes,
+        };
+        let from = xdr::Submitter {
+            community: &community,
+            country: "ES",
+            language: "es-ES",
+            at: self.now,
+            set_id: "1.2.3.4",
+        };
+        let (retrieved, parts) = response.render(&community);
+        let (submitted, part) = submission.render(&from);
+        self.put("soap", "retrieved", inline(&retrieved))?;
+        self.put("soap", "submission", inline(&submitted))?;
+        for (name, root, parts) in
+            [("retrieved", retrieved, parts), ("submission", submitted, vec![part])]
+        {
+            let package = Package { root: root.into_bytes().into(), parts };
+            let (mime, body) = package.write("urn:x");
+            self.put("mtom", name, [mime.as_bytes(), b"\n", &body].concat())?;
+        }
+        let base64 = "--b\r\nContent-ID: <r>\r\n\r\n<a/>\r\n--b\r\nContent-ID: <p>\r\n\
+                      Content-Transfer-Encoding: base64\r\n\r\nb25l\r\n--b--";
+        self.put("mtom", "base64", base64)
+    }
+
+    fn documents(&self) -> Result<()> {
+        let header = documents::Header {
+            patient: &AGNETE,
+            author: &MONTSERRAT,
+            id: (AGNETE.land().repository, "1"),
+            source: Some("2"),
+            created: self.now,
+        };
+        let medicines = seed::prescribed();
+        let order = documents::Prescription { number: "RX-1", medicines: &medicines };
+        let root = AGNETE.land().repository;
+        let class = DocumentClass::PatientSummary;
+        self.put("cda", "summary", documents::patient_summary(&header))?;
+        self.put("cda", "prescription", documents::prescription(&header, &order))?;
+        let dispensation = documents::dispensation(&header, (root, "RX-1"), medicines[0]);
+        self.put("cda", "dispensation", dispensation)?;
+        self.put("cda", "pdf", documents::wrapped_pdf(&header, class, &["Summary"]))
+    }
+
+    fn sealed(&self) -> Result<()> {
+        let vault = Vault::new(self.denmark);
+        let seal = self.pki.identity(self.denmark, Role::Seal).seal_key();
+        let statement = vault.publish(&seal, self.now)?;
+        self.put("sealed", "statement", statement.encode())?;
+        let accepted = [Attestation::SimulatedInProcess];
+        let recipient =
+            Recipient::verify(&statement, &self.pki.anchors(), self.denmark, self.now, &accepted)?;
+        let address = enclave::Address {
+            from: self.spain,
+            to: self.denmark,
+            transaction: Transaction::Retrieve,
+            txid: TransactionId([7; 16]),
+        };
+        let inner = Inner {
+            evidence: Bytes::from_static(b"evidence"),
+            secrets: Bytes::from_static(b"secrets"),
+            content: Bytes::from_static(b"<a/>"),
+            parts: vec![ihe::mtom::Part {
+                cid: "1@x".into(),
+                mime: "text/xml".into(),
+                bytes: Bytes::from_static(b"<b/>"),
+            }],
+        };
+        self.put("sealed", "inner", inner.encode())?;
+        self.put("sealed", "pair", wire::pair(b"first", b"second"))?;
+        let asker = Vault::new(self.spain);
+        let (sealed, _) =
+            asker.seal_request(&recipient, address, &[1; 32], inner.encode(), self.now)?;
+        self.put("sealed", "request", sealed)
+    }
+
+    fn evidence(&self) -> Result<()> {
+        let [es, dk] = [self.spain, self.denmark].map(|c| self.pki.identity(c, Role::Seal));
+        self.put("evidence", "certificate.der", dk.certificate().der())?;
+        self.put("evidence", "certificate.pem", dk.certificate().pem())?;
+        let asked = Secrets::draw(
+            [(Field::Patient, AGNETE.id().cx()), (Field::Purpose, "TREATMENT".into())],
+            &SystemEntropy,
+        );
+        let answered = Secrets::draw([(Field::Answer, "00".into())], &SystemEntropy);
+        self.put("evidence", "secrets", asked.encode())?;
+        let mut txid = [0; 16];
+        SystemEntropy.fill(&mut txid);
+        let request = RequestStatement::new(
+            TransactionId(txid),
+            Transaction::Retrieve,
+            self.spain,
+            self.denmark,
+            asked.commitments(),
+        );
+        let anchors = self.pki.anchors();
+        let nro = request.sign(&es.seal_key())?;
+        self.put("evidence", "request", &nro)?;
+        let seen = RequestStatement::verify(&nro, es.certificate(), &anchors, self.now)?;
+        let answer = JointStatement::answer(&seen, answered.commitments(), "answered");
+        let signed = answer.sign(&dk.seal_key())?;
+        self.put("evidence", "answer", &signed)?;
+        let settled: Settled = Answered::verify(
+            &signed,
+            dk.certificate(),
+            &request,
+            sha256(&nro),
+            &anchors,
+            self.now,
+        )?
+        .countersign(&es.seal_key())?;
+        self.put("evidence", "settled", &settled.signed)?;
+        let folder = tempfile::tempdir()?;
+        let mut log = Log::open(
+            &folder.path().join("log"),
+            "konfido.example/es",
+            &folder.path().join("key"),
+        )?;
+        let others = [b"one".to_vec(), b"two".to_vec(), settled.signed.clone(), b"four".to_vec()];
+        log.append(0, &others)?;
+        let receipt = Receipt::export(
+            &settled.signed,
+            self.now,
+            &[dk.certificate(), es.certificate()],
+            2,
+            &log,
+            &asked,
+            &[Field::Patient, Field::Purpose],
+        )?;
+        let file = receipt.to_json()?;
+        ledger::receipt::verify(&file, &anchors)?;
+        self.put("receipt", "receipt.json", file)
+    }
+}
+
+fn entries(community: &exchange::Oid) -> String {
+    let entry = |id: &str, format: &str, to: Option<&str>| xca::DocumentEntry {
+        unique_id: id.into(),
+        class: DocumentClass::EPrescription,
+        format: format.into(),
+        title: "title".into(),
+        created: Some(seed::written()),
+        language: "da-DK".into(),
+        size: 7,
+        hash: "ab".into(),
+        author: "author".into(),
+        transformed_to: to.map(str::to_owned),
+        status: Some("open".into()),
+        atc: Some("H02AB06".into()),
+    };
+    let response = xca::QueryResponse {
+        errors: xca::Errors::default(),
+        entries: vec![
+            entry("1.1", "urn:epsos:ep:pre:2010", None),
+            entry("1.2", xca::PDF_FORMAT, Some("1.1")),
+        ],
+    };
+    let from = xca::Repository { community, repository: "1.2.9", country: "DK" };
+    response.render(&AGNETE.id(), &from)
+}
+
+fn audit_record() -> atna::Record {
+    let coded = atna::Coded::new;
+    atna::Record {
+        event: coded("110112", "DCM", "Query"),
+        event_type: coded("ITI-55", "IHE Transactions", "Cross Gateway Patient Discovery"),
+        action: "E".into(),
+        time: "2026-11-21T00:00:00Z".into(),
+        outcome: 8,
+        participants: vec![atna::Participant {
+            user: "user".into(),
+            requestor: true,
+            role: coded("110153", "DCM", "Source Role ID"),
+        }],
+        source: "ES-1".into(),
+        objects: vec![atna::Object {
+            id: "1^^^&1.2&ISO".into(),
+            kind: "1".into(),
+            role: "1".into(),
+            id_type: coded("2", "RFC-3881", "Patient Number"),
+            details: vec![("type".into(), "dg==".into())],
+        }],
+        signed: false,
+    }
+}
+
+/// The document as base64 where the message refers to a part.
+fn inline(text: &str) -> String {
+    let mut include = Writer::new();
+    include
+        .empty("xop:Include", &[("xmlns:xop", ihe::mtom::XOP), ("href", "cid:document0@konfido")]);
+    text.replace(&include.finish(), "PENsaW5pY2FsRG9jdW1lbnQgeG1sbnM9J3VybjpobDctb3JnOnYzJy8+")
+}
