@@ -9,7 +9,8 @@ use exchange::{
     Clock, Code, CorrelationId, Country, Entropy, Oid, Refusal, Side, Transaction, TransactionId,
 };
 use identity::{AssertionCache, Policy, Recognised};
-use ledger::journal::Journal;
+use jiff::SignedDuration;
+use ledger::journal::{Journal, Row};
 use siem::{Event, Kind, Notes, PseudonymKey};
 use tokio_util::sync::CancellationToken;
 use transport::client::Client;
@@ -62,11 +63,13 @@ pub struct Node {
 pub struct NodeLimits {
     /// Longest SOAP envelope without attachments, in bytes.
     pub message: usize,
+    /// How long evidence waits for its other half; longer than any request takes.
+    pub receipt_deadline: SignedDuration,
 }
 
 impl Default for NodeLimits {
     fn default() -> Self {
-        Self { message: 24 << 20 }
+        Self { message: 24 << 20, receipt_deadline: SignedDuration::from_mins(15) }
     }
 }
 
@@ -128,6 +131,19 @@ impl Node {
         let event = Event::new(self.clock.now(), Kind::ExchangeAnswered);
         let correlation = CorrelationId::random(self.entropy.as_ref());
         Trace { correlation, side, started: Instant::now(), peer, txid: None, event }
+    }
+
+    /// One event and one count for evidence that became half.
+    pub fn note_half(&self, row: &Row) {
+        let peer = if row.side == Side::A { row.requester } else { row.provider };
+        self.metrics.half(row.side, row.transaction, peer);
+        self.notes.note(Event {
+            side: Some(row.side),
+            transaction: Some(row.transaction),
+            peer: Some(peer),
+            txid: Some(row.txid),
+            ..Event::new(self.clock.now(), Kind::EvidenceHalf)
+        });
     }
 
     /// Step 8 of the road: one event, one count; never waits, never fails.

@@ -44,6 +44,8 @@ pub struct Config {
     pub openncp: Option<String>,
     /// Name of the log.
     pub origin: String,
+    /// How long evidence waits for its other half.
+    pub receipt_deadline: jiff::SignedDuration,
     /// Countries that we exchange with.
     pub peers: Vec<Peer>,
     /// What a connection or a request may cost.
@@ -189,6 +191,7 @@ fn read(
             Some("as in \"ncp.example.dk/konfido\" (C2SP tlog-checkpoint)"),
         );
     }
+    let receipt_deadline = receipt_deadline(&ledger, limits.request, faults);
     ledger.end();
     root.end();
     let (country, community) = (country?.value, community?.value);
@@ -206,9 +209,28 @@ fn read(
         openncp,
         origin: origin
             .map_or_else(|| format!("konfido.example/{}", country.to_lower()), |o| o.value),
+        receipt_deadline,
         peers: peers.into_iter().map(|row| row.map(|(peer, _)| peer)).collect::<Option<_>>()?,
         limits,
     })
+}
+
+/// Longer than a request may take: else evidence would be closed over requests that still run.
+fn receipt_deadline(
+    section: &Section<'_, '_>,
+    request: Duration,
+    faults: &Faults,
+) -> jiff::SignedDuration {
+    let default = gateway::node::NodeLimits::default().receipt_deadline;
+    let Some(found) = section.optional::<u64>("receipt_deadline_seconds") else { return default };
+    if found.value <= request.as_secs() {
+        faults.add(
+            &found.span,
+            "the deadline of receipts is not above request_seconds",
+            Some("usually 900: how long evidence waits for its other half"),
+        );
+    }
+    jiff::SignedDuration::from_secs(i64::try_from(found.value).unwrap_or(i64::MAX))
 }
 
 /// Index of a text among the known ones; the first is the default.

@@ -48,6 +48,8 @@ pub struct Setup {
     pub openncp: Option<String>,
     /// Longest body.
     pub limits: Limits,
+    /// How long evidence waits for its other half.
+    pub receipt_deadline: jiff::SignedDuration,
 }
 
 /// Sockets of a node, bound.
@@ -182,7 +184,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
             .collect::<BTreeMap<_, _>>(),
         connector,
         metrics: Metrics::default(),
-        limits: NodeLimits::default(),
+        limits: NodeLimits { receipt_deadline: setup.receipt_deadline, ..NodeLimits::default() },
         stop: CancellationToken::new(),
         clock,
         entropy,

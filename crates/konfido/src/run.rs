@@ -72,6 +72,7 @@ fn setup(config: Config, files: Files) -> Setup {
         seal_roots: files.seal_roots,
         openncp: config.openncp,
         limits: config.limits,
+        receipt_deadline: config.receipt_deadline,
     }
 }
 

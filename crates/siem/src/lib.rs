@@ -25,17 +25,20 @@ pub enum Kind {
     AuditReceived,
     /// An audit record could not be read.
     AuditUnreadable,
+    /// Evidence became half: the other country's receipt or answer did not come by the deadline.
+    EvidenceHalf,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 6] = [
+static KINDS: [(Kind, &str); 7] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::AuditReceived, "audit.received"),
     (Kind::AuditUnreadable, "audit.unreadable"),
+    (Kind::EvidenceHalf, "evidence.half"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];

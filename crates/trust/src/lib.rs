@@ -7,6 +7,7 @@
 //! read), [`certificate`] and [`cose`].
 
 pub mod certificate;
+pub mod chain;
 pub mod cose;
 pub mod seal;
 pub mod signature;

@@ -208,6 +208,7 @@ fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
         seal_roots: pki.ca_pem().into_bytes(),
         openncp: None,
         limits: Limits::default(),
+        receipt_deadline: gateway::node::NodeLimits::default().receipt_deadline,
     }
 }
 
