@@ -4,6 +4,7 @@ use exchange::Country;
 use hpke::{Deserializable, Kem, Serializable};
 use jiff::{SignedDuration, Timestamp};
 use trust::certificate::{Anchors, Certificate, Usage};
+use trust::chain::Chain;
 use trust::cose;
 use trust::seal::SealKey;
 
@@ -37,7 +38,7 @@ pub struct Recipient {
     pub(crate) key_id: [u8; 16],
     not_after: Timestamp,
     attestation: Attestation,
-    certificate: Certificate,
+    chain: Chain,
 }
 
 impl std::fmt::Debug for Recipient {
@@ -56,15 +57,16 @@ impl Recipient {
         now: Timestamp,
         accepted: &[Attestation],
     ) -> Result<Self, VaultError> {
-        let certificate = Certificate::from_der(&statement.certificate)
+        let chain = Chain::from_der(&statement.certificates)
             .map_err(|_| VaultError::Key("certificate is malformed"))?;
+        let certificate = chain.leaf();
         if certificate.country() != Some(country) {
             return Err(VaultError::Key("seal certificate is of another country"));
         }
-        anchors
-            .verify(&certificate, &[], Usage::Seal, now)
+        chain
+            .verify(anchors, Usage::Seal, now)
             .map_err(|_| VaultError::Key("seal certificate does not lead to a root"))?;
-        let payload = cose::verify1(&statement.signed, CONTEXT, &certificate)
+        let payload = cose::verify1(&statement.signed, CONTEXT, certificate)
             .map_err(|_| VaultError::Key("statement is not signed by the seal certificate"))?;
         let text = std::str::from_utf8(&payload).map_err(|_| VaultError::Malformed)?;
         let lines: Vec<&str> = text.split('\n').collect();
@@ -89,7 +91,7 @@ impl Recipient {
             .ok_or(VaultError::Key("attestation is not accepted by policy"))?;
         let bytes = hex::decode(key).map_err(|_| VaultError::Malformed)?;
         let key = PublicKey::from_bytes(&bytes).map_err(|_| VaultError::Malformed)?;
-        Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, certificate })
+        Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, chain })
     }
 
     /// Whose vault.
@@ -109,7 +111,12 @@ impl Recipient {
 
     /// The seal certificate that signed the statement.
     pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+        self.chain.leaf()
+    }
+
+    /// That certificate with those between it and its root.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
     }
 }
 
@@ -118,8 +125,8 @@ impl Recipient {
 pub struct Statement {
     /// COSE_Sign1 by the seal key.
     pub signed: Vec<u8>,
-    /// The seal certificate, DER.
-    pub certificate: Vec<u8>,
+    /// The seal certificate and its intermediates, DER, leaf first.
+    pub certificates: Vec<u8>,
 }
 
 impl Statement {
@@ -138,14 +145,14 @@ impl Statement {
         );
         let signed = cose::sign1(seal, text.as_bytes(), CONTEXT)
             .map_err(|_| VaultError::Key("cannot be signed"))?;
-        Ok(Self { signed, certificate: seal.certificate().der().to_vec() })
+        Ok(Self { signed, certificates: Chain::of(seal).der() })
     }
 
-    /// Length-prefixed: signed statement, then certificate.
+    /// Length-prefixed: signed statement, then certificates.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = u32::try_from(self.signed.len()).unwrap_or(0).to_be_bytes().to_vec();
         out.extend_from_slice(&self.signed);
-        out.extend_from_slice(&self.certificate);
+        out.extend_from_slice(&self.certificates);
         out
     }
 
@@ -157,7 +164,7 @@ impl Statement {
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or(VaultError::Malformed)?;
         let length = u32::from_be_bytes(*length) as usize;
         let signed = rest.get(..length).ok_or(VaultError::Malformed)?.to_vec();
-        Ok(Self { signed, certificate: rest[length..].to_vec() })
+        Ok(Self { signed, certificates: rest[length..].to_vec() })
     }
 }
 
@@ -176,5 +183,5 @@ pub(crate) fn key_id(key: &[u8]) -> [u8; 16] {
 const CONTEXT: &[u8] = b"konfido vault key 1";
 /// A peer looks at a key again after this time.
 const LIFE: SignedDuration = SignedDuration::from_hours(24);
-/// A statement has some 4 kB: key in hexadecimal, signature, certificate.
+/// A statement has some 4 kB: key in hexadecimal, signature, certificate; each intermediate one more.
 const MAX_STATEMENT: usize = 32 << 10;

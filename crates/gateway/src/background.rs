@@ -1,18 +1,24 @@
-//! What goes on beside the requests: receipts to other countries, evidence into the log, old
-//! replay keys out. None of it ever delays a request.
+//! What goes on beside the requests: receipts to other countries, evidence into the log, halves
+//! after their deadline, old replay keys out. None of it ever delays a request.
+
+pub mod deadline;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::log::{BATCH, Log, sequence_once};
 
-use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, encode};
+use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, decode_refused, encode};
 use crate::node::{Node, PeerCountry};
+use deadline::{Deadline, TURN};
 
 /// Starts the tasks; they end with the node's stop token.
 pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut tasks =
-        vec![tokio::spawn(sequence(Arc::clone(node), log)), tokio::spawn(forget(Arc::clone(node)))];
+    let mut tasks = vec![
+        tokio::spawn(sequence(Arc::clone(node), log)),
+        tokio::spawn(close_halves(Arc::clone(node))),
+        tokio::spawn(forget(Arc::clone(node))),
+    ];
     for peer in node.peers.values().filter(|peer| peer.konfido) {
         tasks.push(tokio::spawn(deliver_receipts(Arc::clone(node), Arc::clone(peer))));
     }
@@ -76,10 +82,34 @@ async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String>
     if !answer.status.is_success() {
         return Err(format!("status {}", answer.status));
     }
+    // what the country left out it does not have: it is not marked as if it had, and as it was
+    // left out for what it says, it is not brought again before all the others
+    let refused = decode_refused(&answer.body).map_err(|e| e.to_string())?;
     let count = rows.len();
-    let txids = rows.into_iter().map(|row| row.txid).collect();
-    node.journal.delivered(txids).await.map_err(|e| e.to_string())?;
+    let (refused, taken): (Vec<_>, Vec<_>) =
+        rows.into_iter().map(|row| row.txid).partition(|txid| refused.contains(txid));
+    if !refused.is_empty() {
+        tracing::error!(peer = %peer.country, txids = ?refused, "receipts refused");
+        node.metrics.receipts_refused.inc_by(refused.len() as u64);
+        node.journal.refused(refused).await.map_err(|e| e.to_string())?;
+    }
+    node.journal.delivered(taken).await.map_err(|e| e.to_string())?;
     Ok(count)
+}
+
+/// Turns what is past its deadline into halves, a few at a time.
+async fn close_halves(node: Arc<Node>) {
+    let (mut deadline, mut pause) = (Deadline::default(), DEADLINE_PAUSE);
+    while node.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = match deadline.turn(&node).await {
+            Ok(TURN) => Duration::from_millis(10),
+            Ok(_) => DEADLINE_PAUSE,
+            Err(error) => {
+                tracing::warn!(%error, "evidence stays open for now");
+                LONGEST_PAUSE
+            }
+        };
+    }
 }
 
 async fn forget(node: Arc<Node>) {
@@ -92,4 +122,5 @@ async fn forget(node: Arc<Node>) {
 const LOG_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const DEADLINE_PAUSE: Duration = Duration::from_secs(1);
 const FORGET_PAUSE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exchange::{CorrelationId, Country};
+use exchange::{CorrelationId, Country, TransactionId};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ihe::mtom::Package;
@@ -69,12 +69,7 @@ pub async fn border(
         },
         (Method::POST, RECEIPTS_PATH) => match body(&node, limits, request).await {
             Err(response) => response,
-            Ok((_, bytes)) => match receipts::take(&node, &peer, bytes).await {
-                Ok(_) => respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new()),
-                Err(_) => {
-                    node_problem(&node, StatusCode::BAD_REQUEST, "receipts", "send the batch again")
-                }
-            },
+            Ok((_, bytes)) => taken(&node, receipts::take(&node, &peer, bytes).await),
         },
         (Method::POST, SEALED_PATH) => match package(&node, limits, request).await {
             Err(response) => response,
@@ -90,6 +85,26 @@ pub async fn border(
             "no-such-service",
             "post to /openncp-ws-server/services/…",
         ),
+    }
+}
+
+/// What a country hears of its receipts.
+fn taken(node: &Node, outcome: Result<Vec<TransactionId>, receipts::BatchError>) -> Response<Body> {
+    match outcome {
+        Ok(refused) if refused.is_empty() => {
+            respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new())
+        }
+        Ok(refused) => {
+            let body = receipts::encode_refused(&refused);
+            respond(StatusCode::OK, "application/octet-stream", body)
+        }
+        Err(receipts::BatchError::Malformed(_)) => {
+            node_problem(node, StatusCode::BAD_REQUEST, "receipts", "this is not a batch")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "receipts not taken");
+            node_problem(node, StatusCode::SERVICE_UNAVAILABLE, "receipts", "send them again")
+        }
     }
 }
 

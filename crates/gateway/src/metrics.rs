@@ -19,6 +19,11 @@ pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
     duration: Family<SideLabels, Histogram>,
+    halves: Family<HalfLabels, Counter>,
+    /// Halves that the other country's receipt or answer completed later.
+    pub halves_closed: Counter,
+    /// Receipts of ours that their country refused.
+    pub receipts_refused: Counter,
     /// Notes that did not fit the queue.
     pub notes_dropped: Counter,
     /// Evidence rows not yet in the log.
@@ -39,6 +44,13 @@ struct ExchangeLabels {
 struct SideLabels {
     side: Label,
     transaction: Label,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HalfLabels {
+    side: Label,
+    transaction: Label,
+    peer: CountryLabel,
 }
 
 /// A label value from one of our own tables.
@@ -66,6 +78,9 @@ impl Default for Metrics {
         let metrics = Self {
             exchanges: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            halves: Family::default(),
+            halves_closed: Counter::default(),
+            receipts_refused: Counter::default(),
             notes_dropped: Counter::default(),
             evidence_waiting: Gauge::default(),
             certificate_days: Gauge::default(),
@@ -73,6 +88,21 @@ impl Default for Metrics {
         };
         registry.register("exchanges", "Exchanges by outcome", metrics.exchanges.clone());
         registry.register("exchange_seconds", "Time of an exchange", metrics.duration.clone());
+        registry.register(
+            "evidence_half",
+            "Evidence whose other half did not come by the deadline",
+            metrics.halves.clone(),
+        );
+        registry.register(
+            "evidence_half_closed",
+            "Halves that were completed later",
+            metrics.halves_closed.clone(),
+        );
+        registry.register(
+            "receipts_refused",
+            "Receipts of ours that their country refused",
+            metrics.receipts_refused.clone(),
+        );
         registry.register(
             "notes_dropped",
             "Events lost to a full queue",
@@ -109,6 +139,13 @@ impl Metrics {
             .get_or_create(&ExchangeLabels { side, transaction, peer: CountryLabel(peer), outcome })
             .inc();
         self.duration.get_or_create(&SideLabels { side, transaction }).observe(seconds);
+    }
+
+    /// Counts evidence that became half.
+    pub fn half(&self, side: Side, transaction: Transaction, peer: Country) {
+        let side = Label(if side == Side::A { "A" } else { "B" });
+        let (transaction, peer) = (Label(transaction.iti()), CountryLabel(peer));
+        self.halves.get_or_create(&HalfLabels { side, transaction, peer }).inc();
     }
 
     /// The OpenMetrics text of `/metrics`.

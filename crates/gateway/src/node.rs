@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use enclave::{Attestation, Recipient, Vault};
-use exchange::{Clock, Code, Country, Entropy, Oid, Refusal};
+use exchange::{Clock, Code, Country, Entropy, Oid, Refusal, Side};
 use identity::{AssertionCache, Policy};
-use ledger::journal::Journal;
-use siem::{Notes, PseudonymKey};
+use jiff::SignedDuration;
+use ledger::journal::{Journal, Row};
+use siem::{Event, Kind, Notes, PseudonymKey};
 use tokio_util::sync::CancellationToken;
 use transport::client::Client;
 use trust::certificate::Anchors;
@@ -62,11 +63,13 @@ pub struct Node {
 pub struct NodeLimits {
     /// Longest SOAP envelope without attachments, in bytes.
     pub message: usize,
+    /// How long evidence waits for its other half; longer than any request takes.
+    pub receipt_deadline: SignedDuration,
 }
 
 impl Default for NodeLimits {
     fn default() -> Self {
-        Self { message: 24 << 20 }
+        Self { message: 24 << 20, receipt_deadline: SignedDuration::from_mins(15) }
     }
 }
 
@@ -108,5 +111,18 @@ impl Node {
                 "this node has no agreement with that country",
             )
         })
+    }
+
+    /// One event and one count for evidence that became half.
+    pub fn note_half(&self, row: &Row) {
+        let peer = if row.side == Side::A { row.requester } else { row.provider };
+        self.metrics.half(row.side, row.transaction, peer);
+        self.notes.note(Event {
+            side: Some(row.side),
+            transaction: Some(row.transaction),
+            peer: Some(peer),
+            txid: Some(row.txid),
+            ..Event::new(self.clock.now(), Kind::EvidenceHalf)
+        });
     }
 }

@@ -8,7 +8,9 @@ pub use way::{SEALED_PATH, VAULT_KEY_PATH};
 
 /// What both ends compute or say alike.
 pub(crate) mod shared {
-    pub(crate) use super::evidence::{mismatch, replayed, request_values, unavailable, unsigned};
+    pub(crate) use super::evidence::{
+        mismatch, replayed, request_values, taken, unavailable, unsigned,
+    };
 }
 
 use std::sync::Arc;

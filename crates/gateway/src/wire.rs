@@ -149,7 +149,7 @@ pub fn bound(root: &[u8], content: std::ops::Range<usize>) -> [u8; 32] {
     digest.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
 }
 
-/// Two byte strings in one: evidence and the certificate that signed it.
+/// Two byte strings in one: evidence and the certificates of its signer, leaf first.
 pub fn pair(first: &[u8], second: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(8 + first.len() + second.len());
     put(&mut out, first);

@@ -5,6 +5,7 @@
 
 mod audit;
 mod keys;
+mod ledger;
 mod limits;
 mod listen;
 mod peers;
@@ -55,6 +56,8 @@ pub struct Config {
     pub policy: Policy,
     /// Name of the log.
     pub origin: String,
+    /// How long evidence waits for its other half.
+    pub receipt_deadline: jiff::SignedDuration,
     /// Countries that we exchange with.
     pub peers: Vec<Peer>,
     /// What a connection or a request may cost.
@@ -141,18 +144,7 @@ fn read(
     let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
     let policy = policy::read(root.section("policy", "[policy]", &empty), faults);
     let limits = limits::read(root.section("limits", "[limits]", &empty));
-    let ledger = root.section("ledger", "[ledger]", &empty);
-    let origin = ledger.optional::<String>("origin");
-    if let Some(origin) =
-        origin.as_ref().filter(|o| o.value.is_empty() || o.value.contains([' ', '+', '\n']))
-    {
-        faults.add(
-            &origin.span,
-            "origin is empty, or has a space or a plus",
-            Some("as in \"ncp.example.dk/konfido\" (C2SP tlog-checkpoint)"),
-        );
-    }
-    ledger.end();
+    let ledger = ledger::read(root.section("ledger", "[ledger]", &empty), limits.request, faults);
     root.end();
     let (country, community) = (country?.value, community?.value);
     Some(Config {
@@ -168,8 +160,8 @@ fn read(
         openncp,
         audit,
         policy,
-        origin: origin
-            .map_or_else(|| format!("konfido.example/{}", country.to_lower()), |o| o.value),
+        origin: ledger.origin.unwrap_or_else(|| format!("konfido.example/{}", country.to_lower())),
+        receipt_deadline: ledger.receipt_deadline,
         peers: peers.into_iter().map(|row| row.map(|(peer, _)| peer)).collect::<Option<_>>()?,
         limits,
     })

@@ -20,6 +20,7 @@ pub async fn list(config: &Config, limit: usize) -> anyhow::Result<()> {
         let state = match row.state {
             State::Asked => "asked",
             State::Answered => "answered",
+            State::Half => "half",
             State::Settled => "settled",
         };
         let index = row.index.map_or_else(|| "-".to_owned(), |index| index.to_string());

@@ -59,6 +59,8 @@ pub struct Setup {
     pub audit: Option<Audit>,
     /// What this country decides by itself.
     pub policy: Policy,
+    /// How long evidence waits for its other half.
+    pub receipt_deadline: jiff::SignedDuration,
 }
 
 /// Sockets of a node, bound.
@@ -198,7 +200,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
             .collect::<BTreeMap<_, _>>(),
         connector,
         metrics: Metrics::default(),
-        limits: NodeLimits::default(),
+        limits: NodeLimits { receipt_deadline: setup.receipt_deadline, ..NodeLimits::default() },
         stop: CancellationToken::new(),
         clock,
         entropy,

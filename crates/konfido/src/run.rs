@@ -78,6 +78,7 @@ fn setup(config: Config, files: Files) -> Setup {
         limits: config.limits,
         audit: config.audit,
         policy: config.policy,
+        receipt_deadline: config.receipt_deadline,
     }
 }
 

@@ -6,10 +6,12 @@
 //!
 //! The result is one `COSE_Sign` with two signatures, the same bytes in both countries.
 
+use coset::{CborSerializable as _, CoseSign, CoseSign1};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trust::certificate::{Anchors, Certificate, Usage};
+use trust::chain::Chain;
 use trust::cose;
 use trust::seal::SealKey;
 
@@ -70,7 +72,7 @@ pub struct JointStatement {
     pub asked: Commitments,
     /// Commitments of the answer; empty on one-sided evidence of a request.
     pub answered: Commitments,
-    /// `answered`, or the eHDSI code of the refusal.
+    /// `answered`, the eHDSI code of the refusal, or [`NO_ANSWER`].
     pub outcome: String,
 }
 
@@ -127,12 +129,22 @@ impl RequestStatement {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Asked, EvidenceError> {
+        Self::verify_chained(signed, &certificate.into(), anchors, at)
+    }
+
+    /// [`RequestStatement::verify`] for a seal certificate that reaches its root over others.
+    pub fn verify_chained(
+        signed: &[u8],
+        chain: &Chain,
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Asked, EvidenceError> {
         if !form::is_exact_sign1(signed) {
             return Err(EvidenceError::Malformed);
         }
-        let payload = cose::verify1(signed, REQUEST.as_bytes(), certificate)?;
+        let payload = cose::verify1(signed, REQUEST.as_bytes(), chain.leaf())?;
         let statement: Self = decode(&payload)?;
-        check_signer(certificate, statement.requester, anchors, at)?;
+        check_signer(chain, statement.requester, anchors, at)?;
         if statement.form != REQUEST || !statement.is_in_form() {
             return Err(EvidenceError::Malformed);
         }
@@ -171,6 +183,28 @@ impl JointStatement {
         }
     }
 
+    /// What remains to be said when the deadline has passed over a request without an answer: by the
+    /// requester that it got none, by the provider that it was asked and gave none. `request` is
+    /// the signed request as our own journal keeps it.
+    pub fn unanswered(request: &[u8]) -> Result<Self, EvidenceError> {
+        let message = CoseSign1::from_slice(request).map_err(|_| EvidenceError::Malformed)?;
+        let statement = decode(&message.payload.unwrap_or_default())?;
+        let asked = Asked { statement, digest: sha256(request) };
+        let joint = Self::answer(&asked, Commitments::default(), NO_ANSWER);
+        Ok(Self { outcome: NO_ANSWER.to_owned(), ..joint })
+    }
+
+    /// The same about a country without KONFIDO, which signs nothing.
+    pub fn unanswered_alone(request: &RequestStatement) -> Self {
+        let joint = Self::one_sided(request, Commitments::default(), NO_ANSWER);
+        Self { outcome: NO_ANSWER.to_owned(), ..joint }
+    }
+
+    /// Whether it says that no answer was given.
+    pub fn is_unanswered(&self) -> bool {
+        self.outcome == NO_ANSWER
+    }
+
     /// Signs it as the first: NRO of the answer and NRR of the request.
     pub fn sign(&self, key: &SealKey) -> Result<Vec<u8>, EvidenceError> {
         Ok(cose::sign(key, &encode(self)?, EXCHANGE.as_bytes())?)
@@ -193,17 +227,30 @@ impl Answered {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let (statement, _) = open(signed, &[provider])?;
+        Self::verify_chained(signed, &provider.into(), ours, request_digest, anchors, at)
+    }
+
+    /// [`Answered::verify`] for a seal certificate that reaches its root over others.
+    pub fn verify_chained(
+        signed: &[u8],
+        provider: &Chain,
+        ours: &RequestStatement,
+        request_digest: [u8; 32],
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
+        let (statement, _) = open(signed, &[provider.leaf()])?;
         check_signer(provider, ours.provider, anchors, at)?;
         let fits = statement.txid == ours.txid
             && statement.transaction == ours.transaction
             && (statement.requester, statement.provider) == (ours.requester, ours.provider)
             && statement.request == Some(Bytes32(request_digest))
-            && statement.asked == ours.commitments;
+            && statement.asked == ours.commitments
+            && !statement.is_unanswered();
         if !fits {
             return Err(EvidenceError::Mismatch);
         }
-        Ok(Self { statement, signed: signed.to_vec(), provider: provider.clone() })
+        Ok(Self { statement, signed: signed.to_vec(), provider: provider.leaf().clone() })
     }
 
     /// What the provider answered.
@@ -246,9 +293,13 @@ impl Settled {
         let countries: Vec<_> = certificates.iter().map(|c| c.country()).collect();
         let (requester, provider) = (Some(statement.requester), Some(statement.provider));
         let bilateral = statement.request.is_some();
+        let unanswered = statement.is_unanswered();
         match countries.as_slice() {
-            [only] if *only == provider || (*only == requester && !bilateral) => {}
-            [first, second] if bilateral && *first == provider && *second == requester => {}
+            [only] if *only == provider => {}
+            [only] if *only == requester && (!bilateral || unanswered) => {}
+            // nobody is asked to sign that there was no answer, so two signatures were put together
+            [first, second]
+                if bilateral && !unanswered && *first == provider && *second == requester => {}
             _ => return Err(EvidenceError::Signer),
         }
         for certificate in certificates {
@@ -256,6 +307,38 @@ impl Settled {
             path.map_err(|_| EvidenceError::Signer)?;
         }
         Ok(Self { statement, signed: signed.to_vec(), signatures })
+    }
+}
+
+impl Settled {
+    /// The requester's receipt for an answer that we signed: `signed` must be `ours`, byte for byte,
+    /// with one signature more, by this requester. Our own signature is compared, not verified
+    /// again, so that a receipt still fits after our seal was renewed.
+    pub fn complete(
+        ours: &[u8],
+        signed: &[u8],
+        requester: &Chain,
+        anchors: &Anchors,
+        at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
+        let parse =
+            |bytes: &[u8]| CoseSign::from_slice(bytes).map_err(|_| EvidenceError::Malformed);
+        if form::signatures(signed) != Some(2) || form::signatures(ours) != Some(1) {
+            return Err(EvidenceError::Malformed);
+        }
+        let mut receipt = parse(signed)?;
+        let added = receipt.signatures.pop().ok_or(EvidenceError::Malformed)?;
+        if receipt != parse(ours)? {
+            return Err(EvidenceError::Mismatch);
+        }
+        let alone = CoseSign { signatures: vec![added], ..receipt };
+        let alone = alone.to_vec().map_err(|_| EvidenceError::Malformed)?;
+        let (statement, _) = open(&alone, &[requester.leaf()])?;
+        check_signer(requester, statement.requester, anchors, at)?;
+        if statement.request.is_none() || statement.is_unanswered() {
+            return Err(EvidenceError::Mismatch);
+        }
+        Ok(Self { statement, signed: signed.to_vec(), signatures: 2 })
     }
 }
 
@@ -274,13 +357,13 @@ fn open(
 }
 
 fn check_signer(
-    certificate: &Certificate,
+    chain: &Chain,
     country: Country,
     anchors: &Anchors,
     at: Timestamp,
 ) -> Result<(), EvidenceError> {
-    let leads = anchors.verify(certificate, &[], Usage::Seal, at).is_ok();
-    if leads && certificate.country() == Some(country) {
+    let leads = chain.verify(anchors, Usage::Seal, at).is_ok();
+    if leads && chain.leaf().country() == Some(country) {
         Ok(())
     } else {
         Err(EvidenceError::Signer)
@@ -314,5 +397,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests;
 
+/// Outcome of an exchange whose deadline passed without an answer.
+pub const NO_ANSWER: &str = "no-answer";
 const REQUEST: &str = "konfido-request/1";
 const EXCHANGE: &str = "konfido-exchange/1";

@@ -7,7 +7,7 @@ use coset::{CborSerializable, CoseSign, CoseSign1};
 use exchange::{Country, Transaction, TransactionId};
 
 use crate::commitment::{Commitments, Field};
-use crate::evidence::{JointStatement, RequestStatement};
+use crate::evidence::{JointStatement, NO_ANSWER, RequestStatement};
 
 /// The largest signed statement: two RSA-4096 signatures over all fields leave half of it free.
 pub(crate) const MAX_SIGNED: usize = 4096;
@@ -25,12 +25,14 @@ impl JointStatement {
             && fields(&self.asked, ASKED)
             && fields(&self.answered, ANSWERED)
             && is_word(&self.outcome)
+            && self.is_unanswered() == self.answered.0.is_empty()
     }
 }
 
-/// `answered` or a code; anything else, such as a plain peer's own words, becomes `refused`.
+/// `answered` or a code; anything else, such as a plain peer's own words, becomes `refused`. So does
+/// [`NO_ANSWER`] as the word of an answer.
 pub(crate) fn outcome(text: &str) -> String {
-    if is_word(text) { text.to_owned() } else { "refused".to_owned() }
+    if is_word(text) && text != NO_ANSWER { text.to_owned() } else { "refused".to_owned() }
 }
 
 /// Whether these bytes are the one encoding of a `COSE_Sign1` without unsigned additions.
@@ -82,7 +84,7 @@ mod tests {
         for code in exchange::Code::all() {
             assert!(is_word(code.wire()), "{}", code.wire());
         }
-        for text in ["", "Agnete Lund 1958", "a\nb", "Ærø", &"x".repeat(129)] {
+        for text in ["", NO_ANSWER, "Agnete Lund 1958", "a\nb", "Ærø", &"x".repeat(129)] {
             assert_eq!(outcome(text), "refused");
         }
     }

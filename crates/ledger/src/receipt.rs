@@ -191,6 +191,9 @@ impl Receipt {
         report.add("time", format!("{}, as the exporting node states", self.time));
         signers.iter().for_each(|signer| report.add("signed by", signer.subject().to_owned()));
         match (settled.signatures, statement.request.is_some()) {
+            (1, _) if statement.is_unanswered() => {
+                report.add("note", "one-sided: by its deadline there was no answer".to_owned());
+            }
             (1, false) => {
                 report.add("note", "one-sided: the other country has no KONFIDO".to_owned());
             }

@@ -30,19 +30,22 @@ pub enum Kind {
     AuditTampered,
     /// Audit records of ours were lost: the spool was full, or the disk failed.
     AuditDropped,
+    /// Evidence became half: the other country's receipt or answer did not come by the deadline.
+    EvidenceHalf,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 8] = [
+static KINDS: [(Kind, &str); 9] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::AuditReceived, "audit.received"),
     (Kind::AuditUnreadable, "audit.unreadable"),
     (Kind::AuditTampered, "audit.tampered"),
     (Kind::AuditDropped, "audit.dropped"),
+    (Kind::EvidenceHalf, "evidence.half"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];

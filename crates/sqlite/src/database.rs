@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 /// Why a database could not be opened or used. Usually the operator's disk.
@@ -64,6 +64,16 @@ pub struct Database {
 impl Database {
     /// Opens or makes the file. `schema` is version 1, as one SQL text.
     pub fn open(path: &Path, schema: &'static str, safety: Safety) -> Result<Self, DatabaseError> {
+        Self::open_migrated(path, &[schema], safety)
+    }
+
+    /// Opens or makes the file. Each step of `schema` leads one version up; a file of an earlier
+    /// version gets the steps that it lacks, all or none. A step that was released never changes.
+    pub fn open_migrated(
+        path: &Path,
+        schema: &[&'static str],
+        safety: Safety,
+    ) -> Result<Self, DatabaseError> {
         guard(path)?;
         let mut writer = Connection::open(path)?;
         let synchronous = if safety == Safety::Full { "FULL" } else { "NORMAL" };
@@ -202,15 +212,18 @@ fn guard(path: &Path) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, schema: &str) -> Result<(), DatabaseError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > VERSION {
-        return Err(DatabaseError::Newer { found, known: VERSION });
+fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseError> {
+    let known = i64::try_from(schema.len()).unwrap_or(i64::MAX);
+    // looked at under the write lock: two processes that open the file do not both migrate it
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(DatabaseError::Newer { found, known });
     }
-    if found == 0 {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(schema)?;
-        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+    let done = usize::try_from(found).unwrap_or(0);
+    if done < schema.len() {
+        schema[done..].iter().try_for_each(|step| transaction.execute_batch(step))?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {known}"))?;
         transaction.commit()?;
     }
     Ok(())
@@ -260,7 +273,6 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
     }
 }
 
-const VERSION: i64 = 1;
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.

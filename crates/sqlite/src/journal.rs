@@ -4,7 +4,9 @@ use std::path::Path;
 
 use exchange::{Country, Side, TransactionId};
 use jiff::Timestamp;
-use ledger::journal::{Durable, Journal as Port, JournalError, Outcome, Row, State, Step};
+use ledger::journal::{
+    Durable, Journal as Port, JournalError, Outcome, ReplayKey, Row, State, Step,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{Database, DatabaseError, Safety};
@@ -18,12 +20,31 @@ pub struct Journal(Database);
 impl Journal {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        Database::open(path, include_str!("../migrations/journal.sql"), Safety::Full).map(Self)
+        Database::open_migrated(path, &MIGRATIONS, Safety::Full).map(Self)
     }
 
     /// Commits what is queued and closes the file.
     pub fn close(&self) {
         self.0.close();
+    }
+}
+
+impl Journal {
+    /// How far the delivery of receipts has come.
+    fn mark(&self, txids: Vec<TransactionId>, undelivered: i64) -> Durable<'_, ()> {
+        Box::pin(async move {
+            self.0
+                .write(move |db| {
+                    let mut update = db.prepare_cached(
+                        "UPDATE evidence SET undelivered = ?2 WHERE txid = ?1 AND side = 1",
+                    )?;
+                    txids.iter().try_for_each(|txid| {
+                        update.execute(params![txid.0, undelivered]).map(|_| ())
+                    })
+                })
+                .await
+                .map_err(failed)
+        })
     }
 }
 
@@ -40,19 +61,17 @@ impl Port for Journal {
             self.0
                 .write(move |db| {
                     if let Some(key) = &step.replay {
-                        let mut known = db.prepare_cached(
-                            "SELECT 1 FROM evidence WHERE txid = ?1 AND side = ?2",
-                        )?;
-                        for row in &step.rows {
-                            if known.exists(params![row.txid.0, side_number(row.side)])? {
-                                return Ok(Outcome::Replayed);
-                            }
-                        }
                         let mut insert = db.prepare_cached(
                             "INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)",
                         )?;
                         if insert.execute(params![key.digest, micros(key.expires)])? == 0 {
                             return Ok(Outcome::Replayed);
+                        }
+                    }
+                    for row in &step.rows {
+                        if find(db, row.txid, row.side)?.is_some_and(|old| !row.follows(&old)) {
+                            step.replay.iter().try_for_each(|key| forget(db, key))?;
+                            return Ok(Outcome::Taken);
                         }
                     }
                     step.rows.iter().try_for_each(|row| put(db, row))?;
@@ -64,43 +83,24 @@ impl Port for Journal {
     }
 
     fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>> {
-        Box::pin(async move {
-            let query = move |db: &Connection| {
-                let mut select =
-                    db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
-                select.query_row(params![txid.0, side_number(side)], read).optional()
-            };
-            self.0.read(query).await.map_err(failed)
-        })
+        Box::pin(async move { self.0.read(move |db| find(db, txid, side)).await.map_err(failed) })
     }
 
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
+        Box::pin(
+            async move { self.0.write(move |db| sequence(db, from, limit)).await.map_err(failed) },
+        )
+    }
+
+    fn overdue(&self, before: Timestamp, limit: usize) -> Durable<'_, Vec<Row>> {
         Box::pin(async move {
-            self.0
-                .write(move |db| {
-                    let limit = sql_limit(limit);
-                    let next: i64 = db
-                        .prepare_cached("SELECT coalesce(max(log_index) + 1, 0) FROM evidence")?
-                        .query_row([], |row| row.get(0))?;
-                    db.prepare_cached(
-                        "UPDATE evidence SET log_index = numbered.place + ?1 FROM
-                           (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence
-                            WHERE state = 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
-                         WHERE evidence.id = numbered.id",
-                    )?
-                    .execute(params![next, limit])?;
-                    let mut select = db.prepare_cached(
-                        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1 ORDER BY log_index LIMIT ?2",
-                    )?;
-                    let from = i64::try_from(from).unwrap_or(i64::MAX);
-                    select
-                        .query_map(params![from, limit], |row| {
-                            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
-                        })?
-                        .collect()
-                })
-                .await
-                .map_err(failed)
+            let query = move |db: &Connection| {
+                let mut select = db.prepare_cached(&format!(
+                    "{SELECT} WHERE state < 2 AND at < ?1 ORDER BY at LIMIT ?2"
+                ))?;
+                select.query_map(params![micros(before), sql_limit(limit)], read)?.collect()
+            };
+            self.0.read(query).await.map_err(failed)
         })
     }
 
@@ -108,7 +108,7 @@ impl Port for Journal {
         Box::pin(async move {
             let query = move |db: &Connection| {
                 let mut select = db.prepare_cached(&format!(
-                    "{SELECT} WHERE undelivered = 1 AND provider = ?1 LIMIT ?2"
+                    "{SELECT} WHERE undelivered = 1 AND provider = ?1 ORDER BY id LIMIT ?2"
                 ))?;
                 select.query_map(params![country.as_str(), sql_limit(limit)], read)?.collect()
             };
@@ -117,17 +117,11 @@ impl Port for Journal {
     }
 
     fn delivered(&self, txids: Vec<TransactionId>) -> Durable<'_, ()> {
-        Box::pin(async move {
-            self.0
-                .write(move |db| {
-                    let mut update = db.prepare_cached(
-                        "UPDATE evidence SET undelivered = 0 WHERE txid = ?1 AND side = 1",
-                    )?;
-                    txids.iter().try_for_each(|txid| update.execute([txid.0]).map(|_| ()))
-                })
-                .await
-                .map_err(failed)
-        })
+        self.mark(txids, DELIVERED)
+    }
+
+    fn refused(&self, txids: Vec<TransactionId>) -> Durable<'_, ()> {
+        self.mark(txids, REFUSED)
     }
 
     fn newest(&self, limit: usize) -> Durable<'_, Vec<Row>> {
@@ -159,16 +153,32 @@ impl Port for Journal {
 const SELECT: &str = "SELECT txid, side, transaction_kind, requester, provider, state, request, statement, secrets, \
                       peer_certificate, undelivered, at, log_index FROM evidence";
 
-/// A settled row never goes back: what is in the log stays as it is.
+fn find(db: &Connection, txid: TransactionId, side: Side) -> rusqlite::Result<Option<Row>> {
+    let mut select = db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
+    select.query_row(params![txid.0, side_number(side)], read).optional()
+}
+
+fn forget(db: &Connection, key: &ReplayKey) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM replay WHERE digest = ?1")?.execute([key.digest]).map(|_| ())
+}
+
+/// What is in the log stays there: a half that has its place makes room for the whole.
 fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
+    if row.state == State::Settled {
+        db.prepare_cached(
+            "INSERT INTO superseded (log_index, statement) SELECT log_index, statement FROM evidence
+             WHERE txid = ?1 AND side = ?2 AND state = 3 AND log_index IS NOT NULL",
+        )?
+        .execute(params![row.txid.0, side_number(row.side)])?;
+    }
     db.prepare_cached(
         "INSERT INTO evidence (txid, side, transaction_kind, requester, provider, state, request, statement, secrets,
                                peer_certificate, undelivered, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT (txid, side) DO UPDATE SET state = excluded.state, request = excluded.request,
-             statement = excluded.statement, secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
-             undelivered = excluded.undelivered
-         WHERE evidence.state < 2",
+         ON CONFLICT (txid, side) DO UPDATE SET state = excluded.state, statement = excluded.statement,
+             secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
+             undelivered = excluded.undelivered, log_index = NULL
+         WHERE evidence.state <> 2",
     )?
     .execute(params![
         row.txid.0,
@@ -187,6 +197,34 @@ fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn sequence(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
+    let limit = sql_limit(limit);
+    let next: i64 = db
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(log_index) FROM evidence), -1),
+                        coalesce((SELECT max(log_index) FROM superseded), -1)) + 1",
+        )?
+        .query_row([], |row| row.get(0))?;
+    db.prepare_cached(
+        "UPDATE evidence SET log_index = numbered.place + ?1 FROM
+           (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence
+            WHERE state >= 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
+         WHERE evidence.id = numbered.id",
+    )?
+    .execute(params![next, limit])?;
+    let mut select = db.prepare_cached(
+        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1
+         UNION ALL SELECT log_index, statement FROM superseded WHERE log_index >= ?1
+         ORDER BY log_index LIMIT ?2",
+    )?;
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    select
+        .query_map(params![from, limit], |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+        })?
+        .collect()
+}
+
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let index: Option<i64> = row.get(12)?;
     Ok(Row {
@@ -198,13 +236,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         state: match row.get::<_, i64>(5)? {
             0 => State::Asked,
             1 => State::Answered,
+            3 => State::Half,
             _ => State::Settled,
         },
         request: row.get(6)?,
         statement: row.get(7)?,
         secrets: row.get(8)?,
         peer_certificate: row.get(9)?,
-        undelivered: row.get(10)?,
+        undelivered: row.get::<_, i64>(10)? != DELIVERED,
         at: timestamp(row.get(11)?),
         index: index.and_then(|i| u64::try_from(i).ok()),
     })
@@ -215,5 +254,12 @@ fn state_number(state: State) -> i64 {
         State::Asked => 0,
         State::Answered => 1,
         State::Settled => 2,
+        State::Half => 3,
     }
 }
+
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/journal.sql"), include_str!("../migrations/journal-2.sql")];
+/// Values of the column `undelivered`; 1 waits.
+const DELIVERED: i64 = 0;
+const REFUSED: i64 = 2;

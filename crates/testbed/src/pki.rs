@@ -167,6 +167,17 @@ impl Pki {
             .expect("because the caller asks for a country of this world")
     }
 
+    /// A seal of a country whose authority is not the root, but stands below it: three levels.
+    pub fn seal_below(&self, country: Country) -> SealKey {
+        let national = self.authority.below("Invented national sub-CA", self.made);
+        let key = p256();
+        let params = params(country, Role::Seal, &Validity::around(self.made));
+        let seal = national.issue(params, key);
+        let chain = seal.chain_pem() + &national.certificate.pem();
+        SealKey::from_pem(seal.key_pem().as_bytes(), chain.as_bytes())
+            .expect("because the key was made for the certificate")
+    }
+
     /// Writes `ca.pem` and, for each country, `cc/role.pem` and `cc/role.key` (mode 0600).
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         fs::create_dir_all(dir)?;
@@ -203,19 +214,35 @@ struct Authority {
 
 impl Authority {
     fn new(name: &str, now: Timestamp) -> Self {
+        let (params, key) = (Self::params(name, 1, now), p256());
+        let der = params.self_signed(&key).expect("because the parameters are complete");
+        Self::of(der.der(), params, key)
+    }
+
+    /// An authority that this one vouches for.
+    fn below(&self, name: &str, now: Timestamp) -> Self {
+        let (params, key) = (Self::params(name, 0, now), p256());
+        let der =
+            params.signed_by(&key, &self.issuer).expect("because the parameters are complete");
+        Self::of(der.der(), params, key)
+    }
+
+    fn of(der: &[u8], params: CertificateParams, key: KeyPair) -> Self {
+        let certificate = Certificate::from_der(der).expect("because rcgen writes certificates");
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    /// `below`: how many authorities may stand below it.
+    fn params(name: &str, below: u8, now: Timestamp) -> CertificateParams {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CountryName, "EU");
         params.distinguished_name.push(DnType::OrganizationName, "Invented European Authority");
         params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
         params.key_usages = vec![Ku::KeyCertSign, Ku::CrlSign];
         Validity::around(now).apply(&mut params);
-        let key = p256();
-        let der = params.self_signed(&key).expect("because the parameters are complete");
-        let certificate =
-            Certificate::from_der(der.der()).expect("because rcgen writes certificates");
-        Self { certificate, issuer: Issuer::new(params, key) }
+        params
     }
 
     fn issue(&self, params: CertificateParams, key: KeyPair) -> Identity {

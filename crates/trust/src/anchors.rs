@@ -103,7 +103,7 @@ impl Anchors {
 
     /// Checks that `leaf` leads to one of the roots at the time `at`, for this usage.
     ///
-    /// A path without intermediates that held is believed for [`Anchors::TRUSTED_FOR`].
+    /// A path that held is believed for [`Anchors::TRUSTED_FOR`], with the same intermediates.
     pub fn verify(
         &self,
         leaf: &Certificate,
@@ -111,9 +111,10 @@ impl Anchors {
         usage: Usage,
         at: Timestamp,
     ) -> Result<(), CertificateError> {
-        let key = (leaf.fingerprint().0, usage);
+        let key = (path_key(leaf, intermediates), usage);
         let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        let current = leaf.not_before() <= at && at <= leaf.not_after();
+        let mut path = std::iter::once(leaf).chain(intermediates);
+        let current = path.all(|c| c.not_before() <= at && at <= c.not_after());
         if current && known.is_some_and(|then| at.duration_since(then).abs() <= Self::TRUSTED_FOR) {
             return Ok(());
         }
@@ -146,11 +147,20 @@ impl Anchors {
             verified.clear();
         }
         // a path that held before a replacement is not remembered after it
-        if intermediates.is_empty() && Arc::ptr_eq(&trusted, &self.current()) {
+        if Arc::ptr_eq(&trusted, &self.current()) {
             verified.insert(key, at);
         }
         Ok(())
     }
+}
+
+/// Digest of the certificates that were shown.
+fn path_key(leaf: &Certificate, intermediates: &[Certificate]) -> [u8; 32] {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for certificate in std::iter::once(leaf).chain(intermediates) {
+        digest.update(&certificate.fingerprint().0);
+    }
+    digest.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
 }
 
 /// Paths that are remembered; a country has few seal certificates.

@@ -8,6 +8,7 @@
 
 mod anchors;
 pub mod certificate;
+pub mod chain;
 pub mod cose;
 pub mod seal;
 pub mod signature;

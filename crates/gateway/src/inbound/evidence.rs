@@ -9,26 +9,27 @@ use ledger::evidence::{Asked, JointStatement, RequestStatement};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
 use ledger::{Field, Secrets};
 use transport::Peer;
-use trust::certificate::Certificate;
+use trust::chain::Chain;
 
 use super::fulfil::Fulfilled;
 use crate::message::{Facts, Message, digest};
 use crate::node::Node;
-use crate::outbound::shared::{mismatch, replayed, request_values, unavailable, unsigned};
+use crate::outbound::shared::{mismatch, replayed, request_values, taken, unavailable, unsigned};
 use crate::wire::{self, Inner};
 
 /// What the sender of a sealed request claims; believed by [`record`] only.
 pub(super) struct Claim {
     address: Address,
     signed: Bytes,
-    certificate: Bytes,
+    /// DER, leaf first.
+    certificates: Bytes,
     secrets: Bytes,
 }
 
 impl Claim {
     pub(super) fn new(address: Address, inner: &Inner) -> Option<Self> {
-        let (signed, certificate) = wire::unpair(inner.evidence.clone()).ok()?;
-        Some(Self { address, signed, certificate, secrets: inner.secrets.clone() })
+        let (signed, certificates) = wire::unpair(inner.evidence.clone()).ok()?;
+        Some(Self { address, signed, certificates, secrets: inner.secrets.clone() })
     }
 }
 
@@ -74,10 +75,10 @@ pub(super) async fn record(
     let values = request_values(mandate, content, &message.package.parts);
     let (txid, kind, secrets, request, certificate) = match claim {
         Some(claim) => {
-            let certificate =
-                Certificate::from_der(&claim.certificate).map_err(|e| mismatch(&e.to_string()))?;
+            let chain =
+                Chain::from_der(&claim.certificates).map_err(|e| mismatch(&e.to_string()))?;
             let asked =
-                RequestStatement::verify(&claim.signed, &certificate, &node.seal_anchors, now)
+                RequestStatement::verify_chained(&claim.signed, &chain, &node.seal_anchors, now)
                     .map_err(|e| mismatch(&e.to_string()))?;
             let secrets = Secrets::decode(&claim.secrets).ok_or_else(|| mismatch("salts"))?;
             let said = &asked.statement;
@@ -91,7 +92,7 @@ pub(super) async fn record(
             if !fits {
                 return Err(mismatch("the request is not what its evidence is about"));
             }
-            let (request, certificate) = (claim.signed.to_vec(), claim.certificate.to_vec());
+            let (request, certificate) = (claim.signed.to_vec(), claim.certificates.to_vec());
             (claim.address.txid, RecordedKind::Bilateral(asked), secrets, request, certificate)
         }
         None => {
@@ -167,6 +168,7 @@ async fn commit(node: &Node, replay: Option<ReplayKey>, row: Row) -> Result<(), 
     match node.journal.commit(Step { replay, rows: vec![row] }).await {
         Ok(Outcome::Recorded) => Ok(()),
         Ok(Outcome::Replayed) => Err(replayed()),
+        Ok(Outcome::Taken) => Err(taken()),
         Err(e) => Err(unavailable(&e)),
     }
 }

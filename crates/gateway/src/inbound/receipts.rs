@@ -3,9 +3,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
 use ledger::Settled;
-use ledger::journal::{Row, State, Step};
+use ledger::journal::{JournalError, Outcome, Row, State, Step};
 use transport::Peer;
-use trust::certificate::Certificate;
+use trust::chain::Chain;
 
 use crate::node::Node;
 
@@ -41,44 +41,86 @@ fn decode(mut from: Bytes) -> Result<Vec<(TransactionId, Bytes)>, Malformed> {
     Ok(all)
 }
 
-/// Takes a batch. What is valid becomes durable; a receipt that is not is left out and said so.
-pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<usize, String> {
-    let now = node.clock.now();
-    let mut rows = Vec::new();
-    let mut refused = 0;
-    for (txid, signed) in decode(body).map_err(|e| e.to_string())? {
-        // two signatures are verified for each: let requests go in between
+/// Why a batch cannot be taken now; the peer brings it again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// Not a batch.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Our journal failed, or another batch with the same receipts came first.
+    #[error("receipts cannot be kept now: {0}")]
+    Unavailable(String),
+}
+
+impl From<JournalError> for BatchError {
+    fn from(error: JournalError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// The answer to a batch: the exchange numbers of the receipts that were left out.
+pub fn encode_refused(refused: &[TransactionId]) -> Bytes {
+    refused.iter().flat_map(|txid| txid.0).collect::<Vec<u8>>().into()
+}
+
+/// Reads [`encode_refused`].
+pub fn decode_refused(body: &[u8]) -> Result<Vec<TransactionId>, Malformed> {
+    let (numbers, rest) = body.as_chunks::<16>();
+    if rest.is_empty() && numbers.len() <= MAX_RECEIPTS {
+        Ok(numbers.iter().map(|number| TransactionId(*number)).collect())
+    } else {
+        Err(Malformed { what: "answer to receipts" })
+    }
+}
+
+/// Takes a batch. What is valid becomes durable; the numbers of those that are not come back.
+pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<Vec<TransactionId>, BatchError> {
+    let (mut rows, mut refused): (Vec<Row>, _) = (Vec::new(), Vec::new());
+    let mut closed = 0;
+    for (txid, signed) in decode(body)? {
+        // a signature is verified for each: let requests go in between
         tokio::task::yield_now().await;
-        let known = node.journal.row(txid, Side::A).await.map_err(|e| e.to_string())?;
+        let known = node.journal.row(txid, Side::A).await?;
+        let known = known.filter(|row| Some(row.requester) == peer.country());
         match known {
             Some(row) if row.state == State::Settled => {}
-            Some(row) if row.state == State::Answered && Some(row.requester) == peer.country() => {
-                match completed(node, row, &signed, now) {
-                    Some(row) => rows.push(row),
-                    None => refused += 1,
+            Some(_) if rows.iter().any(|row| row.txid == txid) => {}
+            Some(row) if matches!(row.state, State::Answered | State::Half) => {
+                let half = u64::from(row.state == State::Half);
+                match completed(node, row, &signed) {
+                    Some(row) => {
+                        rows.push(row);
+                        closed += half;
+                    }
+                    None => refused.push(txid),
                 }
             }
-            _ => refused += 1,
+            _ => refused.push(txid),
         }
     }
-    if refused > 0 {
-        tracing::warn!(refused, peer = ?peer.country(), "receipts refused");
+    if !refused.is_empty() {
+        tracing::warn!(txids = ?refused, peer = ?peer.country(), "receipts refused");
     }
-    let count = rows.len();
-    if count > 0 {
-        node.journal.commit(Step { replay: None, rows }).await.map_err(|e| e.to_string())?;
+    if !rows.is_empty() {
+        match node.journal.commit(Step { replay: None, rows }).await? {
+            Outcome::Recorded => {}
+            other => return Err(BatchError::Unavailable(format!("{other:?}"))),
+        }
     }
-    Ok(count)
+    node.metrics.halves_closed.inc_by(closed);
+    Ok(refused)
 }
 
 /// The record with both signatures, if the receipt is for the statement that we signed.
-fn completed(node: &Node, mut row: Row, signed: &[u8], now: jiff::Timestamp) -> Option<Row> {
-    let requester = Certificate::from_der(&row.peer_certificate).ok()?;
-    let provider = node.seal.certificate();
-    let settled = Settled::verify(signed, &[provider, &requester], &node.seal_anchors, now).ok()?;
-    let ours = ledger::evidence::payload(&row.statement)?;
-    if ledger::evidence::payload(signed)? != ours || settled.statement.txid != row.txid.to_string()
-    {
+///
+/// The certificates are judged at the time of the exchange: a receipt that waited for us is not
+/// lost because a seal was renewed meanwhile.
+fn completed(node: &Node, mut row: Row, signed: &[u8]) -> Option<Row> {
+    let requester = Chain::from_der(&row.peer_certificate).ok()?;
+    let settled =
+        Settled::complete(&row.statement, signed, &requester, &node.seal_anchors, row.at).ok()?;
+    if settled.statement.txid != row.txid.to_string() {
         return None;
     }
     row.statement = settled.signed;
@@ -86,5 +128,5 @@ fn completed(node: &Node, mut row: Row, signed: &[u8], now: jiff::Timestamp) -> 
     Some(row)
 }
 
-/// Receipts in one delivery: about 10 ms of signatures for the receiver.
+/// Receipts in one delivery: about 5 ms of signatures for the receiver.
 pub const MAX_RECEIPTS: usize = 64;

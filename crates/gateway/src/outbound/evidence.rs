@@ -7,6 +7,7 @@ use identity::replay::message_key;
 use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
 use ledger::{Field, Secrets};
+use trust::chain::Chain;
 
 use super::way::{Answer, Way};
 use crate::message::{Facts, Message, digest};
@@ -37,9 +38,9 @@ impl Recorded {
         self.txid
     }
 
-    /// What the peer gets: the signed statement and our seal certificate.
+    /// What the peer gets: the signed statement and our seal certificate with its intermediates.
     pub(super) fn evidence(&self, node: &Node) -> Bytes {
-        wire::pair(&self.row.request, node.seal.certificate().der())
+        wire::pair(&self.row.request, &Chain::of(&node.seal).der())
     }
 
     /// The salts, for the peer's own check.
@@ -104,6 +105,7 @@ pub(super) async fn record(
     match node.journal.commit(Step { replay, rows: vec![row.clone()] }).await {
         Ok(Outcome::Recorded) => Ok(Recorded { txid, statement, row }),
         Ok(Outcome::Replayed) => Err(replayed()),
+        Ok(Outcome::Taken) => Err(taken()),
         Err(e) => Err(unavailable(&e)),
     }
 }
@@ -122,9 +124,9 @@ pub(super) async fn settle(
     let settled: Settled = match way {
         Way::Sealed(recipient) => {
             let secrets = Secrets::decode(&answer.secrets).ok_or_else(|| mismatch("salts"))?;
-            let answered = Answered::verify(
+            let answered = Answered::verify_chained(
                 &answer.evidence,
-                recipient.certificate(),
+                recipient.chain(),
                 &recorded.statement,
                 sha256(&recorded.row.request),
                 &node.seal_anchors,
@@ -137,7 +139,7 @@ pub(super) async fn settle(
                 return Err(mismatch("the answer is not what its evidence is about"));
             }
             row.secrets.extend_from_slice(&answer.secrets);
-            row.peer_certificate = recipient.certificate().der().to_vec();
+            row.peer_certificate = recipient.chain().der();
             row.undelivered = true;
             answered.countersign(&node.seal).map_err(|e| unsigned(&e))?
         }
@@ -152,17 +154,23 @@ pub(super) async fn settle(
     };
     row.statement = settled.signed;
     row.state = State::Settled;
-    node.journal
-        .commit(Step { replay: None, rows: vec![row] })
-        .await
-        .map_err(|e| unavailable(&e))?;
-    Ok(Proof { outcome: settled.statement.outcome })
+    match node.journal.commit(Step { replay: None, rows: vec![row] }).await {
+        Ok(Outcome::Recorded) => Ok(Proof { outcome: settled.statement.outcome }),
+        Ok(Outcome::Replayed | Outcome::Taken) => Err(taken()),
+        Err(e) => Err(unavailable(&e)),
+    }
 }
 
 /// The answer to a message that was seen before.
 pub(crate) fn replayed() -> Refusal {
     Refusal::new(Code::ErrorSecGeneric, "this message was sent before; send a new MessageID")
         .with_detail("replay")
+}
+
+/// The exchange number was used before, or its evidence has been closed.
+pub(crate) fn taken() -> Refusal {
+    Refusal::new(Code::ErrorSecGeneric, "this exchange is closed; send the request anew")
+        .with_detail("exchange number is taken")
 }
 
 /// Without evidence nothing is exchanged.

@@ -250,6 +250,7 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
             most_waiting: 10_000,
         }),
         policy: identity::Policy::default(),
+        receipt_deadline: gateway::node::NodeLimits::default().receipt_deadline,
     }
 }
 

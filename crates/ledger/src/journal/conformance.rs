@@ -8,10 +8,12 @@ use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step};
 /// Runs all of it; panics where the journal breaks a promise.
 pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
     replays_change_nothing(journal).await?;
-    a_number_opens_once(journal).await?;
     rows_advance_and_never_go_back(journal).await?;
     places_are_given_once(journal).await?;
-    receipts_wait_until_delivered(journal).await
+    receipts_wait_until_delivered(journal).await?;
+    an_exchange_number_is_taken_once(journal).await?;
+    halves_are_found_after_their_deadline(journal).await?;
+    a_half_keeps_its_place_when_it_is_completed(journal).await
 }
 
 async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalError> {
@@ -31,22 +33,6 @@ async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalErro
     Ok(())
 }
 
-/// A country that asks under the number of an earlier exchange would else wipe out the evidence of it.
-async fn a_number_opens_once(journal: &dyn Journal) -> Result<(), JournalError> {
-    let key = |digest| Some(ReplayKey { digest: [digest; 32], expires: Timestamp::UNIX_EPOCH });
-    let first = Row { state: State::Answered, side: Side::A, ..settled_row(9100) };
-    let step = Step { replay: key(10), rows: vec![first.clone()] };
-    assert_eq!(journal.commit(step).await?, Outcome::Recorded);
-    let second = Row { request: b"another".to_vec(), statement: Vec::new(), ..first.clone() };
-    let step = |digest| Step { replay: key(digest), rows: vec![second.clone()] };
-    assert_eq!(journal.commit(step(11)).await?, Outcome::Replayed);
-    let kept = journal.row(first.txid, Side::A).await?.expect("because it was committed");
-    assert_eq!((kept.request, kept.statement), (first.request, first.statement));
-    assert_eq!(journal.commit(step(11)).await?, Outcome::Replayed, "it changed nothing");
-    journal.forget_replays(Timestamp::MAX).await?;
-    Ok(())
-}
-
 async fn rows_advance_and_never_go_back(journal: &dyn Journal) -> Result<(), JournalError> {
     let settled = settled_row(1);
     let steps = [
@@ -60,7 +46,8 @@ async fn rows_advance_and_never_go_back(journal: &dyn Journal) -> Result<(), Jou
         assert_eq!(journal.row(settled.txid, Side::B).await?.map(|row| row.state), Some(state));
     }
     let back = Row { state: State::Asked, statement: b"other".to_vec(), ..settled.clone() };
-    journal.commit(Step { replay: None, rows: vec![back] }).await?;
+    let outcome = journal.commit(Step { replay: None, rows: vec![back] }).await?;
+    assert_eq!(outcome, Outcome::Taken);
     let found = journal.row(settled.txid, Side::B).await?.expect("because it was committed");
     assert_eq!(
         (found.state, &found.statement),
@@ -118,6 +105,85 @@ async fn receipts_wait_until_delivered(journal: &dyn Journal) -> Result<(), Jour
     let left: Vec<_> =
         journal.undelivered(provider, 10).await?.into_iter().map(|row| row.txid).collect();
     assert_eq!(left, [txid(21)]);
+    journal.refused(vec![txid(21)]).await?;
+    assert!(
+        journal.undelivered(provider, 10).await?.is_empty(),
+        "a refused one is not brought again"
+    );
+    let row = journal.row(txid(21), Side::B).await?;
+    assert!(row.is_some_and(|row| row.undelivered), "but the peer does not have it");
+    Ok(())
+}
+
+/// The requester chooses the number: with one that it used before it wipes out nothing.
+async fn an_exchange_number_is_taken_once(journal: &dyn Journal) -> Result<(), JournalError> {
+    let first = Row { side: Side::A, state: State::Answered, ..settled_row(30) };
+    let step = |row: &Row| Step { replay: None, rows: vec![row.clone()] };
+    assert_eq!(journal.commit(step(&first)).await?, Outcome::Recorded);
+    let country = |text| Country::parse(text).expect("because it has two letters");
+    let others = [
+        Row { statement: b"another answer".to_vec(), ..first.clone() },
+        Row { state: State::Asked, ..first.clone() },
+        Row { state: State::Settled, request: b"another request".to_vec(), ..first.clone() },
+        Row { state: State::Settled, requester: country("IT"), ..first.clone() },
+        Row { state: State::Half, statement: b"no answer".to_vec(), ..first.clone() },
+    ];
+    for other in &others {
+        let key = ReplayKey { digest: [30; 32], expires: Timestamp::MAX };
+        let beside = Row { side: Side::A, ..settled_row(31) };
+        let step = Step { replay: Some(key), rows: vec![beside, other.clone()] };
+        assert_eq!(journal.commit(step).await?, Outcome::Taken, "{:?}", other.state);
+    }
+    let found = journal.row(first.txid, Side::A).await?.expect("because it was committed");
+    assert_eq!((found.state, found.statement), (State::Answered, first.statement.clone()));
+    assert!(journal.row(txid(31), Side::A).await?.is_none(), "nothing of the step is left");
+    let key = ReplayKey { digest: [30; 32], expires: Timestamp::MAX };
+    let step = Step { replay: Some(key), rows: Vec::new() };
+    assert_eq!(journal.commit(step).await?, Outcome::Recorded, "nor its replay key");
+    Ok(())
+}
+
+async fn halves_are_found_after_their_deadline(journal: &dyn Journal) -> Result<(), JournalError> {
+    let rows = [(40, State::Asked), (41, State::Answered), (42, State::Half), (43, State::Settled)];
+    let rows = rows.map(|(number, state)| Row { state, ..settled_row(number) });
+    journal.commit(Step { replay: None, rows: rows.to_vec() }).await?;
+    let at = |number| settled_row(number).at;
+    let numbers = |rows: Vec<Row>| rows.into_iter().map(|row| row.txid).collect::<Vec<_>>();
+    let from = |rows: Vec<Row>| rows.into_iter().filter(|row| row.at >= at(40)).collect();
+    assert_eq!(numbers(from(journal.overdue(at(41), 100).await?)), [txid(40)], "not yet");
+    assert_eq!(numbers(from(journal.overdue(at(44), 100).await?)), [txid(40), txid(41)]);
+    let all = numbers(journal.overdue(at(44), 100).await?);
+    assert_eq!(numbers(journal.overdue(at(44), 1).await?), all[..1], "the oldest first");
+    Ok(())
+}
+
+async fn a_half_keeps_its_place_when_it_is_completed(
+    journal: &dyn Journal,
+) -> Result<(), JournalError> {
+    let next = journal.sequence(0, 1000).await?.len() as u64;
+    let half = |number| Row {
+        state: State::Half,
+        statement: format!("half {number}").into_bytes(),
+        ..settled_row(number)
+    };
+    let put = |row| journal.commit(Step { replay: None, rows: vec![row] });
+    assert_eq!(put(half(50)).await?, Outcome::Recorded);
+    assert_eq!(put(half(50)).await?, Outcome::Taken, "one half an exchange");
+    assert_eq!(journal.sequence(next, 100).await?, [(next, b"half 50".to_vec())]);
+    let index = |row: Option<Row>| row.and_then(|row| row.index);
+    assert_eq!(index(journal.row(txid(50), Side::B).await?), Some(next));
+    // completed before the log saw it: the whole only
+    assert_eq!(put(half(51)).await?, Outcome::Recorded);
+    assert_eq!(put(settled_row(51)).await?, Outcome::Recorded);
+    assert_eq!(put(settled_row(50)).await?, Outcome::Recorded);
+    assert_eq!(index(journal.row(txid(50), Side::B).await?), None, "the whole has no place yet");
+    let mut leaves = journal.sequence(next, 100).await?;
+    assert_eq!(leaves.remove(0), (next, b"half 50".to_vec()), "what is in the log stays");
+    assert!(leaves.iter().map(|(index, _)| *index).eq(next + 1..next + 3), "no gap, nothing twice");
+    let mut whole: Vec<_> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    whole.sort();
+    assert_eq!(whole, [settled_row(50).statement, settled_row(51).statement]);
+    assert_eq!(put(half(50)).await?, Outcome::Taken, "settled stays");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A journal in memory, for tests: everything is "durable" at once, and nothing survives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +16,10 @@ pub struct Memory(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     rows: Vec<Row>,
+    /// Halves that were logged before their rows were settled.
+    superseded: BTreeMap<u64, Vec<u8>>,
+    /// Receipts that their country refused.
+    refused: BTreeSet<TransactionId>,
     replays: BTreeMap<[u8; 32], Timestamp>,
 }
 
@@ -27,24 +31,37 @@ impl Memory {
 }
 
 impl Inner {
-    /// A settled row never goes back.
+    fn found(&self, row: &Row) -> Option<&Row> {
+        self.rows.iter().find(|old| (old.txid, old.side) == (row.txid, row.side))
+    }
+
     fn put(&mut self, row: Row) {
         match self.rows.iter_mut().find(|old| (old.txid, old.side) == (row.txid, row.side)) {
             None => self.rows.push(Row { index: None, ..row }),
-            Some(old) if old.state == State::Settled => {}
-            Some(old) => *old = Row { index: None, at: old.at, ..row },
+            Some(old) if row.follows(old) => {
+                if let Some(index) = old.index {
+                    self.superseded.insert(index, std::mem::take(&mut old.statement));
+                }
+                *old = Row { index: None, at: old.at, ..row };
+            }
+            Some(_) => {}
         }
     }
 
     fn sequence(&mut self, from: u64, limit: usize) -> Vec<(u64, Vec<u8>)> {
-        let next = self.rows.iter().filter_map(|row| row.index).max().map_or(0, |last| last + 1);
-        let waiting =
-            self.rows.iter_mut().filter(|row| row.state == State::Settled && row.index.is_none());
+        let placed = self.rows.iter().filter_map(|row| row.index);
+        let next = placed.chain(self.superseded.keys().copied()).max().map_or(0, |last| last + 1);
+        let waiting = self
+            .rows
+            .iter_mut()
+            .filter(|row| matches!(row.state, State::Half | State::Settled) && row.index.is_none());
         for (row, index) in waiting.take(limit).zip(next..) {
             row.index = Some(index);
         }
         let placed = self.rows.iter().filter_map(|row| Some((row.index?, row.statement.clone())));
-        let mut leaves: Vec<_> = placed.filter(|(index, _)| *index >= from).collect();
+        let superseded = self.superseded.iter().map(|(index, leaf)| (*index, leaf.clone()));
+        let mut leaves: Vec<_> =
+            placed.chain(superseded).filter(|(index, _)| *index >= from).collect();
         leaves.sort_by_key(|(index, _)| *index);
         leaves.truncate(limit);
         leaves
@@ -55,14 +72,14 @@ impl Journal for Memory {
     fn commit(&self, step: Step) -> Durable<'_, Outcome> {
         self.with(|inner| {
             if let Some(key) = step.replay {
-                let known = |row: &Row| {
-                    inner.rows.iter().any(|old| (old.txid, old.side) == (row.txid, row.side))
-                };
-                if inner.replays.contains_key(&key.digest) || step.rows.iter().any(known) {
+                if inner.replays.contains_key(&key.digest) {
                     return Outcome::Replayed;
                 }
-                inner.replays.insert(key.digest, key.expires);
             }
+            if step.rows.iter().any(|row| inner.found(row).is_some_and(|old| !row.follows(old))) {
+                return Outcome::Taken;
+            }
+            inner.replays.extend(step.replay.map(|key| (key.digest, key.expires)));
             step.rows.into_iter().for_each(|row| inner.put(row));
             Outcome::Recorded
         })
@@ -78,12 +95,24 @@ impl Journal for Memory {
         self.with(|inner| inner.sequence(from, limit))
     }
 
+    fn overdue(&self, before: Timestamp, limit: usize) -> Durable<'_, Vec<Row>> {
+        self.with(|inner| {
+            let open = |row: &&Row| matches!(row.state, State::Asked | State::Answered);
+            let late = inner.rows.iter().filter(open).filter(|row| row.at < before);
+            let mut rows: Vec<_> = late.cloned().collect();
+            rows.sort_by_key(|row| row.at);
+            rows.truncate(limit);
+            rows
+        })
+    }
+
     fn undelivered(&self, country: Country, limit: usize) -> Durable<'_, Vec<Row>> {
         self.with(|inner| {
             inner
                 .rows
                 .iter()
                 .filter(|row| row.undelivered && row.provider == country)
+                .filter(|row| !inner.refused.contains(&row.txid))
                 .take(limit)
                 .cloned()
                 .collect()
@@ -98,6 +127,10 @@ impl Journal for Memory {
                 .filter(|row| row.side == Side::B && txids.contains(&row.txid));
             ours.for_each(|row| row.undelivered = false);
         })
+    }
+
+    fn refused(&self, txids: Vec<TransactionId>) -> Durable<'_, ()> {
+        self.with(|inner| inner.refused.extend(txids))
     }
 
     fn newest(&self, limit: usize) -> Durable<'_, Vec<Row>> {

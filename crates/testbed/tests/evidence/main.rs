@@ -1,0 +1,7 @@
+//! Bilateral evidence between two nodes when one of them is late, down, forgetful or lies.
+
+mod circle;
+mod deadline;
+mod hostile;
+mod receipts;
+mod seals;
