@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger::crash;
 use ledger::log::{BATCH, Log, sequence_once};
 
 use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, encode};
@@ -71,11 +72,13 @@ async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String>
     if rows.is_empty() {
         return Ok(0);
     }
+    crash::point("receipts/unsent");
     let answer = peer.client.post(RECEIPTS_PATH, "application/octet-stream", encode(&rows)).await;
     let answer = answer.map_err(|e| e.to_string())?;
     if !answer.status.is_success() {
         return Err(format!("status {}", answer.status));
     }
+    crash::point("receipts/unmarked");
     let count = rows.len();
     let txids = rows.into_iter().map(|row| row.txid).collect();
     node.journal.delivered(txids).await.map_err(|e| e.to_string())?;

@@ -11,4 +11,5 @@ pub mod documents;
 pub mod pki;
 pub mod portal;
 pub mod seed;
+pub mod site;
 pub mod world;

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
-use ledger::Settled;
 use ledger::journal::{Row, State, Step};
+use ledger::{Settled, crash};
 use transport::Peer;
 use trust::certificate::Certificate;
 
@@ -66,7 +66,9 @@ pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<usize, String
     }
     let count = rows.len();
     if count > 0 {
+        crash::point("receipts/verified");
         node.journal.commit(Step { replay: None, rows }).await.map_err(|e| e.to_string())?;
+        crash::point("receipts/taken");
     }
     Ok(count)
 }

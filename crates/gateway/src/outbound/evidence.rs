@@ -6,7 +6,7 @@ use identity::Mandate;
 use identity::replay::message_key;
 use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
-use ledger::{Field, Secrets};
+use ledger::{Field, Secrets, crash};
 
 use super::way::{Answer, Way};
 use crate::message::{Facts, Message, digest};
@@ -93,7 +93,10 @@ pub(super) async fn record(
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
     match node.journal.commit(Step { replay, rows: vec![row.clone()] }).await {
-        Ok(Outcome::Recorded) => Ok(Recorded { txid, statement, row }),
+        Ok(Outcome::Recorded) => {
+            crash::point("outbound/recorded");
+            Ok(Recorded { txid, statement, row })
+        }
         Ok(Outcome::Replayed) => Err(replayed()),
         Err(e) => Err(unavailable(&e)),
     }
@@ -106,6 +109,7 @@ pub(super) async fn settle(
     recorded: &Recorded,
     answer: &Answer,
 ) -> Result<Proof, Refusal> {
+    crash::point("outbound/answered");
     let now = node.clock.now();
     let content = &answer.package.root[answer.content.clone()];
     let found = digest(content, &answer.package.parts);
@@ -147,6 +151,7 @@ pub(super) async fn settle(
         .commit(Step { replay: None, rows: vec![row] })
         .await
         .map_err(|e| unavailable(&e))?;
+    crash::point("outbound/settled");
     Ok(Proof(()))
 }
 
