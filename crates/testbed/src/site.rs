@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity, TlsError};
@@ -29,13 +30,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site in `dir`, on three loopback ports that are free just now.
+    /// A site in `dir`, on three free loopback ports that nobody else is given.
     pub fn new(land: &'static Land, dir: &Path) -> io::Result<Self> {
-        // all three are held until all are known: else one could be given twice
-        let held = (0..3).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<Vec<_>>>();
-        let ports = held?.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let dir = std::path::absolute(dir)?;
-        Ok(Self { land, dir, national: ports[0], border: ports[1], admin: ports[2] })
+        Ok(Self { land, dir, national: free()?, border: free()?, admin: free()? })
     }
 
     /// `konfido.toml`.
@@ -94,3 +92,25 @@ impl Site {
         })
     }
 }
+
+/// A free loopback port. It stays this site's while its node is down: below the range from which the
+/// system takes ports by itself, and given once in this process.
+fn free() -> io::Result<SocketAddr> {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        if given >= PORTS {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        // processes that run at the same time begin far from each other
+        let place = (std::process::id().wrapping_mul(997) + given) % PORTS;
+        let port = u16::try_from(10_000 + place).expect("because it is below 32768");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+}
+
+/// From 10000 up.
+const PORTS: u32 = 22_000;

@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use exchange::Side;
+use anyhow::{Context as _, bail, ensure};
+use exchange::{Code, Side};
 use gateway::national::DocumentStore as _;
 use jiff::Timestamp;
 use ledger::crash::{CRASH_AT, HOLD_AT, POINTS};
@@ -47,22 +47,30 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// Each moment on each side. A request's own moments with a submission, too, which has an effect;
-/// and while A answers one, B dies: sent, and the answer not in.
+/// Each moment on each side; a request's own moments with a submission, too, which has an effect.
+/// While one side is held at a moment of a submission, the other dies: sent, and the answer not in.
+/// Last, the answer has come to OpenNCP.
 fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (moment, sides) in POINTS {
         for at in sides.iter().copied() {
             all.push(Scenario { moment, at, dies: at, ask: Ask::Retrieve });
-            if moment.starts_with("inbound/") || moment.starts_with("outbound/") {
+            if of_the_request(moment) {
                 all.push(Scenario { moment, at, dies: at, ask: Ask::Submit });
-            }
-            if moment.starts_with("inbound/") {
-                all.push(Scenario { moment, at, dies: Side::B, ask: Ask::Submit });
+                let dies = if at == Side::A { Side::B } else { Side::A };
+                all.push(Scenario { moment, at, dies, ask: Ask::Submit });
             }
         }
     }
+    for ask in [Ask::Retrieve, Ask::Submit] {
+        let moment = ANSWERED;
+        all.extend([Side::A, Side::B].map(|at| Scenario { moment, at, dies: at, ask }));
+    }
     all
+}
+
+fn of_the_request(moment: &str) -> bool {
+    moment.starts_with("inbound/") || moment.starts_with("outbound/")
 }
 
 #[test]
@@ -114,25 +122,34 @@ async fn kill(scenario: Scenario, folder: &std::path::Path) -> anyhow::Result<()
     books::grown(&[&es, &dk], 1).await?;
     let before = [books::checkpoint(&es)?, books::checkpoint(&dk)?];
 
-    let told = if scenario.at == scenario.dies {
+    let (held, victim) = match scenario.dies {
+        Side::A => (&b, &mut a),
+        Side::B => (&a, &mut b),
+    };
+    let told = if scenario.moment == ANSWERED {
         let told = client.ask(scenario.ask).await;
-        let victim = if scenario.dies == Side::A { &mut a } else { &mut b };
+        victim.kill()?;
+        told
+    } else if scenario.at == scenario.dies {
+        let told = client.ask(scenario.ask).await;
         victim.died().await?;
         told
     } else {
         let other = client.clone();
         let asking = tokio::spawn(async move { other.ask(scenario.ask).await });
-        a.halted().await?;
-        b.kill()?;
-        a.resume()?;
+        held.halted().await?;
+        victim.kill()?;
+        held.resume()?;
         asking.await?
     };
     told_the_truth(scenario, told.as_ref().err())?;
-    if scenario.dies == Side::A {
-        a = Node::start(&dk, None).await?;
-    } else {
-        b = Node::start(&es, None).await?;
+    let site = if scenario.dies == Side::A { &dk } else { &es };
+    if RECURRING.contains(&scenario.moment) {
+        let again = Node::start(site, Some((CRASH_AT, scenario.moment))).await?;
+        let _ = std::mem::replace(victim, again);
+        victim.died().await.context("while it recovers")?;
     }
+    let _ = std::mem::replace(victim, Node::start(site, None).await?);
 
     client.ask(scenario.ask).await.context("the repetition")?;
     match scenario.ask {
@@ -152,18 +169,18 @@ async fn kill(scenario: Scenario, folder: &std::path::Path) -> anyhow::Result<()
 
 /// Nobody is told of a success or a failure that is none.
 fn told_the_truth(scenario: Scenario, refused: Option<&PortalError>) -> anyhow::Result<()> {
-    let own_moment =
-        scenario.moment.starts_with("inbound/") || scenario.moment.starts_with("outbound/");
-    match (own_moment, scenario.dies, refused) {
-        // evidence goes its way after the answer; the kill may still have been faster
-        (false, Side::B, _) | (false, Side::A, None) => Ok(()),
-        (true, Side::B, Some(PortalError::Client(_))) => Ok(()),
-        (true, Side::A, Some(error)) => {
-            let unknown = exchange::Code::ErrorGenericConnectionNotPossible.wire();
+    let Scenario { moment, at, dies, .. } = scenario;
+    match (dies, refused) {
+        (_, None) if moment == ANSWERED || at != dies => Ok(()),
+        // evidence goes its way beside the answer: the kill may have been faster
+        (_, None) | (Side::B, Some(PortalError::Client(_))) if !of_the_request(moment) => Ok(()),
+        (Side::B, Some(PortalError::Client(_))) if moment != ANSWERED => Ok(()),
+        (Side::A, Some(error)) if of_the_request(moment) => {
+            let unknown = Code::ErrorGenericConnectionNotPossible.wire();
             ensure!(error.code() == unknown, "OpenNCP was told {error}");
             Ok(())
         }
-        (_, _, told) => anyhow::bail!("OpenNCP was told {told:?}"),
+        (_, told) => bail!("OpenNCP was told {told:?}"),
     }
 }
 
@@ -182,7 +199,13 @@ async fn install(folder: &std::path::Path) -> anyhow::Result<(Site, Site, Pki)> 
     Ok((es, dk, pki))
 }
 
+/// Moments that a restarted node comes to again before anybody asks it anything: it is killed there
+/// a second time.
+const RECURRING: [&str; 5] =
+    ["receipts/unsent", "receipts/unmarked", "receipts/verified", "log/sequenced", "log/tiles"];
+/// Not a moment of a node: OpenNCP has its answer.
+const ANSWERED: &str = "answered";
 /// Pairs of nodes at the same time; most of their time is the log's second.
-const PAIRS: usize = 3;
+const PAIRS: usize = 4;
 /// More than any step takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

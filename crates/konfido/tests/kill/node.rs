@@ -31,7 +31,8 @@ impl Node {
                 }
                 pause().await;
             }
-            // its port was free when it was chosen; who took it since will leave
+            // it may have died before it was seen; and a port of its own may still be closing
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         bail!("{} does not start: see its node.log", site.land.code)
     }
@@ -44,7 +45,7 @@ impl Node {
     }
 
     /// Waits until it holds still.
-    pub async fn halted(&mut self) -> anyhow::Result<()> {
+    pub async fn halted(&self) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
