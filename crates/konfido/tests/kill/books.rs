@@ -60,15 +60,15 @@ pub async fn balance(
     pki: &Pki,
     sites: [&Site; 2],
     before: &[Checkpoint; 2],
-    told: bool,
+    acknowledged: u64,
 ) -> anyhow::Result<()> {
     let b = audit(sites[0], Side::B, before[0]).await.context("books of B")?;
     let a = audit(sites[1], Side::A, before[1]).await.context("books of A")?;
     let seal = |site: &Site| pki.identity(site.land.country(), Role::Seal).certificate();
     let settled: Vec<&Row> = b.rows.values().filter(|row| row.state == State::Settled).collect();
-    // acknowledged: the request before, the repetition, the one after, and the killed one if it was answered
-    let acknowledged = 3 + usize::from(told);
-    ensure!(settled.len() >= acknowledged, "{} of {acknowledged} are settled", settled.len());
+    let count = settled.len() as u64;
+    ensure!(count >= acknowledged, "{count} are settled, and {acknowledged} were acknowledged");
+    ensure!(b.rows.len() as u64 <= acknowledged + 1, "more exchanges than requests");
     for row in &settled {
         let other = a.rows.get(&row.txid.0).context("A lost what B holds its signature for")?;
         ensure!(!row.undelivered, "a receipt waits");

@@ -91,8 +91,8 @@ impl Client {
         self.portal.submit(&self.pharmacist, &submission).await
     }
 
-    /// The prescription is closed, and another pharmacy does not get it.
-    pub async fn finds_it_dispensed(&self) -> anyhow::Result<()> {
+    /// The prescription is closed, and another pharmacy does not get it. Gives how many requests that took.
+    pub async fn finds_it_dispensed(&self) -> anyhow::Result<u64> {
         let class = DocumentClass::EPrescription;
         let listed = self.portal.query(&self.pharmacist, &AGNETE.id(), class).await;
         let listed = listed.context("the request after")?;
@@ -104,6 +104,6 @@ impl Client {
             rival.as_ref().is_err_and(|e| e.code() == already),
             "another dispensation got {rival:?}"
         );
-        Ok(())
+        Ok(2)
     }
 }

@@ -152,15 +152,19 @@ async fn kill(scenario: Scenario, folder: &std::path::Path) -> anyhow::Result<()
     let _ = std::mem::replace(victim, Node::start(site, None).await?);
 
     client.ask(scenario.ask).await.context("the repetition")?;
-    match scenario.ask {
-        Ask::Retrieve => client.ask(Ask::Retrieve).await.context("the request after")?,
+    let after = match scenario.ask {
+        Ask::Retrieve => {
+            client.ask(Ask::Retrieve).await.context("the request after").map(|()| 1)?
+        }
         Ask::Submit => client.finds_it_dispensed().await?,
-    }
+    };
+    // the request before, the killed one if it was answered, the repetition, those after
+    let acknowledged = 2 + u64::from(told.is_ok()) + after;
     // nothing but the nodes themselves brings the evidence into both logs
-    books::grown(&[&es, &dk], 3 + u64::from(told.is_ok())).await?;
+    books::grown(&[&es, &dk], acknowledged).await?;
     b.stop().await?;
     a.stop().await?;
-    books::balance(&pki, [&es, &dk], &before, told.is_ok()).await?;
+    books::balance(&pki, [&es, &dk], &before, acknowledged).await?;
     if scenario.ask == Ask::Submit {
         books::dispensed_once(&es, &dk).await?;
     }
