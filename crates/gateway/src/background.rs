@@ -6,6 +6,7 @@ pub mod deadline;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger::crash;
 use ledger::log::{BATCH, Log, sequence_once};
 
 use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, decode_refused, encode};
@@ -77,11 +78,17 @@ async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String>
     if rows.is_empty() {
         return Ok(0);
     }
+    node.journal
+        .delivered(rows.iter().map(|row| row.txid).collect())
+        .await
+        .map_err(|e| e.to_string())?;
+    crash::point("receipts/unsent");
     let answer = peer.client.post(RECEIPTS_PATH, "application/octet-stream", encode(&rows)).await;
     let answer = answer.map_err(|e| e.to_string())?;
     if !answer.status.is_success() {
         return Err(format!("status {}", answer.status));
     }
+    crash::point("receipts/unmarked");
     // what the country left out it does not have: it is not marked as if it had, and as it was
     // left out for what it says, it is not brought again before all the others
     let refused = decode_refused(&answer.body).map_err(|e| e.to_string())?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use enclave::VaultError;
 use exchange::{Code, CorrelationId, Refusal, Side};
 use ihe::mtom::Package;
+use ledger::crash;
 use transport::Peer;
 
 use crate::message::{self, Message, Refused};
@@ -83,6 +84,7 @@ fn finish(node: &Node, trace: Trace, outcome: Result<journey::Answered, journey:
     match outcome {
         Ok(answered) => {
             node.note(trace, Some(answered.transaction), answered.refusal.as_ref());
+            crash::point("inbound/replied");
             Reply { package: answered.package, in_words: true, correlation, unknown_key: false }
         }
         Err(failed) => {

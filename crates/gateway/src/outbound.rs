@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use exchange::{CorrelationId, Country, Side};
 use ihe::mtom::Package;
+use ledger::crash;
 use transport::Peer;
 
 use crate::message::{self, Message};
@@ -30,11 +31,13 @@ pub async fn handle(
     target: Country,
     message: Message,
 ) -> (Package, bool, CorrelationId) {
+    crash::point("outbound/received");
     let mut trace = node.trace(Side::B, Some(target));
     let correlation = trace.correlation;
     match journey::ask(node, own, target, message, &mut trace).await {
         Ok((answer, transaction)) => {
             node.note(trace, Some(transaction), None);
+            crash::point("outbound/delivered");
             (answer, true, correlation)
         }
         Err(refused) => {

@@ -8,6 +8,7 @@
 //! (the RFC 6962 tree) and [`receipt`] (what an auditor gets).
 
 pub mod commitment;
+pub mod crash;
 pub mod evidence;
 #[cfg(test)]
 mod fixtures;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
+use crate::crash;
 use crate::journal::{Journal, JournalError};
 use crate::note::Checkpoint;
 use crate::tree::{self, Hash, Subtrees, leaf_hash, node_hash};
@@ -140,7 +141,9 @@ impl Log {
         let root = tree::root(&mut Tiles { files: &self.files, state: &next }, 0, next.size)?;
         next.note =
             Checkpoint { origin: self.origin.clone(), size: next.size, root }.sign(&self.key);
+        crash::point("log/tiles");
         self.files.write(Path::new("checkpoint"), next.note.as_bytes())?;
+        crash::point("log/checkpoint");
         self.state = next;
         self.prune(before / TILE);
         Ok(())
@@ -341,6 +344,9 @@ pub async fn sequence_once(journal: &dyn Journal, log: &mut Log) -> Result<usize
         return Err(LogError::Damaged("the journal skipped an index".into()));
     }
     let leaves: Vec<Vec<u8>> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    if leaves.len() > overlap {
+        crash::point("log/sequenced");
+    }
     log.append(from, &leaves)?;
     Ok(leaves.len() - overlap)
 }

@@ -13,4 +13,5 @@ pub mod pki;
 pub mod portal;
 pub mod repository;
 pub mod seed;
+pub mod site;
 pub mod world;

@@ -7,7 +7,7 @@ use identity::Mandate;
 use identity::replay::message_key;
 use ledger::evidence::{Asked, JointStatement, RequestStatement};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
-use ledger::{Field, Secrets};
+use ledger::{Field, Secrets, crash};
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -132,6 +132,7 @@ pub(super) async fn record(
     if facts.transaction.is_submission() {
         commit(node, recorded.replay.take(), recorded.row.clone()).await?;
     }
+    crash::point("inbound/recorded");
     Ok(recorded)
 }
 
@@ -161,6 +162,7 @@ pub(super) async fn settle(
         if matches!(kind, RecordedKind::OneSided(_)) { State::Settled } else { State::Answered };
     row.statement.clone_from(&signed);
     commit(node, replay, row).await?;
+    crash::point("inbound/settled");
     Ok(Proof { evidence: signed.into(), secrets: secrets.into() })
 }
 

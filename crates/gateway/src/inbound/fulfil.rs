@@ -7,6 +7,7 @@ use identity::Mandate;
 use ihe::mtom::Package;
 use ihe::xca::Errors;
 use ihe::{uuid, xdr};
+use ledger::crash;
 
 use crate::message::{Ask, Facts, Message, read_answer, respond};
 use crate::national::store::Store;
@@ -43,6 +44,7 @@ pub(super) async fn fulfil(
             openncp::relay(client, path, facts.transaction, &message.package).await?.0
         }
     };
+    crash::point("inbound/fulfilled");
     let (content, refused) = read_answer(&package).map_err(|e| {
         let hint = "the national contact point's answer cannot be read";
         Refusal::new(Code::ErrorGeneric, hint).with_detail(e.to_string())

@@ -7,6 +7,7 @@ use enclave::{Header, Opened, ReplyToken, VaultError};
 use exchange::{Refusal, Transaction};
 use identity::{Consent, Mandate, permit};
 use ihe::mtom::Package;
+use ledger::crash;
 use transport::Peer;
 
 use super::evidence::{self, Claim, Proof};
@@ -76,6 +77,7 @@ pub async fn answer(
     sealed: Option<SealedRequest>,
     trace: &mut Trace,
 ) -> Result<Answered, Failed> {
+    crash::point("inbound/received");
     // 1. recognise: who asks, for whom; issuer, seal and TLS certificate are of one country
     let (facts, recognised) = read(node, &message, peer.country()).map_err(Failed::early)?;
     trace.asked(node, &facts, &recognised, &message);

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
-use ledger::Settled;
 use ledger::journal::{JournalError, Outcome, Row, State, Step};
+use ledger::{Settled, crash};
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -103,8 +103,9 @@ pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<Vec<Transacti
         tracing::warn!(txids = ?refused, peer = ?peer.country(), "receipts refused");
     }
     if !rows.is_empty() {
+        crash::point("receipts/verified");
         match node.journal.commit(Step { replay: None, rows }).await? {
-            Outcome::Recorded => {}
+            Outcome::Recorded => crash::point("receipts/taken"),
             other => return Err(BatchError::Unavailable(format!("{other:?}"))),
         }
     }

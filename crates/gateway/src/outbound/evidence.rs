@@ -6,7 +6,7 @@ use identity::Mandate;
 use identity::replay::message_key;
 use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
-use ledger::{Field, Secrets};
+use ledger::{Field, Secrets, crash};
 use trust::chain::Chain;
 
 use super::way::{Answer, Way};
@@ -103,7 +103,10 @@ pub(super) async fn record(
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
     match node.journal.commit(Step { replay, rows: vec![row.clone()] }).await {
-        Ok(Outcome::Recorded) => Ok(Recorded { txid, statement, row }),
+        Ok(Outcome::Recorded) => {
+            crash::point("outbound/recorded");
+            Ok(Recorded { txid, statement, row })
+        }
         Ok(Outcome::Replayed) => Err(replayed()),
         Ok(Outcome::Taken) => Err(taken()),
         Err(e) => Err(unavailable(&e)),
@@ -117,6 +120,7 @@ pub(super) async fn settle(
     recorded: &Recorded,
     answer: &Answer,
 ) -> Result<Proof, Refusal> {
+    crash::point("outbound/answered");
     let now = node.clock.now();
     let content = &answer.package.root[answer.content.clone()];
     let found = digest(content, &answer.package.parts);
@@ -155,7 +159,10 @@ pub(super) async fn settle(
     row.statement = settled.signed;
     row.state = State::Settled;
     match node.journal.commit(Step { replay: None, rows: vec![row] }).await {
-        Ok(Outcome::Recorded) => Ok(Proof { outcome: settled.statement.outcome }),
+        Ok(Outcome::Recorded) => {
+            crash::point("outbound/settled");
+            Ok(Proof { outcome: settled.statement.outcome })
+        }
         Ok(Outcome::Replayed | Outcome::Taken) => Err(taken()),
         Err(e) => Err(unavailable(&e)),
     }

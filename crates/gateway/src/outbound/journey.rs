@@ -6,6 +6,7 @@ use std::sync::Arc;
 use exchange::{Country, Transaction};
 use identity::{Consent, Mandate, permit};
 use ihe::mtom::Package;
+use ledger::crash;
 use transport::Peer;
 
 use super::evidence::{self, Proof, Recorded};
@@ -26,6 +27,7 @@ pub async fn ask(
     let ours = own.country().filter(|country| *country == node.country);
     let (facts, recognised) = read(node, &message, ours)?;
     trace.asked(node, &facts, &recognised, &message);
+    crash::point("outbound/recognised");
     let refuse = |refusal| facts.refuse(refusal);
 
     // 2. permit: role x permission x transaction; consent is the other country's to know

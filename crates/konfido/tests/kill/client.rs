@@ -1,0 +1,109 @@
+//! What the OpenNCP of Spain asks Denmark for.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use exchange::{Code, DocumentClass, Purpose, SystemEntropy};
+use ihe::xdr::Submission;
+use jiff::Timestamp;
+use testbed::assertions::{Issuer, Visit};
+use testbed::documents::{self, Header, medicine};
+use testbed::pki::{Pki, Role};
+use testbed::portal::{Portal, PortalError};
+use testbed::seed;
+use testbed::site::Site;
+use testbed::world::{AGNETE, Clinician, JORDI, MONTSERRAT};
+
+/// A request; each time it is asked it is a new message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// ITI-39: a Patient Summary.
+    Retrieve,
+    /// ITI-41: an eDispensation.
+    Submit,
+}
+
+/// The stand-in, with the assertions of a doctor and of a pharmacist.
+#[derive(Clone)]
+pub struct Client {
+    portal: Portal,
+    doctor: Arc<Visit>,
+    pharmacist: Arc<Visit>,
+    provider: String,
+    requester: String,
+}
+
+/// Unique id of the dispensation that is submitted, without its root.
+const DISPENSATION: &str = "ED-ES-1";
+
+/// The unique id of the dispensation.
+pub fn dispensation_id(es: &Site) -> String {
+    format!("{}^{DISPENSATION}", es.land.repository)
+}
+
+impl Client {
+    pub fn new(pki: &Pki, es: &Site, dk: &Site) -> anyhow::Result<Self> {
+        let country = es.land.country();
+        let issuer = Issuer::new(country, Arc::new(pki.identity(country, Role::Seal).seal_key()));
+        let visit = |who: &Clinician| {
+            let (patient, now) = (AGNETE.id(), Timestamp::now());
+            issuer.visit(who, Some(&patient), Purpose::Treatment, now, &SystemEntropy).into()
+        };
+        Ok(Self {
+            portal: es.portal(pki, dk)?,
+            doctor: visit(&MONTSERRAT),
+            pharmacist: visit(&JORDI),
+            provider: dk.land.repository.to_owned(),
+            requester: es.land.repository.to_owned(),
+        })
+    }
+
+    /// Asks once.
+    pub async fn ask(&self, ask: Ask) -> Result<(), PortalError> {
+        match ask {
+            Ask::Retrieve => {
+                let (doctor, id) = (&self.doctor, format!("{}^PS-DK1", self.provider));
+                self.portal.retrieve(doctor, &self.provider, &id).await.map(|_| ())
+            }
+            Ask::Submit => self.submit(DISPENSATION).await,
+        }
+    }
+
+    async fn submit(&self, id: &str) -> Result<(), PortalError> {
+        let header = Header {
+            patient: &AGNETE,
+            author: &JORDI,
+            id: (&self.requester, id),
+            source: None,
+            created: seed::written(),
+        };
+        let number = seed::prescription_number(&AGNETE, 1);
+        let [prescribed, _] = seed::prescribed();
+        let order = (self.provider.as_str(), number.as_str());
+        let document = documents::dispensation(&header, order, medicine(prescribed.atc));
+        let submission = Submission {
+            patient: AGNETE.id(),
+            class: DocumentClass::EDispensation,
+            unique_id: header.unique_id(),
+            mime: "text/xml".into(),
+            bytes: document.into(),
+        };
+        self.portal.submit(&self.pharmacist, &submission).await
+    }
+
+    /// The prescription is closed, and another pharmacy does not get it. Gives how many requests that took.
+    pub async fn finds_it_dispensed(&self) -> anyhow::Result<u64> {
+        let class = DocumentClass::EPrescription;
+        let listed = self.portal.query(&self.pharmacist, &AGNETE.id(), class).await;
+        let listed = listed.context("the request after")?;
+        let closed = listed.entries.iter().filter(|e| e.status.as_deref() == Some("closed"));
+        ensure!(closed.count() == 2, "one prescription is closed, in both forms");
+        let rival = self.submit("ED-ES-2").await;
+        let already = Code::ErrorEpAlreadyDispensed.wire();
+        ensure!(
+            rival.as_ref().is_err_and(|e| e.code() == already),
+            "another dispensation got {rival:?}"
+        );
+        Ok(2)
+    }
+}
