@@ -114,8 +114,8 @@ impl Message {
 /// Our extension; any other is passed over.
 fn record(root: Element<'_, '_>) -> Result<Option<Record>, MessageError> {
     let extensions = optional(root, "Extensions")?.into_iter();
-    let all = extensions.flat_map(|list| list.children_named(REM, "Extension"));
-    let Some(ours) = all.filter_map(|e| e.child(OWN, "LedgerRecord")).next() else {
+    let mut all = extensions.flat_map(|list| list.children_named(REM, "Extension"));
+    let Some(ours) = all.find_map(|e| e.child(OWN, "LedgerRecord")) else {
         return Ok(None);
     };
     let malformed = Malformed { what: "ledger record" };

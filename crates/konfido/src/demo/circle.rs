@@ -201,7 +201,7 @@ fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
         community: land.community(),
         repository: land.repository.to_owned(),
         data: data.to_owned(),
-        origin: format!("konfido.example/{}", country.to_lower()),
+        origin: origin(country),
         consumer: tls(pki, country, Role::ServiceConsumer),
         provider: tls(pki, country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
@@ -209,6 +209,11 @@ fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
         openncp: None,
         limits: Limits::default(),
     }
+}
+
+/// The name of a country's log.
+pub fn origin(country: Country) -> String {
+    format!("konfido.example/{}", country.to_lower())
 }
 
 /// A TLS identity of the world.
