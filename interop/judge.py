@@ -1,4 +1,4 @@
-"""Lets foreign software judge a running demo. Usage: judge.py SAMPLES DEMO_DIR EMITTED_DIR"""
+"""Lets foreign software judge a running demo. Usage: judge.py SAMPLES DEMO_DIR EMITTED_DIR KONFIDO"""
 
 import json
 import subprocess
@@ -15,9 +15,11 @@ from zeep.helpers import serialize_object
 from zeep.plugins import Plugin
 from zeep.transports import Transport
 
+import rem
 import saml
 
 SAMPLES, DEMO, EMITTED = (Path(a) for a in sys.argv[1:4])
+KONFIDO = sys.argv[4]
 WORLD = json.loads((DEMO / "world.json").read_text())
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 WSA = "http://www.w3.org/2005/08/addressing"
@@ -37,6 +39,7 @@ SCHEMAS = {
     "xdr-request": "xds/schema/IHEXDS.xsd",
     "xdr": "xds/schema/rs.xsd",
     "audit": "audit/DICOM_Unsigned.xsd",
+    "rem": "audit/etsirem.xsd",
 }
 LOADED = {}
 
@@ -46,6 +49,10 @@ def schema_of(name):
     if kind is None:
         raise AssertionError(f"no schema is named for {name}")
     path = SAMPLES / "xsd" / SCHEMAS[kind]
+    if kind == "rem":
+        if path not in LOADED:
+            LOADED[path] = rem.schema(SAMPLES, DEMO / "rem-xsd")
+        return LOADED[path]
     return LOADED.setdefault(path, etree.XMLSchema(etree.parse(str(path))))
 
 
@@ -291,6 +298,13 @@ def judgements():
     for path in sorted(EMITTED.glob("*.xml")):
         yield f"lxml validates {path.name}", lambda path=path: emitted(path)
     yield "lxml validates every audit record of the demo", audited
+    yield "lxml refuses a REM document with its signature first", lambda: rem.order_matters(
+        schema_of("rem"), next(iter(sorted(EMITTED.glob("rem-*.xml"))))
+    )
+    for country in ("ES", "DK"):
+        yield f"lxml and xmlsec1 on every REM document that {country} exports", lambda country=country: rem.judge(
+            schema_of("rem"), KONFIDO, DEMO, WORLD["roots"], country
+        )
     for path in sorted((DEMO / "assertions").glob("*.xml")):
         yield f"xmlsec1 verifies {path.name}", lambda path=path: xmlsec1_verifies(path)
         yield f"samlsign verifies {path.name}", lambda path=path: samlsign_verifies(path)

@@ -24,6 +24,9 @@ pub enum MessageError {
     /// Not XML, or a demanded element is missing.
     #[error(transparent)]
     Xml(#[from] trust::xml::XmlError),
+    /// The signature around it does not hold, or could not be made.
+    #[error(transparent)]
+    Signature(#[from] trust::signature::SignatureError),
     /// A value is not of its form.
     #[error(transparent)]
     Malformed(#[from] exchange::Malformed),

@@ -94,22 +94,45 @@ pub enum Evidence {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Writes the receipt of one exchange to stdout
+    /// Writes the receipt of one exchange to stdout, or ETSI REM documents about it
     #[command(
-        after_help = "Example:\n  konfido evidence export 0f3c… --show patient > receipt.json"
+        after_help = "Examples:\n  konfido evidence export 0f3c… --show patient > receipt.json\n  \
+        konfido evidence export 0f3c… --format rem --out rem/\n\n\
+        REM documents are signed by this node alone: its word about what the receipt proves."
     )]
-    Export {
-        /// Exchange number
-        txid: String,
-        /// Our side of it; needed only when we were both
-        #[arg(long)]
-        side: Option<SideArg>,
-        /// Field to show in clear; may be repeated. Nothing is shown unless asked for
-        #[arg(long, value_name = "FIELD")]
-        show: Vec<String>,
-        #[command(flatten)]
-        config: ConfigArg,
-    },
+    Export(Export),
+}
+
+/// `konfido evidence export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Exchange number
+    pub txid: String,
+    /// Our side of it; needed only when we were both
+    #[arg(long)]
+    pub side: Option<SideArg>,
+    /// Field to show in clear; may be repeated. Nothing is shown unless asked for
+    #[arg(long, value_name = "FIELD")]
+    pub show: Vec<String>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Folder for REM documents, a file each; without it one a line to stdout
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Which node.
+    #[command(flatten)]
+    pub config: ConfigArg,
+}
+
+/// The form of exported evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// A receipt that verifies offline
+    #[default]
+    Json,
+    /// ETSI REM (TS 102 640-2): NRO and NRR of request and answer, signed by this node
+    Rem,
 }
 
 /// Which end of an exchange.
@@ -154,6 +177,7 @@ mod tests {
             "konfido documents import ./import --config konfido.toml",
             "konfido evidence list --limit 5",
             "konfido evidence export 0f3c --show patient --side b",
+            "konfido evidence export 0f3c --format rem --out rem/",
             "konfido bench exchange --clients 300 --seconds 20",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use std::io::{IsTerminal as _, Write as _};
 
+use circle::origin;
 pub use circle::{Circle, tls};
 
 /// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.

@@ -1,17 +1,22 @@
-//! `konfido evidence`: what this node can prove, and receipts of it.
+//! `konfido evidence`: what this node can prove, as receipts and as ETSI REM documents.
+
+pub mod archive;
+mod rem;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use exchange::{Side, TransactionId};
-use jiff::Timestamp;
+use exchange::{Side, SystemEntropy, TransactionId};
+use ledger::Field;
 use ledger::journal::{Journal as _, Row, State};
-use ledger::log::Log;
-use ledger::receipt::{self, Receipt};
-use ledger::{Field, Secrets};
 use sqlite::Journal;
-use trust::certificate::Certificate;
+use trust::seal::SealKey;
 
 use crate::check::Files;
+use crate::cli::{Export, Format};
 use crate::config::Config;
+use archive::Archive;
 
 /// Prints the newest exchanges: number, side, transaction, countries, state, place in the log, time.
 pub async fn list(config: &Config, limit: usize) -> anyhow::Result<()> {
@@ -38,27 +43,51 @@ pub async fn list(config: &Config, limit: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a receipt to stdout, after it verified.
-pub async fn export(
-    config: &Config,
-    files: &Files,
-    txid: &str,
-    side: Option<Side>,
-    show: &[String],
-) -> anyhow::Result<()> {
-    let txid = TransactionId::parse(txid)?;
-    let fields = show
+/// Writes the receipt of one exchange to stdout, or its REM documents to stdout or a folder; each
+/// only after it verified.
+pub async fn export(args: &Export, config: &Config, files: &Files) -> anyhow::Result<()> {
+    let txid = TransactionId::parse(&args.txid)?;
+    let fields = args
+        .show
         .iter()
         .map(|name| Field::of(name).with_context(|| format!("there is no field {name}")))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let rem = args.format == Format::Rem;
+    ensure!(rem || args.out.is_none(), "--out is for --format rem; a receipt goes to stdout");
+    ensure!(!rem || fields.is_empty(), "--show is for receipts; REM evidence shows no field");
     let journal = open(config)?;
-    let row = find(&journal, txid, side).await?;
+    let row = find(&journal, txid, args.side.map(Into::into)).await?;
     journal.close();
-    let json = receipt(config, files, &row, &fields)?;
-    let anchors = &files.seal_anchors;
-    receipt::verify(&json, anchors)
-        .context("the receipt would not verify; was the seal certificate replaced since?")?;
-    println!("{}", String::from_utf8(json)?);
+    let seal = Arc::new(SealKey::from_pem(&files.seal.0, &files.seal.1)?);
+    let archive = Archive {
+        data: &config.data_dir,
+        origin: &config.origin,
+        seal: &seal,
+        anchors: &files.seal_anchors,
+    };
+    let record = archive.record(&row)?;
+    let receipt = record.receipt(&fields)?;
+    if rem {
+        write(&rem::documents(&record, &seal, &SystemEntropy)?, args.out.as_deref())
+    } else {
+        println!("{}", String::from_utf8(receipt)?);
+        Ok(())
+    }
+}
+
+/// One document a line on stdout; or a file each, whose paths go to stdout.
+fn write(documents: &[(String, String)], folder: Option<&Path>) -> anyhow::Result<()> {
+    for (name, xml) in documents {
+        let Some(folder) = folder else {
+            println!("{xml}");
+            continue;
+        };
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(name);
+        std::fs::write(&path, xml).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}", path.display());
+    }
     Ok(())
 }
 
@@ -80,29 +109,6 @@ async fn find(journal: &Journal, txid: TransactionId, side: Option<Side>) -> any
         (Some(_), Some(_)) => bail!("we were both sides of it: say --side a or --side b"),
         (None, _) => bail!("there is no exchange {txid} here"),
     }
-}
-
-fn receipt(config: &Config, files: &Files, row: &Row, fields: &[Field]) -> anyhow::Result<Vec<u8>> {
-    let index =
-        row.index.context("the exchange is not in the log yet: try again when it is settled")?;
-    let key = config.data_dir.join("log.key");
-    ensure!(key.exists(), "{} is not there: has this node run?", key.display());
-    let log = Log::open(&config.data_dir.join("log"), &config.origin, &key)?;
-    let own =
-        Certificate::from_pem(&files.seal.1)?.into_iter().next().context("no seal certificate")?;
-    let peer = (!row.peer_certificate.is_empty())
-        .then(|| Certificate::from_der(&row.peer_certificate))
-        .transpose()?;
-    let signers: Vec<&Certificate> = match (&peer, row.side) {
-        (None, _) => vec![&own],
-        (Some(peer), Side::A) => vec![&own, peer],
-        (Some(peer), Side::B) => vec![peer, &own],
-    };
-    let secrets =
-        Secrets::decode(&row.secrets).context("the salts of this exchange are damaged")?;
-    let at: Timestamp = row.at;
-    let receipt = Receipt::export(&row.statement, at, &signers, index, &log, &secrets, fields)?;
-    Ok(serde_json::to_vec_pretty(&receipt)?)
 }
 
 fn side_name(side: Side) -> &'static str {

@@ -90,9 +90,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let (config, _) = load(&config)?;
             wait(evidence::list(&config, limit))?;
         }
-        Command::Evidence(Evidence::Export { txid, side, show, config }) => {
-            let (config, files) = load(&config)?;
-            wait(evidence::export(&config, &files, &txid, side.map(Into::into), &show))?;
+        Command::Evidence(Evidence::Export(args)) => {
+            let (config, files) = load(&args.config)?;
+            wait(evidence::export(&args, &config, &files))?;
         }
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");

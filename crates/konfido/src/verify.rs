@@ -1,15 +1,10 @@
-//! `konfido verify FILE` and the export of receipts.
+//! `konfido verify FILE`.
 
 use std::path::Path;
 
 use anyhow::Context as _;
-use exchange::Side;
-use gateway::Node;
-use ledger::journal::Row;
-use ledger::log::Log;
-use ledger::receipt::{Receipt, verify};
-use ledger::{Field, Secrets};
-use trust::certificate::{Anchors, Certificate};
+use ledger::receipt::verify;
+use trust::certificate::Anchors;
 
 /// Checks a receipt and prints what was found true.
 pub fn run(file: &Path, roots: &Path) -> anyhow::Result<()> {
@@ -21,28 +16,4 @@ pub fn run(file: &Path, roots: &Path) -> anyhow::Result<()> {
     }
     println!("the receipt holds");
     Ok(())
-}
-
-/// Exports the receipt of a settled record, with the patient and the professional shown.
-pub fn export(data: &Path, node: &Node, row: &Row) -> anyhow::Result<Vec<u8>> {
-    let log = Log::open(
-        &data.join("log"),
-        &format!("konfido.example/{}", node.country.to_lower()),
-        &data.join("log.key"),
-    )?;
-    let own = node.seal.certificate().clone();
-    let peer = (!row.peer_certificate.is_empty())
-        .then(|| Certificate::from_der(&row.peer_certificate))
-        .transpose()?;
-    // the provider signs first
-    let mut certificates = vec![&own];
-    if let Some(peer) = &peer {
-        if row.side == Side::B { certificates.insert(0, peer) } else { certificates.push(peer) }
-    }
-    let secrets = Secrets::decode(&row.secrets).context("the salts cannot be read")?;
-    let index = row.index.context("the record is not in the log yet; try again in a second")?;
-    let fields = [Field::Patient, Field::Professional, Field::Purpose];
-    let receipt =
-        Receipt::export(&row.statement, row.at, &certificates, index, &log, &secrets, &fields)?;
-    Ok(serde_json::to_vec_pretty(&receipt)?)
 }

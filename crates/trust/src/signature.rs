@@ -74,7 +74,7 @@ impl<'d, 'a> Signed<'d, 'a> {
     }
 }
 
-/// Verifies the enveloped signature of a document element with an `ID`.
+/// Verifies the enveloped signature of a document element with an `ID` (REM evidence: an `Id`).
 ///
 /// The element must be the document element: isolate it with [`Element::standalone`] first.
 pub fn verify_enveloped<'d, 'a>(
@@ -93,22 +93,28 @@ pub fn verify_key_value_signature(element: Element<'_, '_>) -> Result<(), Signat
     engine::verify_key_value(element, signature)
 }
 
-/// Signs the document element: inserts a `ds:Signature` behind the SAML Issuer (or as first child).
+/// Signs the document element: inserts a `ds:Signature` behind the SAML Issuer (or as first child),
+/// in REM evidence as last child, where its schema wants it.
 ///
-/// `id` is the value of the element's `ID` attribute. exc-c14n with `InclusiveNamespaces xsd`, as
+/// `id` is the value of the element's `ID` attribute (REM: `Id`). exc-c14n with `InclusiveNamespaces xsd`, as
 /// OpenNCP writes it; the scheme follows the key; exactly one certificate in the KeyInfo.
 pub fn sign_enveloped(xml: &str, id: &str, key: &Arc<SealKey>) -> Result<String, SignatureError> {
     let at = {
         let parsed = Xml::parse(xml, &Limits::MESSAGE)?;
         let root = parsed.root();
-        if root.attribute("ID") != Some(id) {
+        let place = structure::Place::of(root);
+        if root.attribute(place.id) != Some(id) {
             return Err(SignatureError::Reference);
         }
         if root.descendants().any(|inner| inner.is(structure::DS, "Signature")) {
             return Err(SignatureError::Ambiguous("it is signed already"));
         }
         let issuer = root.children().next().filter(|first| first.is(structure::SAML, "Issuer"));
-        issuer.map_or(root.content_range().start, |issuer| issuer.range().end)
+        match issuer {
+            _ if place.last => root.content_range().end,
+            Some(issuer) => issuer.range().end,
+            None => root.content_range().start,
+        }
     };
     let mut template = String::with_capacity(xml.len() + 4096);
     template.push_str(&xml[..at]);

@@ -236,7 +236,7 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         community: land.community(),
         repository: land.repository.to_owned(),
         data: data.to_owned(),
-        origin: format!("konfido.example/{}", country.to_lower()),
+        origin: origin(country),
         consumer: tls(pki, country, Role::ServiceConsumer),
         provider: tls(pki, country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
@@ -252,6 +252,11 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         policy: identity::Policy::default(),
         receipt_deadline: gateway::node::NodeLimits::default().receipt_deadline,
     }
+}
+
+/// The name of a country's log.
+pub fn origin(country: Country) -> String {
+    format!("konfido.example/{}", country.to_lower())
 }
 
 /// A TLS identity of the world.

@@ -7,14 +7,15 @@ use exchange::{Country, DocumentClass, Side, Transaction};
 use ihe::xca::{PDF_FORMAT, QueryRequest, QueryResponse};
 use ihe::xdr::Submission;
 use jiff::Timestamp;
+use ledger::Field;
 use ledger::journal::State;
 use testbed::documents::{self, Header, medicine};
 use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit};
-use crate::verify;
+use super::{Circle, Narrator, audit, origin};
+use crate::evidence::archive::Archive;
 
 /// Plays it all.
 pub async fn tell(circle: &Circle, narrator: &mut Narrator) -> anyhow::Result<()> {
@@ -251,14 +252,21 @@ async fn proofs(
         .find(|r| r.transaction == Transaction::Retrieve)
         .context("no ITI-39 was settled")?;
     // a place in the log is durable a moment before the checkpoint that covers it
+    let anchors = circle.pki.anchors();
+    let archive = Archive {
+        data: &circle.data(es),
+        origin: &origin(es),
+        seal: &b.node.seal,
+        anchors: &anchors,
+    };
+    let fields = [Field::Patient, Field::Professional, Field::Purpose];
     let receipt = loop {
-        match verify::export(&circle.data(es), &b.node, row) {
+        match archive.record(row).and_then(|record| record.receipt(&fields)) {
             Ok(receipt) => break receipt,
             Err(error) if Instant::now() > deadline => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
-    let anchors = trust::certificate::Anchors::from_pem(circle.pki.ca_pem().as_bytes())?;
     let report = ledger::receipt::verify(&receipt, &anchors);
     let path = circle.data(es).join("receipt.json");
     std::fs::write(&path, &receipt)?;

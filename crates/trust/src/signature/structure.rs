@@ -8,6 +8,8 @@ use crate::xml::Element;
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// SAML 2.0 assertions.
 pub(super) const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+/// ETSI TS 102 640-2 evidence.
+const REM: &str = "http://uri.etsi.org/02640/v1#";
 const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 const C14N_WITH_COMMENTS: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments";
@@ -67,6 +69,20 @@ static DIGESTS: [&str; 3] = [
     "http://www.w3.org/2001/04/xmlenc#sha512",
 ];
 
+/// How the schema of an element names its identifier, and where its signature stands.
+pub(super) struct Place {
+    pub(super) id: &'static str,
+    pub(super) last: bool,
+}
+
+impl Place {
+    /// SAML (and all else): `ID`, behind the Issuer. REM evidence: `Id`, as the last child.
+    pub(super) fn of(element: Element<'_, '_>) -> Self {
+        let rem = element.namespace() == REM;
+        Self { id: if rem { "Id" } else { "ID" }, last: rem }
+    }
+}
+
 /// Checks everything that can be checked without a key.
 pub(super) fn inspect<'d, 'a>(
     element: Element<'d, 'a>,
@@ -78,7 +94,8 @@ pub(super) fn inspect<'d, 'a>(
     if element.has_hidden_nodes() {
         return Err(SignatureError::Forbidden("comment, CDATA section or processing instruction"));
     }
-    let id = element.demand_attribute("ID")?;
+    let place = Place::of(element);
+    let id = element.demand_attribute(place.id)?;
     let same_id = element.descendants().any(|inner| {
         ["ID", "Id", "id", "AssertionID"].iter().any(|name| inner.attribute(name) == Some(id))
     });
@@ -93,6 +110,9 @@ pub(super) fn inspect<'d, 'a>(
     let issuer = children.next().is_some_and(|first| first.is(SAML, "Issuer"));
     if element.namespace() == SAML && !(issuer && children.next() == Some(signature)) {
         return Err(SignatureError::Ambiguous("the signature does not follow the Issuer"));
+    }
+    if place.last && element.children().last() != Some(signature) {
+        return Err(SignatureError::Ambiguous("the signature is not the last child"));
     }
     let info = signed_info(signature, &format!("#{id}"), &[EXC_C14N], &[ENVELOPED, EXC_C14N])?;
     let method = METHODS

@@ -1,0 +1,159 @@
+//! Evidence as an operator exports it: from what a node has on disk, by the command line.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ihe::rem::{Evidence, Kind, Verdict};
+use jiff::Timestamp;
+use trust::certificate::{Anchors, Usage};
+
+fn konfido(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_konfido")).args(arguments).output().expect("konfido runs")
+}
+
+fn printed(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// A configuration for the files that the demo left of one of its countries.
+fn configure(dir: &Path, country: &str, community: &str) -> String {
+    let lower = country.to_lowercase();
+    let peers: String = ["DK", "ES", "IT"]
+        .iter()
+        .filter(|peer| **peer != country)
+        .map(|peer| format!("[[peer]]\ncountry = \"{peer}\"\nurl = \"https://127.0.0.1:1\"\n"))
+        .collect();
+    let pair = |name: &str| {
+        let at = format!("pki/{lower}/{name}");
+        format!("certificate = \"{at}.pem\", key = \"{at}.key\"")
+    };
+    let text = format!(
+        "[node]\ncountry = \"{country}\"\nhome_community_id = \"{community}\"\n\
+         repository_id = \"2.999.1\"\ndata_dir = \"{lower}\"\n\
+         [listen]\nnational = \"127.0.0.1:0\"\nborder = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+         [tls]\nroots = \"pki/ca.pem\"\nservice_consumer = {{ {} }}\nservice_provider = {{ {} }}\n\
+         [seal]\n{}\nroots = \"pki/ca.pem\"\n\
+         [national]\nconnector = \"store\"\n{peers}\
+         [ledger]\norigin = \"konfido.example/{lower}\"\n",
+        pair("service-consumer"),
+        pair("service-provider"),
+        pair("seal").replace(", ", "\n"),
+    );
+    let file = dir.join(format!("{lower}.toml"));
+    std::fs::write(&file, text).expect("configuration");
+    file.to_str().expect("utf-8").to_owned()
+}
+
+/// (txid, side, transaction, countries) of the settled exchanges.
+fn listed(config: &str) -> Vec<[String; 4]> {
+    let text = printed(&konfido(&["evidence", "list", "--limit", "1000", "--config", config]));
+    let rows = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    rows.filter(|row| row[4] == "settled" && row[5] != "-")
+        .map(|row| [0, 1, 2, 3].map(|at: usize| row[at].to_owned()))
+        .collect()
+}
+
+/// The verified documents of an export: signed by a seal that leads to the root.
+fn exported(config: &str, txid: &str, anchors: &Anchors) -> Vec<Evidence> {
+    let arguments = ["evidence", "export", txid, "--format", "rem", "--config", config];
+    let text = printed(&konfido(&arguments));
+    let read = |line: &str| {
+        let (evidence, signer) = Evidence::verify(line.as_bytes()).expect("signed evidence");
+        let path = anchors.verify(&signer, &[], Usage::Seal, Timestamp::now());
+        path.expect("a seal of the circle");
+        assert_eq!(signer.country().map(|c| c.to_string()), evidence.issuer.names.first().cloned());
+        evidence
+    };
+    text.lines().map(read).collect()
+}
+
+/// (kind, sender, recipient)
+fn meaning(evidence: &Evidence) -> (Kind, String, String) {
+    let name = |party: &ihe::rem::Party| party.names.concat();
+    (evidence.kind, name(&evidence.sender), name(&evidence.recipients[0]))
+}
+
+#[test]
+fn a_record_becomes_rem_evidence_in_both_countries() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let dir = dir.path();
+    printed(&konfido(&["demo", "--once", "--dir", dir.to_str().expect("utf-8")]));
+    let anchors = Anchors::from_pem(&std::fs::read(dir.join("pki/ca.pem")).unwrap()).unwrap();
+    let (es, dk) = (configure(dir, "ES", "2.16.724"), configure(dir, "DK", "1.2.208"));
+    let (in_es, in_dk) = (listed(&es), listed(&dk));
+    let shared: Vec<&[String; 4]> = in_es.iter().filter(|row| row[3] == "ES>DK").collect();
+    assert!(!shared.is_empty());
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    let ((b, a), (back, to)) = (pair("ES", "DK"), pair("DK", "ES"));
+    let expected = [
+        (Kind::Origin, b.clone(), a.clone()),
+        (Kind::Receipt, b, a),
+        (Kind::Origin, back.clone(), to.clone()),
+        (Kind::Receipt, back, to),
+    ];
+    for [txid, _, iti, _] in &shared {
+        assert!(in_dk.iter().any(|row| row[0] == **txid), "{txid} is in one log only");
+        let (ours, theirs) = (exported(&es, txid, &anchors), exported(&dk, txid, &anchors));
+        for (country, documents) in [("ES", &ours), ("DK", &theirs)] {
+            assert_eq!(documents.iter().map(meaning).collect::<Vec<_>>(), expected, "{iti}");
+            assert!(documents.iter().all(|e| e.issuer.names == [country]));
+        }
+        for (one, other) in ours.iter().zip(&theirs) {
+            let same = (&one.verdict, &one.message) == (&other.verdict, &other.message);
+            assert!(same, "both countries say the same of {iti}");
+            let (one, other) = (one.record.as_ref().unwrap(), other.record.as_ref().unwrap());
+            assert_eq!(one.digest, other.digest, "and name the same record");
+            assert_eq!((&*one.log, &*other.log), ("konfido.example/es", "konfido.example/dk"));
+        }
+        let message = ours[0].message.clone().unwrap();
+        assert_eq!(message.number, **txid);
+        assert!(
+            message.digest.is_some() && message.digest != ours[2].message.clone().unwrap().digest
+        );
+        assert!(ours.iter().all(|e| e.verdict == Verdict::Accepted), "all were answered");
+    }
+
+    // a country without KONFIDO signed nothing, so nothing is said in its name
+    let alone = in_es.iter().find(|row| row[3] == "ES>IT").expect("a plain exchange");
+    let said = exported(&es, &alone[0], &anchors);
+    let said: Vec<_> = said.iter().map(meaning).collect();
+    let (es_it, it_es) = (pair("ES", "IT"), pair("IT", "ES"));
+    assert_eq!(said, [(Kind::Origin, es_it.0, es_it.1), (Kind::Receipt, it_es.0, it_es.1)]);
+
+    files_are_named_as_openncp_names_them(dir, &es, &shared[0][0]);
+    options_that_do_not_fit_are_refused(&es, &shared[0][0]);
+}
+
+fn files_are_named_as_openncp_names_them(dir: &Path, config: &str, txid: &str) {
+    let folder = dir.join("rem");
+    let out = folder.to_str().expect("utf-8");
+    let text = printed(&konfido(&[
+        "evidence", "export", txid, "--format", "rem", "--out", out, "--config", config,
+    ]));
+    let mut kinds = BTreeSet::new();
+    for line in text.lines() {
+        let file = Path::new(line);
+        let name = file.file_name().expect("a file").to_str().expect("utf-8");
+        let parts: Vec<&str> = name.strip_suffix(".xml").expect("xml").split('_').collect();
+        let (evidence, _) = Evidence::verify(&std::fs::read(file).unwrap()).expect("evidence");
+        assert_eq!(parts[0].parse::<Timestamp>().expect("an instant"), evidence.event_time);
+        assert_eq!((parts[1], parts[2]), (evidence.kind.short(), &*evidence.id));
+        kinds.insert(parts[3].to_owned() + parts[1]);
+    }
+    assert_eq!(kinds.len(), 4, "{text}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+}
+
+fn options_that_do_not_fit_are_refused(config: &str, txid: &str) {
+    for extra in [&["--out", "x"][..], &["--format", "rem", "--show", "patient"]] {
+        let mut arguments = vec!["evidence", "export", txid, "--config", config];
+        arguments.extend(extra);
+        assert!(!konfido(&arguments).status.success(), "{extra:?}");
+    }
+    // the default is the receipt, as before
+    let receipt = printed(&konfido(&["evidence", "export", txid, "--config", config]));
+    assert!(receipt.contains("\"konfido-receipt/1\""), "{receipt}");
+}
