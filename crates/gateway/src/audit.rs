@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use exchange::{Code, Transaction};
+use exchange::{Code, CorrelationId, Transaction};
 use ihe::atna::Record;
 use ihe::syslog::next_frame;
 use siem::{Event, Kind};
@@ -21,8 +21,9 @@ where
     S: AsyncRead + Unpin,
 {
     // only our own country's OpenNCP audits here
-    if peer.and_then(|peer| peer.country()) != Some(node.country) {
-        tracing::warn!("audit connection of another country refused");
+    let country = peer.and_then(|peer| peer.country());
+    if country != Some(node.country) {
+        node.turned_away(Kind::ConnectionRefused, None, country, 1);
         return;
     }
     let mut buffer = BytesMut::with_capacity(16 << 10);
@@ -35,13 +36,18 @@ where
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "audit connection closed");
-                node.notes.note(Event::new(node.clock.now(), Kind::AuditUnreadable));
+                node.turned_away(Kind::AuditUnreadable, None, country, 0);
                 return;
             }
         }
         match stop.run_until_cancelled(stream.read_buf(&mut buffer)).await {
             Some(Ok(count)) if count > 0 => {}
-            _ => return,
+            _ if buffer.is_empty() => return,
+            // a record that broke off is lost: say so
+            _ => {
+                node.turned_away(Kind::AuditUnreadable, None, country, 0);
+                return;
+            }
         }
     }
 }
@@ -52,7 +58,10 @@ fn event(node: &Node, body: &[u8]) -> Event {
     let record = Xml::parse_bytes(body.trim_ascii(), &Limits::ASSERTION)
         .map_err(ihe::MessageError::from)
         .and_then(|xml| Record::parse(xml.root()));
-    let Ok(record) = record else { return Event::new(now, Kind::AuditUnreadable) };
+    let Ok(record) = record else {
+        let correlation = CorrelationId::random(node.entropy.as_ref()).to_string();
+        return Event { correlation, ..Event::new(now, Kind::AuditUnreadable) };
+    };
     let by_role = |code: &str| record.participants.iter().find(|p| p.role.code == code);
     let pseudonym = |domain, value: &str| Some(node.pseudonyms.of(domain, value));
     Event {

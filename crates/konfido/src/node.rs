@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context as _;
 use enclave::{Attestation, Vault};
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
+use gateway::door::Door;
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
@@ -188,8 +189,10 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         entropy,
     });
     let background = background::start(&node, log);
-    let mut tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
+    let (national, border) = (watched(sockets.national, &node), watched(sockets.border, &node));
+    let mut tasks = serve(&node, national, border, sockets.admin, setup.limits);
     if let Some(audit) = sockets.audit {
+        let audit = watched(audit, &node);
         let (stop, n) = (node.stop.clone(), Arc::clone(&node));
         tasks.push(tokio::spawn(audit.serve_streams(
             setup.limits,
@@ -198,6 +201,12 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         )));
     }
     Ok(Running { node, store, events, tasks, background, journal, server: sockets.server, client })
+}
+
+/// Connections that end before a request leave an event, too.
+fn watched(bound: Bound, node: &Arc<Node>) -> Bound {
+    let (door, node) = (Door::default(), Arc::clone(node));
+    bound.on_refused(Arc::new(move |refused| door.refused(&node, &refused)))
 }
 
 fn serve(

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::Peer;
 pub use crate::body::{BodyError, content_length, read_body};
 use crate::problem::{Body, respond};
+use crate::refused::{self, OnRefused, Reason, Refused};
 use crate::stream::Patient;
 use crate::tls::ServerTls;
 
@@ -68,21 +70,33 @@ impl Default for Limits {
 }
 
 /// A bound socket that does not serve yet.
-#[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     tls: Option<ServerTls>,
+    on_refused: OnRefused,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bound({:?})", self.listener)
+    }
 }
 
 impl Bound {
     /// Binds a mutual TLS listener.
     pub async fn tls(address: SocketAddr, tls: ServerTls) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: Some(tls) })
+        Ok(Self { listener: TcpListener::bind(address).await?, tls: Some(tls), on_refused: unheard() })
     }
 
     /// Binds a plain listener, for the admin pages on loopback.
     pub async fn plain(address: SocketAddr) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: None })
+        Ok(Self { listener: TcpListener::bind(address).await?, tls: None, on_refused: unheard() })
+    }
+
+    /// Tells `on_refused` of each connection that was given up before a request could be answered.
+    pub fn on_refused(mut self, on_refused: OnRefused) -> Self {
+        self.on_refused = on_refused;
+        self
     }
 
     /// The address, with the port that the system chose.
@@ -97,9 +111,10 @@ impl Bound {
         H: Fn(Option<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
+        let on_refused = Arc::clone(&self.on_refused);
         self.accept(limits, None, stop, move |connection, stop| {
-            let handler = handler.clone();
-            async move { http1(connection, limits, stop, handler).await }
+            let (handler, on_refused) = (handler.clone(), Arc::clone(&on_refused));
+            async move { http1(connection, limits, stop, handler, &on_refused).await }
         })
         .await;
     }
@@ -144,12 +159,17 @@ impl Bound {
             };
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
+            let on_refused = Arc::clone(&self.on_refused);
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
                 let shaken = handshake(socket, address, tls, idle, limits);
-                if let Some(Some(connection)) = stop.run_until_cancelled(shaken).await {
-                    cut.run_until_cancelled(handler(connection, stop)).await;
+                match stop.run_until_cancelled(shaken).await {
+                    Some(Ok(connection)) => {
+                        cut.run_until_cancelled(handler(connection, stop)).await;
+                    }
+                    Some(Err(Some(reason))) => on_refused(Refused { reason, address, peer: None }),
+                    Some(Err(None)) | None => {}
                 }
             });
         }
@@ -174,45 +194,59 @@ struct Connection {
     retired: CancellationToken,
 }
 
+/// Shakes hands. An error without a reason is a connection that came and went without a word, as
+/// those of load balancers do.
 async fn handshake(
     socket: TcpStream,
     address: SocketAddr,
     tls: Option<ServerTls>,
     idle: Option<Duration>,
     limits: Limits,
-) -> Option<Connection> {
+) -> Result<Connection, Option<Reason>> {
     let Some(tls) = tls else {
         let stream = Patient::new(Either::Right(socket), idle, limits.writes);
-        return Some(Connection { stream, peer: None, retired: CancellationToken::new() });
+        return Ok(Connection { stream, peer: None, retired: CancellationToken::new() });
     };
     let generation = tls.current();
-    let accepted =
-        timeout(limits.handshake, TlsAcceptor::from(Arc::clone(&generation.config)).accept(socket))
-            .await;
-    match accepted {
-        Ok(Ok(stream)) => {
-            let peer = Some(Peer::of(stream.get_ref().1, address)?);
-            let stream = Patient::new(Either::Left(stream), idle, limits.writes);
-            Some(Connection { stream, peer, retired: generation.retired.clone() })
+    let acceptor = TlsAcceptor::from(Arc::clone(&generation.config));
+    let accepted = timeout(limits.handshake, async {
+        if socket.peek(&mut [0]).await.is_ok_and(|bytes| bytes == 0) {
+            return Ok(None);
         }
+        acceptor.accept(socket).await.map(Some)
+    });
+    match accepted.await {
+        Ok(Ok(Some(stream))) => {
+            let peer = Peer::of(stream.get_ref().1, address).ok_or(Some(Reason::Certificate))?;
+            let stream = Patient::new(Either::Left(stream), idle, limits.writes);
+            Ok(Connection { stream, peer: Some(peer), retired: generation.retired.clone() })
+        }
+        Ok(Ok(None)) => Err(None),
         Ok(Err(error)) => {
             tracing::info!(%error, %address, "tls handshake refused");
-            None
+            Err(Some(Reason::Handshake))
         }
         Err(_) => {
             tracing::info!(%address, "no tls handshake in time");
-            None
+            Err(Some(Reason::SlowHandshake))
         }
     }
 }
 
-async fn http1<H, F>(connection: Connection, limits: Limits, stop: CancellationToken, handler: H)
-where
+async fn http1<H, F>(
+    connection: Connection,
+    limits: Limits,
+    stop: CancellationToken,
+    handler: H,
+    on_refused: &OnRefused,
+) where
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>>,
 {
     let Connection { stream, peer, retired } = connection;
+    let served = AtomicBool::new(false);
     let service = service_fn(|request| {
+        served.store(true, Ordering::Relaxed);
         let answer = timeout(limits.request, handler(peer.clone(), request));
         async move {
             let late = |_| {
@@ -241,7 +275,16 @@ where
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection ended");
+        let reason = refused::of_http(&error, served.load(Ordering::Relaxed));
+        if let (Some(reason), Some(peer)) = (reason, peer) {
+            on_refused(Refused { reason, address: peer.address(), peer: Some(peer) });
+        }
     }
+}
+
+/// Nobody asked to be told.
+fn unheard() -> OnRefused {
+    Arc::new(|_| {})
 }
 
 /// After a failed accept; failing at once again would spin.

@@ -4,6 +4,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
 use ledger::Settled;
 use ledger::journal::{Row, State, Step};
+use siem::Kind;
 use transport::Peer;
 use trust::certificate::Certificate;
 
@@ -45,7 +46,7 @@ fn decode(mut from: Bytes) -> Result<Vec<(TransactionId, Bytes)>, Malformed> {
 pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<usize, String> {
     let now = node.clock.now();
     let mut rows = Vec::new();
-    let mut refused = 0;
+    let mut refused = 0_u64;
     for (txid, signed) in decode(body).map_err(|e| e.to_string())? {
         // two signatures are verified for each: let requests go in between
         tokio::task::yield_now().await;
@@ -62,7 +63,7 @@ pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<usize, String
         }
     }
     if refused > 0 {
-        tracing::warn!(refused, peer = ?peer.country(), "receipts refused");
+        node.turned_away(Kind::ReceiptsRefused, Some(Side::A), peer.country(), refused);
     }
     let count = rows.len();
     if count > 0 {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::{Country, SystemEntropy};
@@ -101,7 +102,7 @@ impl Circle {
             pin: None,
         };
         let (mut stream, _) =
-            transport::stream::dial(&target, &tls, std::time::Duration::from_secs(5)).await?;
+            transport::stream::dial(&target, &tls, Duration::from_secs(5)).await?;
         // OpenNCP's own priority, which RFC 5424 would write <106>
         let message =
             format!("<132>1 {} openncp-stand-in - - - - \u{feff}{record}", Timestamp::now());
@@ -160,6 +161,7 @@ impl Circle {
             let file = |role: Role, kind: &str| {
                 pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()))
             };
+            let audit = self.audits.iter().find(|(c, _)| c == country).map(|(_, at)| at.to_string());
             let patients: Vec<_> = world::citizens(*country).map(|c| c.number).collect();
             all.insert(
                 country.to_string(),
@@ -169,6 +171,7 @@ impl Circle {
                     "national": format!("https://{national}"),
                     "border": format!("https://{border}"),
                     "admin": format!("http://{admin}"),
+                    "audit": audit,
                     "openncp_cert": file(Role::OpenncpClient, "pem"),
                     "openncp_key": file(Role::OpenncpClient, "key"),
                     "consumer_cert": file(Role::ServiceConsumer, "pem"),
@@ -207,7 +210,8 @@ fn setup(pki: &Pki, land: &Land, data: &Path) -> Setup {
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
         seal_roots: pki.ca_pem().into_bytes(),
         openncp: None,
-        limits: Limits::default(),
+        // on loopback nobody is slow but on purpose
+        limits: Limits { body_time: Duration::from_secs(10), ..Limits::default() },
     }
 }
 
