@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_flood_becomes_few_events_and_none_is_forgotten() {
-        let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let mut allowance = Allowance::default();
         let flood: Vec<u64> = (0..1000).filter_map(|_| allowance.take(at(0))).collect();
         assert_eq!(flood, vec![1; BURST as usize]);

@@ -165,9 +165,7 @@ impl Desk<'_> {
         };
         match receipts::take(self.node, peer, bytes).await {
             Ok(_) => respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new()),
-            Err(_) => {
-                self.problem(StatusCode::BAD_REQUEST, "receipts", "send the batch again")
-            }
+            Err(_) => self.problem(StatusCode::BAD_REQUEST, "receipts", "send the batch again"),
         }
     }
 

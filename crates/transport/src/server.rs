@@ -85,7 +85,11 @@ impl std::fmt::Debug for Bound {
 impl Bound {
     /// Binds a mutual TLS listener.
     pub async fn tls(address: SocketAddr, tls: ServerTls) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: Some(tls), on_refused: unheard() })
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            tls: Some(tls),
+            on_refused: unheard(),
+        })
     }
 
     /// Binds a plain listener, for the admin pages on loopback.
@@ -112,9 +116,9 @@ impl Bound {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let on_refused = Arc::clone(&self.on_refused);
-        self.accept(limits, None, stop, move |connection, stop| {
+        self.accept(limits, None, stop, move |connection, stop, tasks| {
             let (handler, on_refused) = (handler.clone(), Arc::clone(&on_refused));
-            async move { http1(connection, limits, stop, handler, &on_refused).await }
+            async move { http1(connection, limits, stop, tasks, handler, &on_refused).await }
         })
         .await;
     }
@@ -126,7 +130,7 @@ impl Bound {
         H: Fn(Stream, Option<Peer>, CancellationToken) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        self.accept(limits, Some(limits.idle), stop, move |connection, stop| {
+        self.accept(limits, Some(limits.idle), stop, move |connection, stop, _| {
             handler(connection.stream, connection.peer, stop)
         })
         .await;
@@ -139,10 +143,10 @@ impl Bound {
         stop: CancellationToken,
         handler: H,
     ) where
-        H: Fn(Connection, CancellationToken) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Connection, CancellationToken, Tasks) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
+        let Tasks { tracker, cut } = Tasks::default();
         let slots = Arc::new(Semaphore::new(limits.connections));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
@@ -160,13 +164,14 @@ impl Bound {
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
             let on_refused = Arc::clone(&self.on_refused);
+            let tasks = Tasks { tracker: tracker.clone(), cut: cut.clone() };
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
                 let shaken = handshake(socket, address, tls, idle, limits);
                 match stop.run_until_cancelled(shaken).await {
                     Some(Ok(connection)) => {
-                        cut.run_until_cancelled(handler(connection, stop)).await;
+                        cut.run_until_cancelled(handler(connection, stop, tasks)).await;
                     }
                     Some(Err(Some(reason))) => on_refused(Refused { reason, address, peer: None }),
                     Some(Err(None)) | None => {}
@@ -185,6 +190,13 @@ impl Bound {
 
 /// A connection, encrypted or not.
 pub type Stream = Patient<Either<TlsStream<TcpStream>, TcpStream>>;
+
+/// What a listener has running, and how it is cut at the end of the drain time.
+#[derive(Clone, Default)]
+struct Tasks {
+    tracker: TaskTracker,
+    cut: CancellationToken,
+}
 
 /// A connection whose handshake is done.
 struct Connection {
@@ -237,23 +249,33 @@ async fn http1<H, F>(
     connection: Connection,
     limits: Limits,
     stop: CancellationToken,
+    Tasks { tracker, cut }: Tasks,
     handler: H,
     on_refused: &OnRefused,
 ) where
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>>,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let Connection { stream, peer, retired } = connection;
     let served = AtomicBool::new(false);
     let service = service_fn(|request| {
         served.store(true, Ordering::Relaxed);
         let answer = timeout(limits.request, handler(peer.clone(), request));
+        // a task of its own: who hangs up does not cut off what has begun in the middle
+        let cut = cut.clone();
+        let task = tracker.spawn(async move { cut.run_until_cancelled(answer).await });
         async move {
-            let late = |_| {
-                tracing::warn!("a request took longer than its limit");
-                respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
-            };
-            Ok::<_, std::convert::Infallible>(answer.await.unwrap_or_else(late))
+            Ok::<_, std::convert::Infallible>(match task.await {
+                Ok(Some(Ok(response))) => response,
+                Ok(_) => {
+                    tracing::warn!("a request took longer than its limit");
+                    respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
+                }
+                Err(_) => {
+                    tracing::error!("a request ended in a panic");
+                    respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "failed\n")
+                }
+            })
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -161,7 +161,8 @@ impl Circle {
             let file = |role: Role, kind: &str| {
                 pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()))
             };
-            let audit = self.audits.iter().find(|(c, _)| c == country).map(|(_, at)| at.to_string());
+            let audit =
+                self.audits.iter().find(|(c, _)| c == country).map(|(_, at)| at.to_string());
             let patients: Vec<_> = world::citizens(*country).map(|c| c.number).collect();
             all.insert(
                 country.to_string(),

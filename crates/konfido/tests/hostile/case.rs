@@ -27,6 +27,8 @@ pub struct Case {
     pub at: Place,
     pub want: Want,
     pub kind: Kind,
+    /// Another kind that is as right, where it is chance how far the message came.
+    pub or: Kind,
     pub make: Box<dyn Fn(&Stage) -> Made>,
 }
 
@@ -54,13 +56,26 @@ pub fn case<M: Into<Made>>(
         Want::Problem(..) => Kind::MessageUnreadable,
         Want::Status(_) | Want::End => Kind::ConnectionRefused,
     };
-    Case { name: name.into(), at, want, kind, make: Box::new(move |stage| make(stage).into()) }
+    Case {
+        name: name.into(),
+        at,
+        want,
+        kind,
+        or: kind,
+        make: Box::new(move |stage| make(stage).into()),
+    }
 }
 
 impl Case {
     /// With another event than the usual one.
     pub fn noted_as(mut self, kind: Kind) -> Self {
-        self.kind = kind;
+        (self.kind, self.or) = (kind, kind);
+        self
+    }
+
+    /// Or with this one.
+    pub fn or_as(mut self, kind: Kind) -> Self {
+        self.or = kind;
         self
     }
 }

@@ -67,7 +67,7 @@ pub fn judge(case: &Case, sent: &[u8], answer: &Answer, event: &Event) -> Result
     if (got, code.as_str()) != (shape, wanted) {
         return Err(format!("got {got:?} {code}, wanted {:?}", case.want));
     }
-    if event.kind != case.kind {
+    if event.kind != case.kind && event.kind != case.or {
         return Err(format!("the event is {}, not {}", event.kind.name(), case.kind.name()));
     }
     let says = event.code.map_or("", exchange::Code::wire);
@@ -116,12 +116,14 @@ pub fn impersonal(text: &str, sent: &[u8]) -> Result<(), String> {
     }
 }
 
-/// A good request's answer.
+/// A good request's answer: HTTP 200, and it holds what was asked for.
 pub fn answered(answer: &Answer) -> Result<(), String> {
     let package = Package::parse(&answer.content_type, answer.body.clone().into());
     let code = package.and_then(|package| read_answer(&package));
+    let text = answer.text();
+    let full = ["ExtrinsicObject", "SealedBody"].iter().any(|word| text.contains(word));
     match (answer.status, code) {
-        (Some(200), Ok((_, None))) => Ok(()),
+        (Some(200), Ok((_, None))) if full => Ok(()),
         (status, Ok((_, code))) => Err(format!("{status:?} {code:?} to a good request")),
         (status, Err(error)) => Err(format!("{status:?} {error} to a good request")),
     }

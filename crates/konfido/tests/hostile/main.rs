@@ -65,7 +65,8 @@ impl Range {
         if let Some(first) = first {
             let answer = self.runtime.block_on(fire(&self.stage.circle, at, &first));
             self.expect(&case.name, judge::answered(&answer));
-            self.one_event(case.at);
+            let event = self.one_event(case.at).ok_or("not one event before it".to_owned());
+            self.expect(&case.name, event.map(drop));
         }
         let started = Instant::now();
         let answer = self.runtime.block_on(fire(&self.stage.circle, at, &shot));

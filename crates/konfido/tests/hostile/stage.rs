@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use enclave::{Address, Attestation, Recipient, Vault};
-use exchange::{
-    DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId,
-};
+use exchange::{DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId};
 use gateway::message::digest;
 use gateway::outbound::{SEALED_PATH, VAULT_KEY_PATH};
 use gateway::wire::{self, Inner};
@@ -107,9 +105,9 @@ impl Stage {
     pub fn retrieval(&self, visit: &Visit, of: &Citizen) -> String {
         let repository = of.land().repository;
         let (_, stored) = seed::content(of.land().country());
-        let summary = stored.iter().find(|d| {
-            d.patient == of.id() && d.entry.class == DocumentClass::PatientSummary
-        });
+        let summary = stored
+            .iter()
+            .find(|d| d.patient == of.id() && d.entry.class == DocumentClass::PatientSummary);
         let document = summary.unwrap().entry.unique_id.clone();
         let documents = vec![(repository.to_owned(), document)];
         let request = RetrieveRequest { documents, community: Some(of.land().community()) };

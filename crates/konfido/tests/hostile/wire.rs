@@ -75,6 +75,7 @@ pub fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
 /// Sends, and reads until the other side closes. A node that does neither fails the test.
 pub async fn fire(circle: &Circle, at: SocketAddr, shot: &Shot) -> Answer {
     let socket = TcpStream::connect(at).await.expect("the node listens");
+    socket.set_nodelay(true).unwrap();
     let raw = match &shot.caller {
         Caller::Plaintext => converse(socket, shot).await,
         Caller::Known(cc, role) => {
@@ -154,13 +155,15 @@ async fn converse<S: AsyncRead + AsyncWrite>(stream: S, shot: &Shot) -> Vec<u8> 
 fn parse(raw: &[u8]) -> Answer {
     let end = raw.windows(4).position(|w| w == b"\r\n\r\n");
     let Some(end) = end else {
-        assert!(raw.is_empty(), "the node said something that is not HTTP");
+        // nothing, or a TLS alert (RFC 8446 §6) to who speaks no TLS
+        assert!(raw.is_empty() || raw[0] == 21, "the node said something that is not HTTP");
         return Answer { status: None, content_type: String::new(), body: Vec::new() };
     };
-    let head = String::from_utf8_lossy(&raw[..end]).to_lowercase();
+    let head = String::from_utf8_lossy(&raw[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
-    let content_type = head.lines().find_map(|l| l.strip_prefix("content-type: "));
-    let content_type = content_type.unwrap_or("").to_owned();
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let content_type = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = content_type.map_or("", |(_, value)| value).to_owned();
     Answer { status, content_type, body: raw[end + 4..].to_vec() }
 }
 

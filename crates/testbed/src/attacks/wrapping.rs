@@ -35,7 +35,10 @@ pub fn variants(signed: &str, forge: impl Fn(String) -> String) -> Vec<Wrapped> 
             format!("{}{plain}", after_issuer(&other, sig))
         }),
         ("XSW6 original inside the moved signature", after_issuer(&other, &beside(&plain))),
-        ("XSW7 forgery in an extension", format!("<x:Any xmlns:x=\"urn:x\">{other}</x:Any>{signed}")),
+        (
+            "XSW7 forgery in an extension",
+            format!("<x:Any xmlns:x=\"urn:x\">{other}</x:Any>{signed}"),
+        ),
         ("XSW8 original in an Object, same ID", after_issuer(&same, &holding(&plain))),
         ("the same ID twice, forgery first", format!("{same}{signed}")),
         ("the signature copied to the forgery", after_issuer(&same, sig)),

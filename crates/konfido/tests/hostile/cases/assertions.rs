@@ -17,22 +17,24 @@ use crate::wire::{Caller, Shot};
 const NOT_RECEIVED: Want = Want::Refusal("ERROR_HPI_AUTHENTICATION_NOT_RECEIVED");
 const INVALID: Want = Want::Refusal("1001");
 const INVALID_TRC: Want = Want::Refusal("1002");
-const UNSIGNED: Want = Want::Refusal("1003");
+const UNSIGNED: Want = Want::Refusal("4704");
 const RIGHTS: Want = Want::Refusal("4703");
 const OTHER_PATIENT: Want = Want::Refusal("4206");
 
-/// What each variant of the wrapping attack gets, for the HCP and for the TRC assertion.
+/// What each variant of the wrapping attack gets, for the HCP and for the TRC assertion. The first
+/// assertion of a kind is looked at first, so an unsigned forgery that stands before the original
+/// gets 4704. A forgery in an extension is not looked at: the original is, and it is not enough.
 const WRAPPED: [(Want, Want); 13] = [
     (INVALID, INVALID_TRC),
+    (UNSIGNED, UNSIGNED),
+    (UNSIGNED, UNSIGNED),
+    (INVALID, INVALID),
     (INVALID, INVALID_TRC),
     (INVALID, INVALID_TRC),
     (INVALID, INVALID_TRC),
+    (RIGHTS, OTHER_PATIENT),
     (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
+    (UNSIGNED, UNSIGNED),
     (INVALID, INVALID_TRC),
     (INVALID, INVALID_TRC),
     (INVALID, INVALID_TRC),
@@ -111,9 +113,7 @@ fn both(name: &str, attack: fn(&str) -> String) -> Vec<Case> {
 pub fn signatures() -> Vec<Case> {
     let mut cases: Vec<Case> = [
         both("SHA-1 signature", |a| replaced(a, "#ecdsa-sha256", "#ecdsa-sha1")),
-        both("SHA-1 digest", |a| {
-            replaced(a, "2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1")
-        }),
+        both("SHA-1 digest", |a| replaced(a, "2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1")),
         both("comment in the NameID", |a| truncated(a, MONTSERRAT.number)),
         edit("comment in an attribute value", Some(|a| truncated(a, "Hospital")), None),
         edit(
@@ -125,9 +125,7 @@ pub fn signatures() -> Vec<Case> {
             let cdata = format!("<![CDATA[{}]]>", MONTSERRAT.number);
             replaced(a, &format!(">{}<", MONTSERRAT.number), &format!(">{cdata}<"))
         }),
-        both("changed after signing", |a| {
-            replaced(a, MONTSERRAT.number, "ES-MED-9999")
-        }),
+        both("changed after signing", |a| replaced(a, MONTSERRAT.number, "ES-MED-9999")),
         both("signed by another key, our certificate shown", |a| {
             let value = a.find("<ds:SignatureValue>").unwrap() + 25;
             let (head, tail) = a.split_at(value);
@@ -147,13 +145,9 @@ pub fn signatures() -> Vec<Case> {
         query(stage, &[&visit.hcp, &visit.hcp, visit.trc.as_deref().unwrap()])
     }));
     cases.push(case("unknown signer: a foreign root of the same name", ITALY, INVALID, |stage| {
-        let seal = Arc::new(stage.foreign.identity(crate::circle::country("ES"), Role::Seal).seal_key());
+        let seal =
+            Arc::new(stage.foreign.identity(crate::circle::country("ES"), Role::Seal).seal_key());
         ask(stage, &stage.visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), 0))
-    }));
-    cases.push(case("signed with the TLS certificate", ITALY, INVALID, |stage| {
-        let tls = stage.circle.identity("ES", Role::ServiceConsumer);
-        let key = Arc::new(trust::seal::SealKey::from_pem(&tls.key, &tls.chain).unwrap());
-        ask(stage, &stage.visit_by(("ES", &key), &MONTSERRAT, &ORNELLA.id(), 0))
     }));
     cases
 }
@@ -166,12 +160,13 @@ pub fn validity() -> Vec<Case> {
             ask(stage, &stage.visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), minutes))
         })
     };
-    let by = |name: &'static str, issuer: &'static str, seal: &'static str, who: &'static Clinician| {
-        case(name, ITALY, INVALID, move |stage| {
-            let key = stage.circle.seal(seal);
-            ask(stage, &stage.visit_by((issuer, &key), who, &ORNELLA.id(), 0))
-        })
-    };
+    let by =
+        |name: &'static str, issuer: &'static str, seal: &'static str, who: &'static Clinician| {
+            case(name, ITALY, INVALID, move |stage| {
+                let key = stage.circle.seal(seal);
+                ask(stage, &stage.visit_by((issuer, &key), who, &ORNELLA.id(), 0))
+            })
+        };
     vec![
         at("expired assertions", -5 * 60),
         at("assertions that are not valid yet", 60),
@@ -186,12 +181,17 @@ pub fn validity() -> Vec<Case> {
             });
             query(stage, &[&spain.hcp, &trc])
         }),
-        case("Spanish assertions on Denmark's connection", ITALY, Want::Fault(400, "4704"), |stage| {
-            let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-            let text = stage.query(&visit.assertions(), &ORNELLA);
-            let denmark = Caller::Known("DK", Role::ServiceConsumer);
-            shot(denmark, service(Transaction::Query), text)
-        }),
+        case(
+            "Spanish assertions on Denmark's connection",
+            ITALY,
+            Want::Fault(400, "4705"),
+            |stage| {
+                let visit = stage.visit(&MONTSERRAT, &ORNELLA);
+                let text = stage.query(&visit.assertions(), &ORNELLA);
+                let denmark = Caller::Known("DK", Role::ServiceConsumer);
+                shot(denmark, service(Transaction::Query), text)
+            },
+        ),
         case("another country's certificate at the national listener", HOME, INVALID, |stage| {
             let visit = stage.visit(&MONTSERRAT, &AGNETE);
             let text = stage.query(&visit.assertions(), &AGNETE);
@@ -215,19 +215,26 @@ pub fn patients() -> Vec<Case> {
         case("the patient of the Body is not the TRC's", ITALY, OTHER_PATIENT, |stage| {
             ask(stage, &stage.visit(&MONTSERRAT, &AGNETE))
         }),
-        case("a document of a patient who is not the TRC's", ITALY, Want::Refusal("ERROR_DOCUMENT_NOT_FOUND"), |stage| {
-            let visit = stage.visit(&MONTSERRAT, &AGNETE);
-            shot(SPAIN, service(Transaction::Retrieve), stage.retrieval(&visit, &ORNELLA))
-        }),
+        case(
+            "a document of a patient who is not the TRC's",
+            ITALY,
+            Want::Refusal("1100"),
+            |stage| {
+                let visit = stage.visit(&MONTSERRAT, &AGNETE);
+                shot(SPAIN, service(Transaction::Retrieve), stage.retrieval(&visit, &ORNELLA))
+            },
+        ),
         case("the TRC of another visit", ITALY, INVALID_TRC, |stage| {
             let (mine, theirs) =
                 (stage.visit(&MONTSERRAT, &ORNELLA), stage.visit(&MONTSERRAT, &ORNELLA));
             query(stage, &[&mine.hcp, theirs.trc.as_deref().unwrap()])
         }),
         case("the TRC of another professional", ITALY, INVALID_TRC, |stage| {
-            let (mine, theirs) = (stage.visit(&RAMON, &ORNELLA), stage.visit(&MONTSERRAT, &ORNELLA));
+            let (mine, theirs) =
+                (stage.visit(&RAMON, &ORNELLA), stage.visit(&MONTSERRAT, &ORNELLA));
             let trc = theirs.trc.as_ref().unwrap();
-            let trc = resigned(trc, &stage.seal, |trc| replaced(&trc, id(&theirs.hcp), id(&mine.hcp)));
+            let trc =
+                resigned(trc, &stage.seal, |trc| replaced(&trc, id(&theirs.hcp), id(&mine.hcp)));
             query(stage, &[&mine.hcp, &trc])
         }),
         case("no TRC", ITALY, INVALID_TRC, |stage| {

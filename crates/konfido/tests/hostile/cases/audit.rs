@@ -15,11 +15,14 @@ use crate::wire::{Caller, Shot, Then};
 
 pub fn all() -> Vec<Case> {
     let of = |name: &str, caller: Caller, bytes: Vec<u8>| {
-        case(name, ("ES", Door::Audit), Want::End, move |_| {
-            Shot { caller: caller.clone(), bytes: bytes.clone(), then: Then::Leave }
+        case(name, ("ES", Door::Audit), Want::End, move |_| Shot {
+            caller: caller.clone(),
+            bytes: bytes.clone(),
+            then: Then::Leave,
         })
     };
-    let unreadable = |name: &str, bytes: Vec<u8>| of(name, OPENNCP, bytes).noted_as(Kind::AuditUnreadable);
+    let unreadable =
+        |name: &str, bytes: Vec<u8>| of(name, OPENNCP, bytes).noted_as(Kind::AuditUnreadable);
     let text = |text: &str| text.as_bytes().to_vec();
     let bomb = markup::laughs(&record(), |record, inner| {
         replaced(record, "</AuditMessage>", &format!("{inner}</AuditMessage>"))
@@ -34,7 +37,11 @@ pub fn all() -> Vec<Case> {
         unreadable("audit: 100,000 levels", self::framed(&"<a>".repeat(80_000))),
         unreadable("audit: not XML", self::framed("nothing")),
         unreadable("audit: a record that breaks off", framed[..framed.len() / 2].to_vec()),
-        of("audit: a record of another country", Caller::Known("DK", Role::OpenncpClient), framed.clone()),
+        of(
+            "audit: a record of another country",
+            Caller::Known("DK", Role::OpenncpClient),
+            framed.clone(),
+        ),
         of("audit: no client certificate", Caller::Nobody, framed),
     ]
 }

@@ -6,10 +6,12 @@ use testbed::attacks::forgery::replaced;
 use testbed::world::ORNELLA;
 
 use crate::case::{Case, Made, Want, case};
-use crate::stage::{DENMARK, HOME, ITALY, OPENNCP, SOAP, SPAIN, Stage, package, part, service, shot};
+use crate::stage::{
+    DENMARK, HOME, ITALY, OPENNCP, SOAP, SPAIN, Stage, package, part, service, shot,
+};
 use crate::wire::{Shot, Then, post};
 
-const MALFORMED: Want = Want::Refusal("4106");
+const MALFORMED: Want = Want::Refusal("ERROR_ED_INCORRECT_FORMATTING");
 const MIME: Want = Want::Problem(400, "mime");
 const UNREADABLE: Want = Want::Fault(400, "ERROR_GENERIC");
 
@@ -89,7 +91,10 @@ pub fn bodies() -> Vec<Case> {
             shot(OPENNCP, &format!("/dk{}", query_path()), "")
         }),
         to_italy("no content type", MIME, |_| {
-            let text = format!("POST {} HTTP/1.1\r\nHost: n\r\nContent-Length: 4\r\nConnection: close\r\n\r\n<a/>", query_path());
+            let text = format!(
+                "POST {} HTTP/1.1\r\nHost: n\r\nContent-Length: 4\r\nConnection: close\r\n\r\n<a/>",
+                query_path()
+            );
             Shot { caller: SPAIN, bytes: text.into_bytes(), then: Then::Wait }
         }),
         to_italy("a Content-Length of 1 GiB", Want::Problem(413, "body-too-long"), |_| {
@@ -119,16 +124,25 @@ pub fn bodies() -> Vec<Case> {
             let text = stage.good_query();
             shot(SPAIN, query_path(), text.replace("wsa:MessageID", "wsa:Other"))
         }),
-        to_italy("the wsa:Action of another transaction", Want::Refusal("ERROR_GENERIC"), |stage| {
-            let text = stage.good_query();
-            let (known, other) =
-                (Transaction::Query.request_action(), Transaction::Retrieve.request_action());
-            shot(SPAIN, query_path(), replaced(&text, known, other))
-        }),
-        case("the same message a second time", ITALY, Want::Refusal("ERROR_SEC_GENERIC"), |stage| {
-            let shot = stage.good(ITALY);
-            Made { first: Some(shot.clone()), shot }
-        }),
+        to_italy(
+            "the wsa:Action of another transaction",
+            Want::Refusal("ERROR_GENERIC"),
+            |stage| {
+                let text = stage.good_query();
+                let (known, other) =
+                    (Transaction::Query.request_action(), Transaction::Retrieve.request_action());
+                shot(SPAIN, query_path(), replaced(&text, known, other))
+            },
+        ),
+        case(
+            "the same message a second time",
+            ITALY,
+            Want::Refusal("ERROR_SEC_GENERIC"),
+            |stage| {
+                let shot = stage.good(ITALY);
+                Made { first: Some(shot.clone()), shot }
+            },
+        ),
     ]
 }
 
@@ -161,9 +175,12 @@ pub fn services() -> Vec<Case> {
         case("no country at home", HOME, unknown, |stage| {
             shot(OPENNCP, query_path(), stage.good_query())
         }),
-        case("a country without agreement", HOME, Want::Refusal("ERROR_GENERIC_SERVICE_SIGNIFIER_UNKNOWN"), |stage| {
-            shot(OPENNCP, &format!("/fr{}", query_path()), stage.good_query())
-        }),
+        case(
+            "a country without agreement",
+            HOME,
+            Want::Refusal("ERROR_GENERIC_SERVICE_SIGNIFIER_UNKNOWN"),
+            |stage| shot(OPENNCP, &format!("/fr{}", query_path()), stage.good_query()),
+        ),
         case("GET of a service", ITALY, method, move |_| get(SPAIN, query_path())),
         case("GET of a service at home", HOME, method, move |_| {
             get(OPENNCP, &format!("/dk{}", query_path()))
@@ -171,9 +188,12 @@ pub fn services() -> Vec<Case> {
         case("POST of the vault key", DENMARK, method, |_| {
             shot(SPAIN, gateway::outbound::VAULT_KEY_PATH, "x")
         }),
-        case("plain IHE where policy wants it sealed", DENMARK, Want::Fault(400, "4704"), |stage| {
-            shot(SPAIN, query_path(), stage.good_query())
-        }),
+        case(
+            "plain IHE where policy wants it sealed",
+            DENMARK,
+            Want::Fault(400, "4705"),
+            |stage| shot(SPAIN, query_path(), stage.good_query()),
+        ),
     ]
 }
 

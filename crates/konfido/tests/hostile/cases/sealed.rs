@@ -81,9 +81,11 @@ fn tampered() -> Vec<Case> {
         sealed("sealed, another country's name on it", BROKEN, |stage| {
             changed(stage, |b| header(b, |h| h.address.from = country("IT")))
         }),
-        sealed("sealed for a key that Denmark does not hold", Want::Fault(421, "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED"), |stage| {
-            changed(stage, |b| header(b, |h| h.key_id = [9; 16]))
-        }),
+        sealed(
+            "sealed for a key that Denmark does not hold",
+            Want::Fault(421, "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED"),
+            |stage| changed(stage, |b| header(b, |h| h.key_id = [9; 16])),
+        ),
         sealed("sealed, the SOAP header changed on the way", BROKEN, |stage| {
             let mut package = stage.good_sealed();
             let text = std::str::from_utf8(&package.root).unwrap();
@@ -102,18 +104,28 @@ fn tampered() -> Vec<Case> {
             let italy = Caller::Known("IT", Role::ServiceConsumer);
             package(italy, SEALED_PATH, &stage.good_sealed())
         }),
-        case("the same sealed message a second time", DENMARK, Want::Fault(400, "ERROR_SEC_GENERIC"), |stage| {
-            let shot = stage.good(DENMARK);
-            Made { first: Some(shot.clone()), shot }
-        }),
-        case("the same message, sealed again", DENMARK, Want::Refusal("ERROR_SEC_GENERIC"), |stage| {
-            let message = stage.sealable();
-            let again = || {
-                let plaintext = message.inner.encode();
-                package(SPAIN, SEALED_PATH, &stage.sealed(&message, plaintext))
-            };
-            Made { first: Some(again()), shot: again() }
-        }),
+        case(
+            "the same sealed message a second time",
+            DENMARK,
+            Want::Fault(400, "ERROR_SEC_GENERIC"),
+            |stage| {
+                let shot = stage.good(DENMARK);
+                Made { first: Some(shot.clone()), shot }
+            },
+        ),
+        case(
+            "the same message, sealed again",
+            DENMARK,
+            Want::Refusal("ERROR_SEC_GENERIC"),
+            |stage| {
+                let message = stage.sealable();
+                let again = || {
+                    let plaintext = message.inner.encode();
+                    package(SPAIN, SEALED_PATH, &stage.sealed(&message, plaintext))
+                };
+                Made { first: Some(again()), shot: again() }
+            },
+        ),
     ]
 }
 
@@ -185,6 +197,8 @@ pub fn receipts() -> Vec<Case> {
             post_to(&batch(MAX_RECEIPTS))
         })
         .noted_as(Kind::ReceiptsRefused),
-        case("receipts: SOAP", DENMARK, bad, |stage| shot(SPAIN, RECEIPTS_PATH, stage.good_query())),
+        case("receipts: SOAP", DENMARK, bad, |stage| {
+            shot(SPAIN, RECEIPTS_PATH, stage.good_query())
+        }),
     ]
 }
