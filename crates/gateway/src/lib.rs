@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod background;
+pub mod door;
 pub mod inbound;
 pub mod listeners;
 pub mod message;

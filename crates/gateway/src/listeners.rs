@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exchange::{CorrelationId, Country, TransactionId};
-use http::{Method, Request, Response, StatusCode};
+use exchange::{CorrelationId, Country, Side};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use ihe::mtom::Package;
+use siem::Kind;
 use transport::Peer;
 use transport::problem::{Body, problem, respond};
-use transport::server::{BodyError, Limits, content_length, read_body};
+use transport::server::{Limits, content_length, read_body};
 
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
@@ -25,25 +26,22 @@ pub async fn national(
     peer: Option<Peer>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let Some(peer) = peer else {
-        return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS");
-    };
+    let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
+    let Some(peer) = &peer else { return desk.uncertified() };
     let path = request.uri().path();
     let target = path.get(1..3).filter(|_| path.as_bytes().get(3) == Some(&b'/'));
     let target = target.and_then(|cc| Country::parse(cc).ok()).filter(|_| is_service(&path[3..]));
     let Some(target) = target else {
-        return node_problem(
-            &node,
-            StatusCode::NOT_FOUND,
-            "no-such-service",
-            "post to /{country}/openncp-ws-server/services/…",
-        );
+        return desk.unknown("post to /{country}/openncp-ws-server/services/…");
     };
-    match package(&node, limits, request).await {
+    if request.method() != Method::POST {
+        return desk.wrong_method("POST");
+    }
+    match desk.package(request).await {
         Err(response) => response,
         Ok(package) => {
             let (answer, in_words, _) =
-                outbound::handle(&node, &peer, target, Message { package }).await;
+                outbound::handle(&node, peer, target, Message { package }).await;
             soap(&answer, in_words)
         }
     }
@@ -56,55 +54,30 @@ pub async fn border(
     peer: Option<Peer>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let Some(peer) = peer else {
-        return node_problem(&node, StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS");
-    };
+    let desk = Desk { node: &node, limits, side: Side::A, peer: peer.as_ref() };
+    let Some(peer) = &peer else { return desk.uncertified() };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match (method, path.as_str()) {
         (Method::GET, VAULT_KEY_PATH) => match node.vault.publish(&node.seal, node.clock.now()) {
             Ok(statement) => {
                 respond(StatusCode::OK, "application/octet-stream", statement.encode())
             }
-            Err(_) => node_problem(&node, StatusCode::INTERNAL_SERVER_ERROR, "vault", "try again"),
+            Err(_) => desk.problem(StatusCode::INTERNAL_SERVER_ERROR, "vault", "try again"),
         },
-        (Method::POST, RECEIPTS_PATH) => match body(&node, limits, request).await {
+        (Method::POST, RECEIPTS_PATH) => desk.receipts(peer, request).await,
+        (Method::POST, SEALED_PATH) => match desk.package(request).await {
             Err(response) => response,
-            Ok((_, bytes)) => taken(&node, receipts::take(&node, &peer, bytes).await),
+            Ok(package) => reply(&inbound::handle_sealed(&node, peer, package).await),
         },
-        (Method::POST, SEALED_PATH) => match package(&node, limits, request).await {
+        (Method::POST, path) if is_service(path) => match desk.package(request).await {
             Err(response) => response,
-            Ok(package) => reply(&inbound::handle_sealed(&node, &peer, package).await),
+            Ok(package) => reply(&inbound::handle_plain(&node, peer, Message { package }).await),
         },
-        (Method::POST, path) if is_service(path) => match package(&node, limits, request).await {
-            Err(response) => response,
-            Ok(package) => reply(&inbound::handle_plain(&node, &peer, Message { package }).await),
-        },
-        _ => node_problem(
-            &node,
-            StatusCode::NOT_FOUND,
-            "no-such-service",
-            "post to /openncp-ws-server/services/…",
-        ),
-    }
-}
-
-/// What a country hears of its receipts.
-fn taken(node: &Node, outcome: Result<Vec<TransactionId>, receipts::BatchError>) -> Response<Body> {
-    match outcome {
-        Ok(refused) if refused.is_empty() => {
-            respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new())
+        (_, VAULT_KEY_PATH) => desk.wrong_method("GET"),
+        (_, path) if [RECEIPTS_PATH, SEALED_PATH].contains(&path) || is_service(path) => {
+            desk.wrong_method("POST")
         }
-        Ok(refused) => {
-            let body = receipts::encode_refused(&refused);
-            respond(StatusCode::OK, "application/octet-stream", body)
-        }
-        Err(receipts::BatchError::Malformed(_)) => {
-            node_problem(node, StatusCode::BAD_REQUEST, "receipts", "this is not a batch")
-        }
-        Err(error) => {
-            tracing::warn!(%error, "receipts not taken");
-            node_problem(node, StatusCode::SERVICE_UNAVAILABLE, "receipts", "send them again")
-        }
+        _ => desk.unknown("post to /openncp-ws-server/services/…"),
     }
 }
 
@@ -141,12 +114,11 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             node.metrics.text(),
         ),
-        _ => node_problem(
-            node,
-            StatusCode::NOT_FOUND,
-            "no-such-page",
-            "see /livez, /readyz and /metrics",
-        ),
+        _ => {
+            let correlation = CorrelationId::random(node.entropy.as_ref());
+            let hint = "see /livez, /readyz and /metrics";
+            problem(StatusCode::NOT_FOUND, "no-such-page", hint, correlation)
+        }
     }
 }
 
@@ -154,41 +126,84 @@ fn is_service(path: &str) -> bool {
     exchange::Transaction::ALL.iter().any(|transaction| transaction.service_path() == path)
 }
 
-async fn package(
-    node: &Node,
+/// Where one request is received: every problem that it meets here is one event, one line in the
+/// log and one answer, all with the same id.
+struct Desk<'a> {
+    node: &'a Node,
     limits: Limits,
-    request: Request<Incoming>,
-) -> Result<Package, Response<Body>> {
-    let (content_type, bytes) = body(node, limits, request).await?;
-    Package::parse(&content_type, bytes).map_err(|error| {
-        tracing::info!(%error, "message refused");
-        node_problem(
-            node,
-            StatusCode::BAD_REQUEST,
-            "mime",
-            "send SOAP 1.2, alone or in a multipart/related package",
-        )
-    })
+    side: Side,
+    peer: Option<&'a Peer>,
 }
 
-async fn body(
-    node: &Node,
-    limits: Limits,
-    request: Request<Incoming>,
-) -> Result<(String, Bytes), Response<Body>> {
-    let content_type = request.headers().get(http::header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let length = content_length(request.headers());
-    match read_body(request.into_body(), length, limits.body, limits.body_time).await {
-        Ok(bytes) => Ok((content_type, bytes)),
-        Err(error) => {
-            let (status, code) = match error {
-                BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-long"),
-                BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body-too-slow"),
-                BodyError::Broken => (StatusCode::BAD_REQUEST, "body-broken"),
-            };
-            Err(node_problem(node, status, code, "send the whole message again"))
+impl Desk<'_> {
+    async fn package(&self, request: Request<Incoming>) -> Result<Package, Response<Body>> {
+        let (content_type, bytes) = self.body(request).await?;
+        Package::parse(&content_type, bytes).map_err(|error| {
+            tracing::info!(%error, "message refused");
+            let hint = "send SOAP 1.2, alone or in a multipart/related package";
+            self.problem(StatusCode::BAD_REQUEST, "mime", hint)
+        })
+    }
+
+    async fn body(&self, request: Request<Incoming>) -> Result<(String, Bytes), Response<Body>> {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let length = content_length(request.headers());
+        let Limits { body, body_time, .. } = self.limits;
+        match read_body(request.into_body(), length, body, body_time).await {
+            Ok(bytes) => Ok((content_type, bytes)),
+            Err(error) => {
+                Err(self.problem(error.status(), error.code(), "send the whole message again"))
+            }
         }
+    }
+
+    async fn receipts(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+        let bytes = match self.body(request).await {
+            Ok((_, bytes)) => bytes,
+            Err(response) => return response,
+        };
+        match receipts::take(self.node, peer, bytes).await {
+            Ok(refused) if refused.is_empty() => {
+                respond(StatusCode::NO_CONTENT, "text/plain", Bytes::new())
+            }
+            Ok(refused) => {
+                let body = receipts::encode_refused(&refused);
+                respond(StatusCode::OK, "application/octet-stream", body)
+            }
+            Err(receipts::BatchError::Malformed(_)) => {
+                self.problem(StatusCode::BAD_REQUEST, "receipts", "this is not a batch")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "receipts not taken");
+                self.problem(StatusCode::SERVICE_UNAVAILABLE, "receipts", "send them again")
+            }
+        }
+    }
+
+    fn uncertified(&self) -> Response<Body> {
+        self.problem(StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS")
+    }
+
+    fn unknown(&self, hint: &str) -> Response<Body> {
+        self.problem(StatusCode::NOT_FOUND, "no-such-service", hint)
+    }
+
+    /// RFC 9110 §15.5.6 wants the right method named.
+    fn wrong_method(&self, right: &'static str) -> Response<Body> {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let mut response = self.problem(status, "wrong-method", "use the method in Allow");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(right));
+        response
+    }
+
+    fn problem(&self, status: StatusCode, code: &str, hint: &str) -> Response<Body> {
+        let peer = self.peer.and_then(Peer::country);
+        let number = u64::from(status.as_u16());
+        let side = Some(self.side);
+        let correlation = self.node.turned_away(Kind::MessageUnreadable, side, peer, number);
+        tracing::info!(%correlation, code, status = status.as_u16(), "problem");
+        problem(status, code, hint, correlation)
     }
 }
 
@@ -204,11 +219,4 @@ fn soap(package: &Package, in_words: bool) -> Response<Body> {
     let (content_type, body) = package.write("");
     let status = if in_words { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     respond(status, &content_type, body)
-}
-
-/// A problem gets an id and one line in the log, like every refusal.
-fn node_problem(node: &Node, status: StatusCode, code: &str, hint: &str) -> Response<Body> {
-    let correlation = CorrelationId::random(node.entropy.as_ref());
-    tracing::info!(%correlation, code, status = status.as_u16(), "problem");
-    problem(status, code, hint, correlation)
 }

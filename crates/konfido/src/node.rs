@@ -11,6 +11,7 @@ use enclave::{Attestation, Vault};
 use exchange::{Clock, Country, Digest, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
+use gateway::door::Door;
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
@@ -218,8 +219,10 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         };
         background.push(tokio::spawn(forwarder.run(node.stop.clone())));
     }
-    let mut tasks = serve(&node, sockets.national, sockets.border, sockets.admin, setup.limits);
+    let (national, border) = (watched(sockets.national, &node), watched(sockets.border, &node));
+    let mut tasks = serve(&node, national, border, sockets.admin, setup.limits);
     if let Some(audit) = sockets.audit {
+        let audit = watched(audit, &node);
         let (stop, n) = (node.stop.clone(), Arc::clone(&node));
         tasks.push(tokio::spawn(audit.serve_streams(
             setup.limits,
@@ -257,6 +260,12 @@ fn trail(setup: &Setup) -> anyhow::Result<Option<(Arc<sqlite::Audit>, Arc<Trail>
     let spool = Arc::new(spool.context("audit.db")?);
     let trail = Trail::start(names, Arc::clone(&spool) as Arc<dyn Spool>);
     Ok(Some((spool, Arc::new(trail))))
+}
+
+/// Connections that end before a request leave an event, too.
+fn watched(bound: Bound, node: &Arc<Node>) -> Bound {
+    let (door, node) = (Door::default(), Arc::clone(node));
+    bound.on_refused(Arc::new(move |refused| door.refused(&node, &refused)))
 }
 
 fn serve(

@@ -22,6 +22,13 @@ pub enum Kind {
     ExchangeAnswered,
     /// An exchange was refused; `code` says why.
     ExchangeRefused,
+    /// A request was refused before it was a SOAP message; `number` is the HTTP status.
+    MessageUnreadable,
+    /// Connections were given up before a request of theirs could be read; `number` says how many
+    /// this event stands for.
+    ConnectionRefused,
+    /// Receipts of another country did not fit; `number` says how many of its delivery.
+    ReceiptsRefused,
     /// An audit record of OpenNCP was received.
     AuditReceived,
     /// An audit record could not be read.
@@ -38,9 +45,12 @@ pub enum Kind {
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 9] = [
+static KINDS: [(Kind, &str); 12] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
+    (Kind::MessageUnreadable, "message.unreadable"),
+    (Kind::ConnectionRefused, "connection.refused"),
+    (Kind::ReceiptsRefused, "receipts.refused"),
     (Kind::AuditReceived, "audit.received"),
     (Kind::AuditUnreadable, "audit.unreadable"),
     (Kind::AuditTampered, "audit.tampered"),
@@ -89,7 +99,7 @@ pub struct Event {
     pub point_of_care: Option<Pseudonym>,
     /// How long it took, microseconds.
     pub micros: u64,
-    /// For counts (`notes.dropped`, `audit.dropped`) and audit outcomes.
+    /// For counts, HTTP statuses and audit outcomes; the kind says which.
     pub number: u64,
 }
 

@@ -7,6 +7,7 @@
 //! Start reading at [`world`] (who lives there), then [`documents`] and [`pki`].
 
 pub mod assertions;
+pub mod attacks;
 pub mod documents;
 pub mod fuzz;
 pub mod pki;

@@ -8,6 +8,7 @@
 mod body;
 pub mod client;
 pub mod problem;
+pub mod refused;
 pub mod server;
 pub mod stream;
 pub mod tls;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::Peer;
 pub use crate::body::{BodyError, content_length, read_body};
 use crate::problem::{Body, respond};
+use crate::refused::{self, OnRefused, Reason, Refused};
 use crate::stream::Patient;
 use crate::tls::ServerTls;
 
@@ -68,21 +70,37 @@ impl Default for Limits {
 }
 
 /// A bound socket that does not serve yet.
-#[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     tls: Option<ServerTls>,
+    on_refused: OnRefused,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bound({:?})", self.listener)
+    }
 }
 
 impl Bound {
     /// Binds a mutual TLS listener.
     pub async fn tls(address: SocketAddr, tls: ServerTls) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: Some(tls) })
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            tls: Some(tls),
+            on_refused: unheard(),
+        })
     }
 
     /// Binds a plain listener, for the admin pages on loopback.
     pub async fn plain(address: SocketAddr) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: None })
+        Ok(Self { listener: TcpListener::bind(address).await?, tls: None, on_refused: unheard() })
+    }
+
+    /// Tells `on_refused` of each connection that was given up before a request could be answered.
+    pub fn on_refused(mut self, on_refused: OnRefused) -> Self {
+        self.on_refused = on_refused;
+        self
     }
 
     /// The address, with the port that the system chose.
@@ -97,9 +115,10 @@ impl Bound {
         H: Fn(Option<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        self.accept(limits, None, stop, move |connection, stop| {
-            let handler = handler.clone();
-            async move { http1(connection, limits, stop, handler).await }
+        let on_refused = Arc::clone(&self.on_refused);
+        self.accept(limits, None, stop, move |connection, stop, tasks| {
+            let (handler, on_refused) = (handler.clone(), Arc::clone(&on_refused));
+            async move { http1(connection, limits, stop, tasks, handler, &on_refused).await }
         })
         .await;
     }
@@ -111,7 +130,7 @@ impl Bound {
         H: Fn(Stream, Option<Peer>, CancellationToken) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        self.accept(limits, Some(limits.idle), stop, move |connection, stop| {
+        self.accept(limits, Some(limits.idle), stop, move |connection, stop, _| {
             handler(connection.stream, connection.peer, stop)
         })
         .await;
@@ -124,10 +143,10 @@ impl Bound {
         stop: CancellationToken,
         handler: H,
     ) where
-        H: Fn(Connection, CancellationToken) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Connection, CancellationToken, Tasks) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
+        let Tasks { tracker, cut } = Tasks::default();
         let slots = Arc::new(Semaphore::new(limits.connections));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
@@ -144,12 +163,18 @@ impl Bound {
             };
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
+            let on_refused = Arc::clone(&self.on_refused);
+            let tasks = Tasks { tracker: tracker.clone(), cut: cut.clone() };
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
                 let shaken = handshake(socket, address, tls, idle, limits);
-                if let Some(Some(connection)) = stop.run_until_cancelled(shaken).await {
-                    cut.run_until_cancelled(handler(connection, stop)).await;
+                match stop.run_until_cancelled(shaken).await {
+                    Some(Ok(connection)) => {
+                        cut.run_until_cancelled(handler(connection, stop, tasks)).await;
+                    }
+                    Some(Err(Some(reason))) => on_refused(Refused { reason, address, peer: None }),
+                    Some(Err(None)) | None => {}
                 }
             });
         }
@@ -166,6 +191,13 @@ impl Bound {
 /// A connection, encrypted or not.
 pub type Stream = Patient<Either<TlsStream<TcpStream>, TcpStream>>;
 
+/// What a listener has running, and how it is cut at the end of the drain time.
+#[derive(Clone, Default)]
+struct Tasks {
+    tracker: TaskTracker,
+    cut: CancellationToken,
+}
+
 /// A connection whose handshake is done.
 struct Connection {
     stream: Stream,
@@ -174,52 +206,76 @@ struct Connection {
     retired: CancellationToken,
 }
 
+/// Shakes hands. An error without a reason is a connection that came and went without a word, as
+/// those of load balancers do.
 async fn handshake(
     socket: TcpStream,
     address: SocketAddr,
     tls: Option<ServerTls>,
     idle: Option<Duration>,
     limits: Limits,
-) -> Option<Connection> {
+) -> Result<Connection, Option<Reason>> {
     let Some(tls) = tls else {
         let stream = Patient::new(Either::Right(socket), idle, limits.writes);
-        return Some(Connection { stream, peer: None, retired: CancellationToken::new() });
+        return Ok(Connection { stream, peer: None, retired: CancellationToken::new() });
     };
     let generation = tls.current();
-    let accepted =
-        timeout(limits.handshake, TlsAcceptor::from(Arc::clone(&generation.config)).accept(socket))
-            .await;
-    match accepted {
-        Ok(Ok(stream)) => {
-            let peer = Some(Peer::of(stream.get_ref().1, address)?);
-            let stream = Patient::new(Either::Left(stream), idle, limits.writes);
-            Some(Connection { stream, peer, retired: generation.retired.clone() })
+    let acceptor = TlsAcceptor::from(Arc::clone(&generation.config));
+    let accepted = timeout(limits.handshake, async {
+        if socket.peek(&mut [0]).await.is_ok_and(|bytes| bytes == 0) {
+            return Ok(None);
         }
+        acceptor.accept(socket).await.map(Some)
+    });
+    match accepted.await {
+        Ok(Ok(Some(stream))) => {
+            let peer = Peer::of(stream.get_ref().1, address).ok_or(Some(Reason::Certificate))?;
+            let stream = Patient::new(Either::Left(stream), idle, limits.writes);
+            Ok(Connection { stream, peer: Some(peer), retired: generation.retired.clone() })
+        }
+        Ok(Ok(None)) => Err(None),
         Ok(Err(error)) => {
             tracing::info!(%error, %address, "tls handshake refused");
-            None
+            Err(Some(Reason::Handshake))
         }
         Err(_) => {
             tracing::info!(%address, "no tls handshake in time");
-            None
+            Err(Some(Reason::SlowHandshake))
         }
     }
 }
 
-async fn http1<H, F>(connection: Connection, limits: Limits, stop: CancellationToken, handler: H)
-where
+async fn http1<H, F>(
+    connection: Connection,
+    limits: Limits,
+    stop: CancellationToken,
+    Tasks { tracker, cut }: Tasks,
+    handler: H,
+    on_refused: &OnRefused,
+) where
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
-    F: Future<Output = Response<Body>>,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let Connection { stream, peer, retired } = connection;
+    let served = AtomicBool::new(false);
     let service = service_fn(|request| {
+        served.store(true, Ordering::Relaxed);
         let answer = timeout(limits.request, handler(peer.clone(), request));
+        // a task of its own: who hangs up does not cut off what has begun in the middle
+        let cut = cut.clone();
+        let task = tracker.spawn(async move { cut.run_until_cancelled(answer).await });
         async move {
-            let late = |_| {
-                tracing::warn!("a request took longer than its limit");
-                respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
-            };
-            Ok::<_, std::convert::Infallible>(answer.await.unwrap_or_else(late))
+            Ok::<_, std::convert::Infallible>(match task.await {
+                Ok(Some(Ok(response))) => response,
+                Ok(_) => {
+                    tracing::warn!("a request took longer than its limit");
+                    respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
+                }
+                Err(_) => {
+                    tracing::error!("a request ended in a panic");
+                    respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "failed\n")
+                }
+            })
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -241,7 +297,16 @@ where
     };
     if let Err(error) = result {
         tracing::debug!(%error, "connection ended");
+        let reason = refused::of_http(&error, served.load(Ordering::Relaxed));
+        if let (Some(reason), Some(peer)) = (reason, peer) {
+            on_refused(Refused { reason, address: peer.address(), peer: Some(peer) });
+        }
     }
+}
+
+/// Nobody asked to be told.
+fn unheard() -> OnRefused {
+    Arc::new(|_| {})
 }
 
 /// After a failed accept; failing at once again would spin.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use exchange::{Code, Transaction};
+use exchange::{Code, CorrelationId, Transaction};
 use ihe::atna::Record;
 use ihe::syslog::next_frame;
 use siem::{Event, Kind};
@@ -22,8 +22,9 @@ where
     S: AsyncRead + Unpin,
 {
     // only our own country's OpenNCP audits here
-    if peer.and_then(|peer| peer.country()) != Some(node.country) {
-        tracing::warn!("audit connection of another country refused");
+    let country = peer.and_then(|peer| peer.country());
+    if country != Some(node.country) {
+        node.turned_away(Kind::ConnectionRefused, None, country, 1);
         return;
     }
     let mut buffer = BytesMut::with_capacity(16 << 10);
@@ -36,13 +37,18 @@ where
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "audit connection closed");
-                node.notes.note(Event::new(node.clock.now(), Kind::AuditUnreadable));
+                node.turned_away(Kind::AuditUnreadable, None, country, 0);
                 return;
             }
         }
         match stop.run_until_cancelled(stream.read_buf(&mut buffer)).await {
             Some(Ok(count)) if count > 0 => {}
-            _ => return,
+            _ if buffer.is_empty() => return,
+            // a record that broke off is lost: say so
+            _ => {
+                node.turned_away(Kind::AuditUnreadable, None, country, 0);
+                return;
+            }
         }
     }
 }
@@ -50,11 +56,14 @@ where
 /// The one event of one record.
 fn event(node: &Node, body: &[u8]) -> Event {
     let now = node.clock.now();
-    let unreadable = Event::new(now, Kind::AuditUnreadable);
-    let Ok(xml) = Xml::parse_bytes(body.trim_ascii(), &Limits::ASSERTION) else {
-        return unreadable;
+    let unreadable = || {
+        let correlation = CorrelationId::random(node.entropy.as_ref()).to_string();
+        Event { correlation, ..Event::new(now, Kind::AuditUnreadable) }
     };
-    let Ok(record) = Record::parse(xml.root()) else { return unreadable };
+    let Ok(xml) = Xml::parse_bytes(body.trim_ascii(), &Limits::ASSERTION) else {
+        return unreadable();
+    };
+    let Ok(record) = Record::parse(xml.root()) else { return unreadable() };
     // a signature names no signer, but it shows whether the record is as it was written
     let tampered = record.signed && verify_key_value_signature(xml.root()).is_err();
     let kind = if tampered { Kind::AuditTampered } else { Kind::AuditReceived };

@@ -4,6 +4,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
 use ledger::journal::{JournalError, Outcome, Row, State, Step};
 use ledger::{Settled, crash};
+use siem::Kind;
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -100,7 +101,9 @@ pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<Vec<Transacti
         }
     }
     if !refused.is_empty() {
-        tracing::warn!(txids = ?refused, peer = ?peer.country(), "receipts refused");
+        tracing::warn!(txids = ?refused, "receipts refused");
+        let number = refused.len() as u64;
+        node.turned_away(Kind::ReceiptsRefused, Some(Side::A), peer.country(), number);
     }
     if !rows.is_empty() {
         crash::point("receipts/verified");

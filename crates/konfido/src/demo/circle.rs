@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::{Country, SystemEntropy};
@@ -120,7 +121,7 @@ impl Circle {
             pin: None,
         };
         let (mut stream, _) =
-            transport::stream::dial(&target, &tls, std::time::Duration::from_secs(5)).await?;
+            transport::stream::dial(&target, &tls, Duration::from_secs(5)).await?;
         // OpenNCP's own priority, which RFC 5424 would write <106>
         let message =
             format!("<132>1 {} openncp-stand-in - - - - \u{feff}{record}", Timestamp::now());
@@ -195,6 +196,8 @@ impl Circle {
             let file = |role: Role, kind: &str| {
                 pki.join(country.to_lower()).join(format!("{}.{kind}", role.stem()))
             };
+            let audit =
+                self.audits.iter().find(|(c, _)| c == country).map(|(_, at)| at.to_string());
             let patients: Vec<_> = world::citizens(*country).map(|c| c.number).collect();
             all.insert(
                 country.to_string(),
@@ -204,6 +207,7 @@ impl Circle {
                     "national": format!("https://{national}"),
                     "border": format!("https://{border}"),
                     "admin": format!("http://{admin}"),
+                    "audit": audit,
                     "openncp_cert": file(Role::OpenncpClient, "pem"),
                     "openncp_key": file(Role::OpenncpClient, "key"),
                     "consumer_cert": file(Role::ServiceConsumer, "pem"),
@@ -242,7 +246,8 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
         seal_anchors: pki.anchors(),
         openncp: None,
-        limits: Limits::default(),
+        // on loopback nobody is slow but on purpose
+        limits: Limits { body_time: Duration::from_secs(10), ..Limits::default() },
         audit: Some(Audit {
             host: repository.ip().to_string(),
             port: repository.port(),
