@@ -66,31 +66,14 @@ impl Port for Journal {
 
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
         Box::pin(async move {
-            self.0
-                .write(move |db| {
-                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                    let next: i64 = db
-                        .prepare_cached("SELECT coalesce(max(log_index) + 1, 0) FROM evidence")?
-                        .query_row([], |row| row.get(0))?;
-                    db.prepare_cached(
-                        "UPDATE evidence SET log_index = numbered.place + ?1 FROM
-                           (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence
-                            WHERE state = 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
-                         WHERE evidence.id = numbered.id",
-                    )?
-                    .execute(params![next, limit])?;
-                    let mut select = db.prepare_cached(
-                        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1 ORDER BY log_index LIMIT ?2",
-                    )?;
-                    let from = i64::try_from(from).unwrap_or(i64::MAX);
-                    select
-                        .query_map(params![from, limit], |row| {
-                            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
-                        })?
-                        .collect()
-                })
-                .await
-                .map_err(failed)
+            let mut left = limit;
+            // by slices: requests that wait for the writer go in between
+            while left > 0 {
+                let slice = left.min(SLICE);
+                let placed = self.0.write(move |db| place(db, slice)).await.map_err(failed)?;
+                left = if placed < slice { 0 } else { left - slice };
+            }
+            self.0.read(move |db| leaves(db, from, limit)).await.map_err(failed)
         })
     }
 
@@ -147,6 +130,37 @@ impl Port for Journal {
         })
     }
 }
+
+/// Gives the next settled rows their places; gives how many.
+fn place(db: &Connection, limit: usize) -> rusqlite::Result<usize> {
+    let next: i64 = db
+        .prepare_cached("SELECT coalesce(max(log_index) + 1, 0) FROM evidence")?
+        .query_row([], |row| row.get(0))?;
+    db.prepare_cached(
+        "UPDATE evidence SET log_index = numbered.place + ?1 FROM
+           (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence
+            WHERE state = 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
+         WHERE evidence.id = numbered.id",
+    )?
+    .execute(params![next, i64::try_from(limit).unwrap_or(i64::MAX)])
+}
+
+/// Leaves in the order of their places.
+fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
+    let mut select = db.prepare_cached(
+        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1 ORDER BY log_index LIMIT ?2",
+    )?;
+    let (from, limit) =
+        (i64::try_from(from).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+    select
+        .query_map(params![from, limit], |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+        })?
+        .collect()
+}
+
+/// Rows that get their places in one step of the writer: about a millisecond.
+const SLICE: usize = 64;
 
 const SELECT: &str = "SELECT txid, side, transaction_kind, requester, provider, state, request, statement, secrets, \
                       peer_certificate, undelivered, at, log_index FROM evidence";
