@@ -1,272 +1,163 @@
-//! `konfido bench exchange`: what an exchange costs, beside calling the stub directly.
+//! `konfido bench exchange`: what an exchange costs through two KONFIDO nodes, through a pair of
+//! nginx in their place, and without anything in between. docs/benchmarks.md explains the method.
+//!
+//! Each node, the stub behind them and each nginx is a process of its own, so that its time and
+//! memory are its own; the clients are here.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+mod load;
+mod machine;
+mod nginx;
+mod process;
+mod report;
+mod soak;
+mod stand;
+mod stub;
 
-use anyhow::Context as _;
-use bytes::Bytes;
-use exchange::{Country, DocumentClass, Transaction};
-use gateway::national::DocumentStore as _;
-use ihe::xca::RetrieveRequest;
-use jiff::Timestamp;
-use testbed::documents::{Header, padded_summary};
-use testbed::pki::Role;
-use testbed::portal::{Portal, envelope};
-use testbed::world::{AGNETE, BIRTHE, Land, MONTSERRAT};
-use transport::client::{Client, ClientLimits};
-use transport::server::{Bound, Limits};
-use transport::tls::{ClientTls, ServerTls};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::demo::{Circle, tls};
+pub use stub::{Options as StubOptions, serve as stub};
+
+use load::{Load, Part};
+use process::Usage;
+use report::Report;
+use stand::{Road, Stand};
 
 /// How to measure.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone)]
 pub struct Options {
     /// Concurrent clients
     #[arg(long, default_value_t = 300)]
     clients: usize,
-    /// Seconds for each part
+    /// Seconds for each part of each round
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Rounds; medians of them are printed
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
     /// Size of the document in bytes
     #[arg(long, default_value_t = 100_000)]
     document: usize,
-    /// Offered exchanges a second for the latency part; half of what was reached when missing
+    /// Offered exchanges a second at half load; half of what was reached when missing
     #[arg(long)]
     rate: Option<u64>,
+    /// Instead: this many exchanges in a row, and whether memory stays bounded
+    #[arg(long, value_name = "EXCHANGES")]
+    soak: Option<u64>,
+    /// Keeps databases and logs here instead of in a temporary folder; fsync is this disk's
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
-/// Latencies of one part, in microseconds.
-struct Part {
-    done: u64,
-    failed: u64,
-    seconds: f64,
-    micros: Vec<u64>,
+/// Closed loop, or paced at half of what the nodes reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    /// Every client asks again as soon as it was answered.
+    Full,
+    /// So many a second, whatever comes of them.
+    Paced(u64),
 }
 
-impl Part {
-    fn per_second(&self) -> f64 {
-        self.done as f64 / self.seconds
-    }
-
-    fn quantile(&mut self, q: f64) -> f64 {
-        self.micros.sort_unstable();
-        let at = ((self.micros.len() as f64 - 1.0) * q).max(0.0) as usize;
-        self.micros.get(at).copied().unwrap_or(0) as f64 / 1000.0
-    }
+/// One part of one round.
+struct Measured {
+    road: &'static str,
+    paced: bool,
+    part: Part,
+    /// Of each process between the clients and the stub, during the part and what it left to do.
+    gateways: Vec<Usage>,
+    stub: Usage,
 }
 
-/// Runs all parts and prints a table in Markdown.
+/// Runs all parts and prints Markdown.
 pub async fn exchange(options: Options) -> anyhow::Result<()> {
-    let dir = std::env::temp_dir().join(format!("konfido-bench-{}", std::process::id()));
-    let circle = Circle::start(&dir).await?;
-    let (es, dk) = (country("ES")?, country("DK")?);
-    let repository = Land::of(dk).context("unknown country")?.repository;
-    let id = big_document(&circle, dk, repository, options.document).await?;
-    let stub = Stub::start(&circle, dk, repository, &id, options.document).await?;
-    let portal = circle.portal(es, dk)?;
-    let direct = Portal {
-        client: Client::new(
-            &stub.url,
-            Some(dk),
-            ClientTls::new(&tls(&circle.pki, es, Role::ServiceConsumer))?,
-            ClientLimits::default(),
-        ),
-        prefix: String::new(),
-        ..portal.clone()
+    let temporary = std::env::temp_dir().join(format!("konfido-bench-{}", std::process::id()));
+    let dir = std::path::absolute(options.dir.as_ref().unwrap_or(&temporary))?;
+    std::fs::create_dir_all(&dir)?;
+    let stand = Stand::start(&dir, options.document).await?;
+    let load = Load::new(&stand, options.clients);
+    let result = match options.soak {
+        Some(exchanges) => soak::run(&stand, &load, exchanges, &dir).await,
+        None => rounds(&stand, &load, &options, &dir).await,
     };
-    let visits: Arc<Vec<_>> = Arc::new(
-        (0..options.clients.min(50)).map(|_| circle.visit(&MONTSERRAT, Some(&AGNETE))).collect(),
-    );
-    let load = Load { options, visits, repository: repository.to_owned(), id };
-    load.run(&portal, None, Duration::from_secs(2)).await; // warm up: connections, assertions, sessions
-    let cpu = cpu_seconds();
-    let mut through = load.run(&portal, None, Duration::from_secs(options.seconds)).await;
-    let cpu = cpu_seconds() - cpu;
-    load.run(&direct, None, Duration::from_secs(1)).await;
-    let mut alone = load.run(&direct, None, Duration::from_secs(options.seconds)).await;
-    // the receipts and log entries of the full load are still on their way: not part of half load
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let half = options.rate.unwrap_or((through.per_second() / 2.0) as u64).max(1);
-    let mut paced = load.run(&portal, Some(half), Duration::from_secs(options.seconds)).await;
-    let mut paced_alone = load.run(&direct, Some(half), Duration::from_secs(options.seconds)).await;
-    println!("| part | exchanges/s | p50 ms | p99 ms | failed |\n|---|---|---|---|---|");
-    for (name, part) in [
-        ("through B and A, all checks", &mut through),
-        ("stub alone (mTLS)", &mut alone),
-        ("through B and A, half load", &mut paced),
-        ("stub alone, half load", &mut paced_alone),
-    ] {
-        let (p50, p99) = (part.quantile(0.5), part.quantile(0.99));
-        println!("| {name} | {:.0} | {p50:.2} | {p99:.2} | {} |", part.per_second(), part.failed);
+    drop(stand);
+    if options.dir.is_none() {
+        std::fs::remove_dir_all(&dir).ok();
     }
-    println!("\nratio to the stub alone: {:.2}", through.per_second() / alone.per_second());
-    println!("p99 added at half load: {:.2} ms", paced.quantile(0.99) - paced_alone.quantile(0.99));
-    println!(
-        "CPU of the whole process (clients, both nodes) per exchange: {:.2} ms",
-        cpu * 1000.0 / through.done.max(1) as f64
-    );
-    println!("resident memory of the whole process: {} MB", resident_kilobytes() / 1024);
-    stub.stop.cancel();
-    circle.stop().await;
-    std::fs::remove_dir_all(&dir).ok();
-    anyhow::ensure!(through.failed == 0, "{} exchanges failed", through.failed);
-    Ok(())
+    result
 }
 
-struct Load {
-    options: Options,
-    visits: Arc<Vec<testbed::assertions::Visit>>,
-    repository: String,
-    id: String,
-}
-
-impl Load {
-    /// `rate`: exchanges a second offered in all; closed loop when missing.
-    async fn run(&self, portal: &Portal, rate: Option<u64>, time: Duration) -> Part {
-        let failed = Arc::new(AtomicU64::new(0));
-        let started = Instant::now();
-        let mut clients = tokio::task::JoinSet::new();
-        for number in 0..self.options.clients {
-            let (portal, visits, failed) =
-                (portal.clone(), Arc::clone(&self.visits), Arc::clone(&failed));
-            let (repository, id) = (self.repository.clone(), self.id.clone());
-            let clients_count = self.options.clients as u64;
-            clients.spawn(async move {
-                let mut micros = Vec::new();
-                let visit = &visits[number % visits.len()];
-                let gap = rate.map(|rate| Duration::from_micros(1_000_000 * clients_count / rate));
-                let mut next =
-                    started + gap.unwrap_or_default().mul_f64(number as f64 / clients_count as f64);
-                while started.elapsed() < time {
-                    if let Some(gap) = gap {
-                        tokio::time::sleep_until(next.into()).await;
-                        next += gap;
-                    }
-                    let begun = Instant::now();
-                    let documents = vec![(repository.clone(), id.clone())];
-                    let body = RetrieveRequest { documents, community: Some(portal.other.clone()) }
-                        .render();
-                    let message = envelope(Transaction::Retrieve, visit, &body, Vec::new());
-                    match portal.send(Transaction::Retrieve, &message).await {
-                        Ok(answer) if answer.parts.len() == 1 => micros
-                            .push(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)),
-                        _ => {
-                            failed.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
+/// The parts of a round are interleaved, so that a neighbour's load falls on all of them.
+async fn rounds(
+    stand: &Stand,
+    load: &Load,
+    options: &Options,
+    dir: &std::path::Path,
+) -> anyhow::Result<()> {
+    machine::print(dir);
+    let time = Duration::from_secs(options.seconds);
+    for road in &stand.roads {
+        load.closed(&road.portal, WARM_UP).await; // connections, assertions, sessions
+        settle(road).await;
+    }
+    let (mut report, mut half) = (Report::default(), options.rate);
+    for round in 1..=options.rounds.max(1) {
+        for paced in [false, true] {
+            for road in &stand.roads {
+                let offer = if paced { Offer::Paced(half.unwrap_or(1)) } else { Offer::Full };
+                let measured = measure(stand, road, load, offer, time).await;
+                eprintln!("round {round}: {}", measured.line());
+                if !paced {
+                    half.get_or_insert((measured.part.per_second() / 2.0).max(1.0) as u64);
                 }
-                micros
-            });
-        }
-        let mut micros = Vec::new();
-        while let Some(Ok(more)) = clients.join_next().await {
-            micros.extend(more);
-        }
-        Part {
-            done: micros.len() as u64,
-            failed: failed.load(Ordering::Relaxed),
-            seconds: started.elapsed().as_secs_f64(),
-            micros,
+                report.add(measured);
+            }
         }
     }
+    report.print(stand.missing);
+    report.check()
 }
 
-/// A server that answers every message with the same document: what the nodes stand before.
-struct Stub {
-    url: String,
-    stop: tokio_util::sync::CancellationToken,
-}
-
-impl Stub {
-    async fn start(
-        circle: &Circle,
-        country: Country,
-        repository: &str,
-        id: &str,
-        size: usize,
-    ) -> anyhow::Result<Self> {
-        let server = ServerTls::new(&tls(&circle.pki, country, Role::OpenncpServer))?;
-        let bound = Bound::tls(([127, 0, 0, 1], 0).into(), server).await?;
-        let url = format!("https://{}", bound.address()?);
-        let stop = tokio_util::sync::CancellationToken::new();
-        let document = exchange::Document {
-            unique_id: id.to_owned(),
-            repository: repository.to_owned(),
-            mime: "text/xml".into(),
-            bytes: Bytes::from(vec![b'x'; size]),
-        };
-        let community = Land::of(country).context("unknown country")?.community();
-        let (body, parts) =
-            ihe::xca::RetrieveResponse { documents: vec![document], ..Default::default() }
-                .render(&community);
-        let action = Transaction::Retrieve.response_action();
-        let header =
-            ihe::soap::Header { action, message_id: "urn:uuid:stub", ..Default::default() };
-        let package =
-            ihe::mtom::Package { root: ihe::soap::render(&header, &[], &body).into(), parts };
-        let (content_type, bytes) = package.write("");
-        let limits = Limits::default();
-        tokio::spawn(bound.serve(
-            limits,
-            stop.clone(),
-            move |_, request: http::Request<hyper::body::Incoming>| {
-                let (content_type, bytes) = (content_type.clone(), bytes.clone());
-                async move {
-                    let _ = transport::server::read_body(
-                        request.into_body(),
-                        None,
-                        limits.body,
-                        limits.body_time,
-                    )
-                    .await;
-                    transport::problem::respond(http::StatusCode::OK, &content_type, bytes)
-                }
-            },
-        ));
-        Ok(Self { url, stop })
-    }
-}
-
-async fn big_document(
-    circle: &Circle,
-    dk: Country,
-    repository: &'static str,
-    size: usize,
-) -> anyhow::Result<String> {
-    let header = Header {
-        patient: &AGNETE,
-        author: &BIRTHE,
-        id: (repository, "BENCH-1"),
-        source: None,
-        created: Timestamp::now(),
+async fn measure(
+    stand: &Stand,
+    road: &Road,
+    load: &Load,
+    offer: Offer,
+    time: Duration,
+) -> Measured {
+    let before: Vec<Usage> = road.gateways.iter().map(process::Process::usage).collect();
+    let stub = stand.stub.usage();
+    let part = match offer {
+        Offer::Full => load.closed(&road.portal, time).await,
+        Offer::Paced(rate) => load.paced(&road.portal, rate, time).await,
     };
-    let document = gateway::national::intake::read(Bytes::from(padded_summary(&header, size)))?;
-    anyhow::ensure!(
-        document.entry.class == DocumentClass::PatientSummary,
-        "the generator made another class"
-    );
-    let id = document.entry.unique_id.clone();
-    circle.node(dk).store.import(Vec::new(), vec![document]).await?;
-    Ok(id)
+    let stub = stand.stub.usage().since(&stub);
+    let memory: Vec<Usage> = road.gateways.iter().map(process::Process::usage).collect();
+    // receipts and log entries are still on their way: they are the exchanges' cost, not the next part's
+    settle(road).await;
+    let after = road.gateways.iter().map(process::Process::usage);
+    let gateways = after
+        .zip(before)
+        .zip(memory)
+        .map(|((after, before), memory)| Usage { cpu: after.cpu - before.cpu, ..memory })
+        .collect();
+    Measured { road: road.name, paced: offer != Offer::Full, part, gateways, stub }
 }
 
-fn country(code: &str) -> anyhow::Result<Country> {
-    Ok(Country::parse(code)?)
+/// Waits until the processes of a road have nothing left to do.
+async fn settle(road: &Road) {
+    let cpu = || road.gateways.iter().map(|p| p.usage().cpu).sum::<f64>();
+    for _ in 0..SETTLE_TRIES {
+        let before = cpu();
+        tokio::time::sleep(SETTLE).await;
+        if cpu() - before < IDLE_CPU * SETTLE.as_secs_f64() {
+            return;
+        }
+    }
 }
 
-/// User and system time of this process (Linux, 100 ticks a second).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or("");
-    let ticks: f64 =
-        after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
-    ticks / 100.0
-}
-
-fn resident_kilobytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("");
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
-}
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Longer than the pauses of the tasks in the background.
+const SETTLE: Duration = Duration::from_millis(1500);
+const SETTLE_TRIES: usize = 40;
+/// Cores that a road's processes may use at rest.
+const IDLE_CPU: f64 = 0.04;

@@ -156,9 +156,13 @@ impl From<SideArg> for Side {
 /// `konfido bench`.
 #[derive(Subcommand)]
 pub enum Bench {
-    /// Retrieves documents through two nodes
-    #[command(after_help = "Example:\n  konfido bench exchange --clients 300 --seconds 20")]
+    /// Retrieves documents through two nodes, through a pair of nginx, and directly
+    #[command(after_help = "Examples:\n  konfido bench exchange --clients 300 --seconds 20\n  \
+        konfido bench exchange --soak 100000")]
     Exchange(crate::bench::Options),
+    /// Stands for the OpenNCP behind node A
+    #[command(hide = true)]
+    Stub(crate::bench::StubOptions),
 }
 
 #[cfg(test)]
@@ -179,6 +183,7 @@ mod tests {
             "konfido evidence export 0f3c --show patient --side b",
             "konfido evidence export 0f3c --format rem --out rem/",
             "konfido bench exchange --clients 300 --seconds 20",
+            "konfido bench exchange --soak 100000",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -98,6 +98,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             log(false, "error");
             wait(bench::exchange(args))?;
         }
+        Command::Bench(Bench::Stub(args)) => {
+            log(false, "error");
+            wait(bench::stub(args))?;
+        }
     }
     Ok(())
 }

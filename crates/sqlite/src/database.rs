@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -85,11 +86,15 @@ impl Database {
         let (writes, write_queue) = sync_channel(QUEUE);
         let (reads, read_queue) = sync_channel(QUEUE);
         let read_queue = Arc::new(Mutex::new(read_queue));
+        let long = Arc::new(AtomicBool::new(false));
+        let is_long = Arc::clone(&long);
         let mut threads =
-            vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue))?];
+            vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue, &is_long))?];
         let checkpointer = Connection::open(path)?;
+        checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
-        threads.push(spawn("sqlite-checkpoint", move || checkpoint_all(&checkpointer, &closed))?);
+        let moving = move || checkpoint_all(&checkpointer, &closed, &long);
+        threads.push(spawn("sqlite-checkpoint", moving)?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
@@ -186,11 +191,20 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 }
 
 /// Moves the write-ahead log into the file beside the writer, which would stand still meanwhile.
-/// The writer does it itself only when the log has grown past its own limit.
-fn checkpoint_all(connection: &Connection, closed: &Receiver<()>) {
+///
+/// A log that is never moved to its very end grows for ever, and a growing file costs the file
+/// system a commit at each fsync. So once it is `long`, the writer moves the few pages that were
+/// added meanwhile, and then begins again at the front of the log, over blocks that are there.
+fn checkpoint_all(connection: &Connection, closed: &Receiver<()>, long: &AtomicBool) {
     while closed.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
-        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let pages = checkpoint(connection).unwrap_or(0);
+        long.store(pages >= LONG, Ordering::Relaxed);
     }
+}
+
+/// Moves what nobody reads any more; gives the pages in the log.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
 /// The file is for nobody but us, also one of an earlier version: all of ours are personal. SQLite
@@ -240,7 +254,7 @@ fn in_savepoint<T>(
     Ok(value)
 }
 
-fn write_all(connection: &mut Connection, queue: &Receiver<Job>) {
+fn write_all(connection: &mut Connection, queue: &Receiver<Job>, long: &AtomicBool) {
     connection.set_prepared_statement_cache_capacity(64);
     while let Ok(first) = queue.recv() {
         let mut answers = Vec::with_capacity(GROUP);
@@ -260,6 +274,9 @@ fn write_all(connection: &mut Connection, queue: &Receiver<Job>) {
         for answer in answers {
             answer(committed.clone());
         }
+        if long.swap(false, Ordering::Relaxed) {
+            let _ = checkpoint(connection);
+        }
     }
 }
 
@@ -277,6 +294,8 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
 const CHECKPOINT: Duration = Duration::from_millis(500);
+/// Pages of a write-ahead log that is to begin again at its front: 64 MB.
+const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.
 const QUEUE: usize = 8192;
 /// Jobs that share one fsync.

@@ -87,9 +87,16 @@ impl Port for Journal {
     }
 
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
-        Box::pin(
-            async move { self.0.write(move |db| sequence(db, from, limit)).await.map_err(failed) },
-        )
+        Box::pin(async move {
+            let mut left = limit;
+            // by slices: requests that wait for the writer go in between
+            while left > 0 {
+                let slice = left.min(SLICE);
+                let placed = self.0.write(move |db| place(db, slice)).await.map_err(failed)?;
+                left = if placed < slice { 0 } else { left - slice };
+            }
+            self.0.read(move |db| leaves(db, from, limit)).await.map_err(failed)
+        })
     }
 
     fn overdue(&self, before: Timestamp, limit: usize) -> Durable<'_, Vec<Row>> {
@@ -197,8 +204,8 @@ fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn sequence(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
-    let limit = sql_limit(limit);
+/// Gives the next half or settled rows their places; gives how many.
+fn place(db: &Connection, limit: usize) -> rusqlite::Result<usize> {
     let next: i64 = db
         .prepare_cached(
             "SELECT max(coalesce((SELECT max(log_index) FROM evidence), -1),
@@ -211,7 +218,11 @@ fn sequence(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u
             WHERE state >= 2 AND log_index IS NULL ORDER BY id LIMIT ?2) AS numbered
          WHERE evidence.id = numbered.id",
     )?
-    .execute(params![next, limit])?;
+    .execute(params![next, sql_limit(limit)])
+}
+
+/// Leaves in the order of their places.
+fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
     let mut select = db.prepare_cached(
         "SELECT log_index, statement FROM evidence WHERE log_index >= ?1
          UNION ALL SELECT log_index, statement FROM superseded WHERE log_index >= ?1
@@ -219,11 +230,14 @@ fn sequence(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u
     )?;
     let from = i64::try_from(from).unwrap_or(i64::MAX);
     select
-        .query_map(params![from, limit], |row| {
+        .query_map(params![from, sql_limit(limit)], |row| {
             Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
         })?
         .collect()
 }
+
+/// Rows that get their places in one step of the writer: about a millisecond.
+const SLICE: usize = 64;
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let index: Option<i64> = row.get(12)?;
