@@ -71,47 +71,14 @@ impl Stage {
         Self { circle, seal, foreign, stranger, vault, denmark }
     }
 
-    /// A visit whose assertions are issued by `cc`, signed by `seal`, `hours` from now.
-    pub fn visit_by(
-        &self,
-        (cc, seal): (&str, &Arc<SealKey>),
-        who: &Clinician,
-        patient: &PatientId,
-        minutes: i64,
-    ) -> Visit {
-        let now = Timestamp::now() + SignedDuration::from_mins(minutes);
-        let issuer = Issuer::new(country(cc), Arc::clone(seal));
-        issuer.visit(who, Some(patient), Purpose::Treatment, now, &SystemEntropy)
-    }
-
     /// An honest visit to a Spanish clinician.
     pub fn visit(&self, who: &Clinician, patient: &Citizen) -> Visit {
-        self.visit_by(("ES", &self.seal), who, &patient.id(), 0)
-    }
-
-    /// A query for the patient's summaries, with these children of the security header.
-    pub fn query(&self, security: &[&str], patient: &Citizen) -> String {
-        let classes = vec![DocumentClass::PatientSummary];
-        let body = QueryRequest { patient: patient.id(), classes }.render();
-        envelope(Transaction::Query, security, &body)
+        visit_by(("ES", &self.seal), who, &patient.id(), 0)
     }
 
     /// The flawless query of a doctor, for [`ITALY`].
     pub fn good_query(&self) -> String {
-        self.query(&self.visit(&MONTSERRAT, &ORNELLA).assertions(), &ORNELLA)
-    }
-
-    /// A retrieval of one document.
-    pub fn retrieval(&self, visit: &Visit, of: &Citizen) -> String {
-        let repository = of.land().repository;
-        let (_, stored) = seed::content(of.land().country());
-        let summary = stored
-            .iter()
-            .find(|d| d.patient == of.id() && d.entry.class == DocumentClass::PatientSummary);
-        let document = summary.unwrap().entry.unique_id.clone();
-        let documents = vec![(repository.to_owned(), document)];
-        let request = RetrieveRequest { documents, community: Some(of.land().community()) };
-        envelope(Transaction::Retrieve, &visit.assertions(), &request.render())
+        query(&self.visit(&MONTSERRAT, &ORNELLA).assertions(), &ORNELLA)
     }
 
     /// A dispensation of the patient's first prescription, as a package with one part.
@@ -151,7 +118,7 @@ impl Stage {
     /// What Spain's node would seal for Denmark: the message, and its plaintext.
     pub fn sealable(&self) -> Sealable {
         let visit = self.visit(&MONTSERRAT, &AGNETE);
-        let root = self.query(&visit.assertions(), &AGNETE);
+        let root = query(&visit.assertions(), &AGNETE);
         let from = root.find("<env:Body>").unwrap() + "<env:Body>".len();
         let content = from..root.find("</env:Body>").unwrap();
         let txid = TransactionId::random(&SystemEntropy);
@@ -201,7 +168,7 @@ impl Stage {
             DENMARK => package(SPAIN, SEALED_PATH, &self.good_sealed()),
             _ => {
                 let visit = self.visit(&MONTSERRAT, &AGNETE);
-                let text = self.query(&visit.assertions(), &AGNETE);
+                let text = query(&visit.assertions(), &AGNETE);
                 shot(OPENNCP, &format!("/dk{}", service(Transaction::Query)), text)
             }
         }
@@ -226,6 +193,38 @@ pub fn signed(statement: &RequestStatement, seal: &SealKey) -> Bytes {
 pub fn key_request() -> Shot {
     let text = format!("GET {VAULT_KEY_PATH} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
     Shot { caller: SPAIN, bytes: text.into_bytes(), then: Then::Wait }
+}
+
+/// A visit whose assertions are issued by `cc`, signed by `seal`, `hours` from now.
+pub fn visit_by(
+    (cc, seal): (&str, &Arc<SealKey>),
+    who: &Clinician,
+    patient: &PatientId,
+    minutes: i64,
+) -> Visit {
+    let now = Timestamp::now() + SignedDuration::from_mins(minutes);
+    let issuer = Issuer::new(country(cc), Arc::clone(seal));
+    issuer.visit(who, Some(patient), Purpose::Treatment, now, &SystemEntropy)
+}
+
+/// A query for the patient's summaries, with these children of the security header.
+pub fn query(security: &[&str], patient: &Citizen) -> String {
+    let classes = vec![DocumentClass::PatientSummary];
+    let body = QueryRequest { patient: patient.id(), classes }.render();
+    envelope(Transaction::Query, security, &body)
+}
+
+/// A retrieval of one document.
+pub fn retrieval(visit: &Visit, of: &Citizen) -> String {
+    let repository = of.land().repository;
+    let (_, stored) = seed::content(of.land().country());
+    let summary = stored
+        .iter()
+        .find(|d| d.patient == of.id() && d.entry.class == DocumentClass::PatientSummary);
+    let document = summary.unwrap().entry.unique_id.clone();
+    let documents = vec![(repository.to_owned(), document)];
+    let request = RetrieveRequest { documents, community: Some(of.land().community()) };
+    envelope(Transaction::Retrieve, &visit.assertions(), &request.render())
 }
 
 /// An envelope with new addressing.

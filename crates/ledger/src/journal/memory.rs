@@ -71,10 +71,8 @@ impl Inner {
 impl Journal for Memory {
     fn commit(&self, step: Step) -> Durable<'_, Outcome> {
         self.with(|inner| {
-            if let Some(key) = step.replay {
-                if inner.replays.contains_key(&key.digest) {
-                    return Outcome::Replayed;
-                }
+            if step.replay.is_some_and(|key| inner.replays.contains_key(&key.digest)) {
+                return Outcome::Replayed;
             }
             if step.rows.iter().any(|row| inner.found(row).is_some_and(|old| !row.follows(old))) {
                 return Outcome::Taken;

@@ -31,7 +31,7 @@ async fn an_answer_without_receipt_becomes_half_once_and_is_closed_by_the_late_r
     assert_eq!(count.as_deref(), Some("1"));
     let half = denmark.until(&answered, |row| row.state == State::Half).await;
     let leaves = denmark.leaves().await;
-    assert_eq!(leaves, [answered.statement.clone()], "Denmark's signature alone");
+    assert_eq!(leaves, std::slice::from_ref(&answered.statement), "Denmark's signature alone");
     let own = denmark.node.seal.certificate();
     let anchors = circle.pki.anchors();
     let found = Settled::verify(&leaves[0], &[own], &anchors, half.at).unwrap();

@@ -11,7 +11,7 @@ use testbed::pki::Role;
 use testbed::world::{AGNETE, BIRTHE, Clinician, MONTSERRAT, ORNELLA, RAMON};
 
 use crate::case::{Case, Want, case};
-use crate::stage::{HOME, ITALY, SPAIN, Stage, envelope, service, shot};
+use crate::stage::{self, HOME, ITALY, SPAIN, Stage, envelope, service, shot};
 use crate::wire::{Caller, Shot};
 
 const NOT_RECEIVED: Want = Want::Refusal("ERROR_HPI_AUTHENTICATION_NOT_RECEIVED");
@@ -80,7 +80,7 @@ fn about_ornella(trc: String) -> String {
 
 /// A query for the Italian patient's summaries.
 fn query(stage: &Stage, security: &[&str]) -> Shot {
-    shot(SPAIN, service(Transaction::Query), stage.query(security, &ORNELLA))
+    shot(SPAIN, service(Transaction::Query), stage::query(security, &ORNELLA))
 }
 
 fn ask(stage: &Stage, visit: &Visit) -> Shot {
@@ -147,7 +147,7 @@ pub fn signatures() -> Vec<Case> {
     cases.push(case("unknown signer: a foreign root of the same name", ITALY, INVALID, |stage| {
         let seal =
             Arc::new(stage.foreign.identity(crate::circle::country("ES"), Role::Seal).seal_key());
-        ask(stage, &stage.visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), 0))
+        ask(stage, &stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), 0))
     }));
     cases
 }
@@ -157,14 +157,14 @@ pub fn validity() -> Vec<Case> {
     let at = |name: &'static str, minutes: i64| {
         case(name, ITALY, INVALID, move |stage| {
             let seal = Arc::clone(&stage.seal);
-            ask(stage, &stage.visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), minutes))
+            ask(stage, &stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), minutes))
         })
     };
     let by =
         |name: &'static str, issuer: &'static str, seal: &'static str, who: &'static Clinician| {
             case(name, ITALY, INVALID, move |stage| {
                 let key = stage.circle.seal(seal);
-                ask(stage, &stage.visit_by((issuer, &key), who, &ORNELLA.id(), 0))
+                ask(stage, &stage::visit_by((issuer, &key), who, &ORNELLA.id(), 0))
             })
         };
     vec![
@@ -187,14 +187,14 @@ pub fn validity() -> Vec<Case> {
             Want::Fault(400, "4705"),
             |stage| {
                 let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-                let text = stage.query(&visit.assertions(), &ORNELLA);
+                let text = stage::query(&visit.assertions(), &ORNELLA);
                 let denmark = Caller::Known("DK", Role::ServiceConsumer);
                 shot(denmark, service(Transaction::Query), text)
             },
         ),
         case("another country's certificate at the national listener", HOME, INVALID, |stage| {
             let visit = stage.visit(&MONTSERRAT, &AGNETE);
-            let text = stage.query(&visit.assertions(), &AGNETE);
+            let text = stage::query(&visit.assertions(), &AGNETE);
             let denmark = Caller::Known("DK", Role::OpenncpClient);
             shot(denmark, &format!("/it{}", service(Transaction::Query)), text)
         }),
@@ -221,7 +221,7 @@ pub fn patients() -> Vec<Case> {
             Want::Refusal("1100"),
             |stage| {
                 let visit = stage.visit(&MONTSERRAT, &AGNETE);
-                shot(SPAIN, service(Transaction::Retrieve), stage.retrieval(&visit, &ORNELLA))
+                shot(SPAIN, service(Transaction::Retrieve), stage::retrieval(&visit, &ORNELLA))
             },
         ),
         case("the TRC of another visit", ITALY, INVALID_TRC, |stage| {

@@ -7,7 +7,7 @@ use testbed::world::{MONTSERRAT, ORNELLA};
 
 use crate::case::{Case, Want, case};
 use crate::circle::Place;
-use crate::stage::{HOME, ITALY, OPENNCP, SPAIN, service, shot};
+use crate::stage::{self, HOME, ITALY, OPENNCP, SPAIN, service, shot};
 
 const UNREADABLE: Want = Want::Fault(400, "ERROR_GENERIC");
 
@@ -56,7 +56,7 @@ fn relative_in_assertion(at: Place) -> Case {
     case("a relative namespace in the HCP assertion", at, UNREADABLE, |stage| {
         let visit = stage.visit(&MONTSERRAT, &ORNELLA);
         let hcp = replaced(&visit.hcp, "<saml2:Assertion ", "<saml2:Assertion xmlns:r=\"r\" ");
-        let text = stage.query(&[&hcp, visit.trc.as_deref().unwrap()], &ORNELLA);
+        let text = stage::query(&[&hcp, visit.trc.as_deref().unwrap()], &ORNELLA);
         shot(SPAIN, service(Transaction::Query), text)
     })
 }
