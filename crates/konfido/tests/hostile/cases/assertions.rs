@@ -11,7 +11,7 @@ use testbed::pki::Role;
 use testbed::world::{AGNETE, BIRTHE, Clinician, MONTSERRAT, ORNELLA, RAMON};
 
 use crate::case::{Case, Want, case};
-use crate::stage::{self, HOME, ITALY, SPAIN, Stage, envelope, service, shot};
+use crate::stage::{self, HOME, ITALY, SPAIN, envelope, service, shot};
 use crate::wire::{Caller, Shot};
 
 const NOT_RECEIVED: Want = Want::Refusal("ERROR_HPI_AUTHENTICATION_NOT_RECEIVED");
@@ -47,14 +47,14 @@ pub fn wrapped() -> Vec<Case> {
         case(format!("HCP, {}", name(n)), ITALY, WRAPPED[n].0, move |stage| {
             let visit = stage.visit(&RAMON, &ORNELLA);
             let attack = variants(&visit.hcp, promoted).swap_remove(n);
-            query(stage, &[&attack.security, visit.trc.as_deref().unwrap()])
+            query(&[&attack.security, visit.trc.as_deref().unwrap()])
         })
     });
     let trc = (0..WRAPPED.len()).map(|n| {
         case(format!("TRC, {}", name(n)), ITALY, WRAPPED[n].1, move |stage| {
             let visit = stage.visit(&MONTSERRAT, &AGNETE);
             let attack = variants(visit.trc.as_ref().unwrap(), about_ornella).swap_remove(n);
-            query(stage, &[&visit.hcp, &attack.security])
+            query(&[&visit.hcp, &attack.security])
         })
     });
     hcp.chain(trc).collect()
@@ -79,12 +79,12 @@ fn about_ornella(trc: String) -> String {
 }
 
 /// A query for the Italian patient's summaries.
-fn query(stage: &Stage, security: &[&str]) -> Shot {
+fn query(security: &[&str]) -> Shot {
     shot(SPAIN, service(Transaction::Query), stage::query(security, &ORNELLA))
 }
 
-fn ask(stage: &Stage, visit: &Visit) -> Shot {
-    query(stage, &visit.assertions())
+fn ask(visit: &Visit) -> Shot {
+    query(&visit.assertions())
 }
 
 /// An attack on the text of the signed HCP or TRC assertion of an honest visit.
@@ -93,13 +93,13 @@ fn edit(name: &str, hcp: Option<fn(&str) -> String>, trc: Option<fn(&str) -> Str
     if let Some(hcp) = hcp {
         cases.push(case(format!("HCP, {name}"), ITALY, INVALID, move |stage| {
             let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-            query(stage, &[&hcp(&visit.hcp), visit.trc.as_deref().unwrap()])
+            query(&[&hcp(&visit.hcp), visit.trc.as_deref().unwrap()])
         }));
     }
     if let Some(trc) = trc {
         cases.push(case(format!("TRC, {name}"), ITALY, INVALID_TRC, move |stage| {
             let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-            query(stage, &[&visit.hcp, &trc(visit.trc.as_deref().unwrap())])
+            query(&[&visit.hcp, &trc(visit.trc.as_deref().unwrap())])
         }));
     }
     cases
@@ -137,17 +137,17 @@ pub fn signatures() -> Vec<Case> {
     .collect();
     cases.push(case("HCP, signature taken out", ITALY, UNSIGNED, |stage| {
         let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-        query(stage, &[&unsigned(&visit.hcp), visit.trc.as_deref().unwrap()])
+        query(&[&unsigned(&visit.hcp), visit.trc.as_deref().unwrap()])
     }));
-    cases.push(case("no assertions", ITALY, NOT_RECEIVED, |stage| query(stage, &[])));
+    cases.push(case("no assertions", ITALY, NOT_RECEIVED, |_| query(&[])));
     cases.push(case("the HCP assertion twice", ITALY, INVALID, |stage| {
         let visit = stage.visit(&MONTSERRAT, &ORNELLA);
-        query(stage, &[&visit.hcp, &visit.hcp, visit.trc.as_deref().unwrap()])
+        query(&[&visit.hcp, &visit.hcp, visit.trc.as_deref().unwrap()])
     }));
     cases.push(case("unknown signer: a foreign root of the same name", ITALY, INVALID, |stage| {
         let seal =
             Arc::new(stage.foreign.identity(crate::circle::country("ES"), Role::Seal).seal_key());
-        ask(stage, &stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), 0))
+        ask(&stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), 0))
     }));
     cases
 }
@@ -157,14 +157,14 @@ pub fn validity() -> Vec<Case> {
     let at = |name: &'static str, minutes: i64| {
         case(name, ITALY, INVALID, move |stage| {
             let seal = Arc::clone(&stage.seal);
-            ask(stage, &stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), minutes))
+            ask(&stage::visit_by(("ES", &seal), &MONTSERRAT, &ORNELLA.id(), minutes))
         })
     };
     let by =
         |name: &'static str, issuer: &'static str, seal: &'static str, who: &'static Clinician| {
             case(name, ITALY, INVALID, move |stage| {
                 let key = stage.circle.seal(seal);
-                ask(stage, &stage::visit_by((issuer, &key), who, &ORNELLA.id(), 0))
+                ask(&stage::visit_by((issuer, &key), who, &ORNELLA.id(), 0))
             })
         };
     vec![
@@ -179,7 +179,7 @@ pub fn validity() -> Vec<Case> {
             let trc = resigned(spain.trc.as_ref().unwrap(), &seal, |trc| {
                 replaced(&trc, "urn:initgw:ES", "urn:initgw:DK")
             });
-            query(stage, &[&spain.hcp, &trc])
+            query(&[&spain.hcp, &trc])
         }),
         case(
             "Spanish assertions on Denmark's connection",
@@ -204,7 +204,7 @@ pub fn validity() -> Vec<Case> {
                 let from = hcp.find("NotOnOrAfter=\"").unwrap() + 14;
                 format!("{}2099{}", &hcp[..from], &hcp[from + 4..])
             });
-            query(stage, &[&hcp, visit.trc.as_deref().unwrap()])
+            query(&[&hcp, visit.trc.as_deref().unwrap()])
         }),
     ]
 }
@@ -213,7 +213,7 @@ pub fn validity() -> Vec<Case> {
 pub fn patients() -> Vec<Case> {
     vec![
         case("the patient of the Body is not the TRC's", ITALY, OTHER_PATIENT, |stage| {
-            ask(stage, &stage.visit(&MONTSERRAT, &AGNETE))
+            ask(&stage.visit(&MONTSERRAT, &AGNETE))
         }),
         case(
             "a document of a patient who is not the TRC's",
@@ -227,7 +227,7 @@ pub fn patients() -> Vec<Case> {
         case("the TRC of another visit", ITALY, INVALID_TRC, |stage| {
             let (mine, theirs) =
                 (stage.visit(&MONTSERRAT, &ORNELLA), stage.visit(&MONTSERRAT, &ORNELLA));
-            query(stage, &[&mine.hcp, theirs.trc.as_deref().unwrap()])
+            query(&[&mine.hcp, theirs.trc.as_deref().unwrap()])
         }),
         case("the TRC of another professional", ITALY, INVALID_TRC, |stage| {
             let (mine, theirs) =
@@ -235,13 +235,13 @@ pub fn patients() -> Vec<Case> {
             let trc = theirs.trc.as_ref().unwrap();
             let trc =
                 resigned(trc, &stage.seal, |trc| replaced(&trc, id(&theirs.hcp), id(&mine.hcp)));
-            query(stage, &[&mine.hcp, &trc])
+            query(&[&mine.hcp, &trc])
         }),
         case("no TRC", ITALY, INVALID_TRC, |stage| {
-            query(stage, &[&stage.visit(&MONTSERRAT, &ORNELLA).hcp])
+            query(&[&stage.visit(&MONTSERRAT, &ORNELLA).hcp])
         }),
         case("a clerk asks for a summary", ITALY, RIGHTS, |stage| {
-            ask(stage, &stage.visit(&RAMON, &ORNELLA))
+            ask(&stage.visit(&RAMON, &ORNELLA))
         }),
         case("two patients in one query", ITALY, Want::Refusal("ERROR_GENERIC"), |stage| {
             let visit = stage.visit(&MONTSERRAT, &ORNELLA);
