@@ -78,10 +78,6 @@ async fn deliver_batch(node: &Node, peer: &PeerCountry) -> Result<usize, String>
     if rows.is_empty() {
         return Ok(0);
     }
-    node.journal
-        .delivered(rows.iter().map(|row| row.txid).collect())
-        .await
-        .map_err(|e| e.to_string())?;
     crash::point("receipts/unsent");
     let answer = peer.client.post(RECEIPTS_PATH, "application/octet-stream", encode(&rows)).await;
     let answer = answer.map_err(|e| e.to_string())?;

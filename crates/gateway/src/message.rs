@@ -152,8 +152,11 @@ pub fn read(
         now: node.clock.now(),
         anchors: &node.seal_anchors,
     };
-    let recognised =
-        recognise(&envelope.assertions, &context, &node.assertions).map_err(refused)?;
+    let assertions = envelope.assertions().map_err(|e| {
+        let hint = "send each assertion once, directly in the one wsse:Security";
+        refused(Refusal::new(Code::ErrorNotValidAssertion, hint).with_detail(e.to_string()))
+    })?;
+    let recognised = recognise(assertions, &context, &node.assertions).map_err(refused)?;
     Ok((facts, recognised))
 }
 
@@ -200,6 +203,7 @@ pub fn respond(node: &Node, facts: &Facts, body: &str, parts: Vec<Part>) -> Pack
 pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), MessageError> {
     let xml = Xml::parse_bytes(&package.root, &Limits::MESSAGE)?;
     let envelope = Envelope::read(&xml)?;
+    envelope.assertions()?;
     let code = envelope.payload.and_then(|payload| {
         if payload.is(soap::SOAP12, "Fault") {
             Some("fault".to_owned())

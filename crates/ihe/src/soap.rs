@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use exchange::{Code, CorrelationId, Refusal};
-use trust::xml::{Element, Writer, Xml};
+use trust::xml::{Element, Writer, Xml, XmlError};
 
 use crate::MessageError;
 
@@ -31,8 +31,8 @@ pub struct Envelope<'d, 'a> {
     pub to: Option<&'d str>,
     /// `wsse:Security`; there is at most one.
     pub security: Option<Element<'d, 'a>>,
-    /// The SAML assertions of the security header, in order.
-    pub assertions: Vec<Element<'d, 'a>>,
+    /// `None` when an assertion stands where nobody looks.
+    assertions: Option<Vec<Element<'d, 'a>>>,
     /// `env:Body`.
     pub body: Element<'d, 'a>,
     /// The one child of the Body, when there is exactly one.
@@ -47,7 +47,7 @@ impl<'d, 'a> Envelope<'d, 'a> {
             return Err(MessageError::NotSoap12);
         }
         let body = root.only_child(SOAP12, "Body")?;
-        // a second Header, or an assertion where we do not look, would be read by the OpenNCP behind us
+        // a second Header might be the one that an OpenNCP behind us reads
         let header = match root.child(SOAP12, "Header") {
             Some(_) => Some(root.only_child(SOAP12, "Header")?),
             None => None,
@@ -57,29 +57,20 @@ impl<'d, 'a> Envelope<'d, 'a> {
             let mut found = header.children_named(WSA, name);
             let first = found.next();
             if found.next().is_some() {
-                return Err(MessageError::Xml(trust::xml::XmlError::Element {
-                    name,
-                    problem: "repeated",
-                }));
+                return Err(MessageError::Xml(XmlError::Element { name, problem: "repeated" }));
             }
             Ok(first.map(|e| e.demand_text(name)).transpose()?.filter(|text| !text.is_empty()))
         };
         let security = header.and_then(|h| h.children_named(WSSE, "Security").next());
         let assertions: Vec<_> =
             security.into_iter().flat_map(|s| s.children_named(SAML, "Assertion")).collect();
+        // an OpenNCP behind us might read another one than we check
         let everywhere = |namespace, name| {
             let all = header.into_iter().flat_map(Element::descendants);
             all.filter(move |e: &Element<'_, '_>| e.is(namespace, name)).count()
         };
-        for (name, expected, found) in [
-            ("Security", usize::from(security.is_some()), everywhere(WSSE, "Security")),
-            ("Assertion", assertions.len(), everywhere(SAML, "Assertion")),
-        ] {
-            if found != expected {
-                let problem = "repeated";
-                return Err(trust::xml::XmlError::Element { name, problem }.into());
-            }
-        }
+        let alone = everywhere(WSSE, "Security") == usize::from(security.is_some())
+            && everywhere(SAML, "Assertion") == assertions.len();
         let mut children = body.children();
         let payload = match (children.next(), children.next()) {
             (Some(only), None) => Some(only),
@@ -91,10 +82,17 @@ impl<'d, 'a> Envelope<'d, 'a> {
             relates_to: addressing("RelatesTo")?,
             to: addressing("To")?,
             security,
-            assertions,
+            assertions: alone.then_some(assertions),
             body,
             payload,
         })
+    }
+
+    /// The SAML assertions of the security header, in order; an error when there is another one
+    /// anywhere in the Header.
+    pub fn assertions(&self) -> Result<&[Element<'d, 'a>], MessageError> {
+        let stray = XmlError::Element { name: "Assertion", problem: "where nobody looks" };
+        self.assertions.as_deref().ok_or(stray.into())
     }
 
     /// Where the Body's content stands in the message: everything before and behind it is carried
@@ -191,7 +189,7 @@ mod tests {
             let envelope = Envelope::read(&xml).unwrap();
             assert_eq!(envelope.action, Some("urn:x"));
             assert_eq!(envelope.message_id, Some("urn:uuid:1"));
-            assert_eq!(envelope.assertions.len(), 1);
+            assert_eq!(envelope.assertions().unwrap().len(), 1);
             assert_eq!(&text[envelope.content()], "<b/>");
         }
     }
@@ -207,7 +205,7 @@ mod tests {
         let header = |inside: &str| envelope(&format!("<e:Header>{inside}</e:Header>"));
         let plain = header(&security(&good));
         let xml = Xml::parse(&plain, &Limits::MESSAGE).unwrap();
-        assert_eq!(Envelope::read(&xml).unwrap().assertions.len(), 1);
+        assert_eq!(Envelope::read(&xml).unwrap().assertions().unwrap().len(), 1);
         for hostile in [
             header(&security(&format!("<w>{evil}</w>{good}"))),
             header(&format!("<w>{}</w>{}", security(&evil), security(&good))),
@@ -220,7 +218,8 @@ mod tests {
             )),
         ] {
             let xml = Xml::parse(&hostile, &Limits::MESSAGE).unwrap();
-            assert!(Envelope::read(&xml).is_err(), "{hostile}");
+            let read = Envelope::read(&xml);
+            assert!(read.is_err() || read.is_ok_and(|e| e.assertions().is_err()), "{hostile}");
         }
     }
 

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use enclave::Vault;
 use enclave::key::{Attestation, Recipient};
 use exchange::{
-    Code, Country, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy, Transaction,
-    TransactionId,
+    Code, Country, Digest, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy,
+    Transaction, TransactionId,
 };
 use gateway::wire::{self, Inner};
 use ihe::mtom::Package;
-use ihe::{atna, soap, syslog, xca, xcpd, xdr};
+use ihe::{atna, rem, soap, syslog, xca, xcpd, xdr};
 use jiff::Timestamp;
 use ledger::evidence::sha256;
 use ledger::log::Log;
@@ -36,7 +36,8 @@ fn main() -> Result<()> {
     world.packages()?;
     world.documents()?;
     world.sealed()?;
-    world.evidence()
+    world.evidence()?;
+    world.rem()
 }
 
 struct World {
@@ -282,6 +283,38 @@ impl World {
         let file = receipt.to_json()?;
         ledger::receipt::verify(&file, &anchors)?;
         self.put("receipt", "receipt.json", file)
+    }
+
+    fn rem(&self) -> Result<()> {
+        let key = Arc::new(self.pki.identity(self.spain, Role::Seal).seal_key());
+        let party = |country: Country| rem::Party {
+            names: vec![country.to_string()],
+            addresses: vec![format!("https://ncp.example.{}", country.to_lower())],
+            certificate: Some(key.certificate().der().to_vec()),
+        };
+        let evidence = rem::Evidence {
+            kind: rem::Kind::Receipt,
+            verdict: rem::Verdict::Rejected(vec![rem::Reason {
+                code: "ERROR_PS_NO_CONSENT".into(),
+                details: "the patient has not consented".into(),
+            }]),
+            id: ihe::uuid(&SystemEntropy),
+            policies: vec!["urn:oid:1.2.3.4".into()],
+            issuer: party(self.spain),
+            authentication: None,
+            event_time: self.now,
+            submission_time: Some(self.now),
+            sender: party(self.spain),
+            recipients: vec![party(self.denmark)],
+            message: Some(rem::Message {
+                subject: Transaction::Retrieve.request_action().to_owned(),
+                sender_id: Some("urn:uuid:1".into()),
+                number: TransactionId([7; 16]).to_string(),
+                digest: Some(Digest([7; 32])),
+            }),
+            record: None,
+        };
+        self.put("rem", "rejected", evidence.sign(&key)?)
     }
 }
 

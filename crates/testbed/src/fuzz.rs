@@ -26,7 +26,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 9] = [
+pub static TARGETS: [(&str, Target); 10] = [
     ("xml", xml),
     ("signature", signature),
     ("soap", soap),
@@ -36,6 +36,7 @@ pub static TARGETS: [(&str, Target); 9] = [
     ("cda", cda),
     ("evidence", evidence),
     ("receipt", receipt),
+    ("rem", rem),
 ];
 
 /// XML, and each element of it on its own.
@@ -218,6 +219,16 @@ pub fn evidence(data: &[u8]) -> bool {
 /// Receipts, as anybody may hand one to an auditor. The seeds' own authority is trusted.
 pub fn receipt(data: &[u8]) -> bool {
     ledger::receipt::verify(data, &ANCHORS).is_ok()
+}
+
+/// ETSI REM evidence, as another country's archive may hold it.
+pub fn rem(data: &[u8]) -> bool {
+    let Ok(evidence) = ihe::rem::Evidence::parse(data) else { return false };
+    let written = evidence.render();
+    let _ = evidence.file_name("title");
+    let again = ihe::rem::Evidence::parse(written.as_bytes()).expect("because we wrote it");
+    assert!(again == evidence, "what was read is written whole");
+    ihe::rem::Evidence::verify(data).is_ok()
 }
 
 /// The authority of the certificates in `fuzz/seeds`.

@@ -393,6 +393,7 @@ mod tests {
             ("<a><?php x?></a>", XmlError::ProcessingInstruction),
             ("<a xmlns='relative'/>", XmlError::RelativeNamespace),
             ("<a xmlns:p='../up'/>", XmlError::RelativeNamespace),
+            ("<a xmlns:p='' xmlns=''/>", XmlError::RelativeNamespace),
             ("<a xmlns='urn:\r\nb'/>", XmlError::RelativeNamespace),
             ("<a xmlns='urn:\"b'/>", XmlError::RelativeNamespace),
             (&many, XmlError::TooManyAttributes { limit: 64 }),

@@ -89,7 +89,8 @@ fn openncp_8_headers_are_read_with_both_assertions() {
             "{file}"
         );
         assert!(envelope.to.is_some_and(|to| to.ends_with("/XCA_Service")), "{file}");
-        let ids: Vec<_> = envelope.assertions.iter().map(|a| a.attribute("ID").unwrap()).collect();
+        let ids: Vec<_> =
+            envelope.assertions().unwrap().iter().map(|a| a.attribute("ID").unwrap()).collect();
         let hcp = "_882a0deb-4595-4279-a290-ab27ebb0c270";
         assert_eq!(ids, [hcp, "_6c6bf860-907a-497e-bddf-3ae1991c74d8"], "{file}");
     }

@@ -30,7 +30,7 @@ pub fn verdict(text: &str) -> String {
 fn envelope(xml: &Xml<'_>) -> Result<String, MessageError> {
     let read = Envelope::read(xml)?;
     let inner = read.payload.map(payload).transpose()?.unwrap_or_default();
-    let assertions: Vec<&str> = read.assertions.iter().map(|a| a.source()).collect();
+    let assertions: Vec<&str> = read.assertions().unwrap().iter().map(|a| a.source()).collect();
     let header = Header {
         to: read.to.unwrap_or(""),
         action: read.action.unwrap_or(""),
@@ -47,12 +47,15 @@ fn envelope(xml: &Xml<'_>) -> Result<String, MessageError> {
         (other.to, other.action, other.message_id, other.relates_to),
         (read.to, read.action, read.message_id, read.relates_to)
     );
-    assert_eq!(other.assertions.iter().map(|a| a.source()).collect::<Vec<_>>(), assertions);
+    assert_eq!(
+        other.assertions().unwrap().iter().map(|a| a.source()).collect::<Vec<_>>(),
+        assertions
+    );
     Ok(format!(
         "envelope {} {}, {} assertions: {inner}",
         read.action.unwrap_or("without action"),
         read.to.map_or("to nobody", |_| "with To"),
-        read.assertions.len(),
+        read.assertions().unwrap().len(),
     ))
 }
 

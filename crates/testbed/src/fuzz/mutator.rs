@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_damage_and_it_is_damage() {
-        let inputs = vec![b"<a>1</a>".to_vec(), b"\0\0\0\x05hello".to_vec()];
+        let inputs = vec![b"<a b=\"1\">1</a>".repeat(20), b"\0\0\0\x05hello".repeat(20)];
         let run = |seed| {
             let mut mutator = Mutator::new(seed);
             (0..200).map(|_| mutator.next(&inputs, 4096)).collect::<Vec<_>>()

@@ -67,7 +67,7 @@ fn check_tag(bytes: &[u8], open: usize, limits: &Limits) -> Result<usize, XmlErr
         }
         let name = attribute_name(&bytes[at..found]);
         if name == b"xmlns" || name.starts_with(b"xmlns:") {
-            check_namespace(&bytes[found + 1..found + 1 + length])?;
+            check_namespace(&bytes[found + 1..found + 1 + length], name == b"xmlns")?;
         }
         at = found + 1 + length + 1;
     }
@@ -82,15 +82,17 @@ fn attribute_name(between: &[u8]) -> &[u8] {
 }
 
 /// Absolute, and of characters that are the same however the name is quoted, so that a parser's
-/// normalisation and our own escaping change nothing; an empty name undeclares.
-fn check_namespace(uri: &[u8]) -> Result<(), XmlError> {
+/// normalisation and our own escaping change nothing. An empty name undeclares, which only the default
+/// namespace may be (Namespaces in XML 1.0 §6.1).
+fn check_namespace(uri: &[u8], default: bool) -> Result<(), XmlError> {
     let scheme = uri.iter().position(|b| *b == b':');
     let absolute = scheme.is_some_and(|colon| {
         uri[..colon].first().is_some_and(u8::is_ascii_alphabetic)
             && uri[..colon].iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
     });
     let plain = uri.iter().all(|b| b.is_ascii_graphic() && !b"<>&\"'".contains(b));
-    if uri.is_empty() || (absolute && plain) { Ok(()) } else { Err(XmlError::RelativeNamespace) }
+    let undeclares = uri.is_empty() && default;
+    if undeclares || (absolute && plain) { Ok(()) } else { Err(XmlError::RelativeNamespace) }
 }
 
 fn end_of(bytes: &[u8], from: usize, mark: &[u8]) -> Result<usize, XmlError> {

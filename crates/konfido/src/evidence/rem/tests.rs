@@ -2,7 +2,7 @@ use exchange::{SystemEntropy, TransactionId};
 use jiff::Timestamp;
 use ledger::journal::{Row, State};
 use ledger::log::Log;
-use ledger::{Answered, Commitments, RequestStatement, Secrets};
+use ledger::{Answered, RequestStatement, Secrets};
 use testbed::pki::{Pki, Role, SealKind};
 use trust::certificate::Anchors;
 
@@ -113,14 +113,11 @@ fn without_the_requesters_receipt_nobody_says_that_the_answer_arrived() {
 #[test]
 fn a_request_that_was_never_answered_has_its_origin_only() {
     let exchange = exchange();
-    let unanswered = JointStatement::one_sided(
-        &exchange.request,
-        Commitments::default(),
-        "ERROR_GENERIC_CONNECTION_NOT_POSSIBLE",
-    );
-    let statement = unanswered.settle_alone(&exchange.es).unwrap().signed;
+    let unanswered = JointStatement::unanswered(&exchange.row.request).unwrap();
+    let statement = unanswered.sign(&exchange.es).unwrap();
     let row = Row {
         side: Side::B,
+        state: State::Half,
         statement,
         peer_certificate: Vec::new(),
         secrets: exchange.asked.encode(),

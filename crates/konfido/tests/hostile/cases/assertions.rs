@@ -21,22 +21,22 @@ const UNSIGNED: Want = Want::Refusal("4704");
 const RIGHTS: Want = Want::Refusal("4703");
 const OTHER_PATIENT: Want = Want::Refusal("4206");
 
-/// What each variant of the wrapping attack gets, for the HCP and for the TRC assertion. The first
-/// assertion of a kind is looked at first, so an unsigned forgery that stands before the original
-/// gets 4704. A forgery in an extension is not looked at: the original is, and it is not enough.
+/// What each variant of the wrapping attack gets, for the HCP and for the TRC assertion. One that
+/// hides an assertion in another element gets 1001 whichever it is. The first assertion of a kind
+/// is looked at first, so an unsigned forgery that stands before the original gets 4704.
 const WRAPPED: [(Want, Want); 13] = [
-    (INVALID, INVALID_TRC),
+    (INVALID, INVALID),
     (UNSIGNED, UNSIGNED),
     (UNSIGNED, UNSIGNED),
     (INVALID, INVALID),
+    (INVALID, INVALID),
     (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
-    (RIGHTS, OTHER_PATIENT),
-    (INVALID, INVALID_TRC),
+    (INVALID, INVALID),
+    (INVALID, INVALID),
+    (INVALID, INVALID),
     (UNSIGNED, UNSIGNED),
     (INVALID, INVALID_TRC),
-    (INVALID, INVALID_TRC),
+    (INVALID, INVALID),
     (INVALID, INVALID_TRC),
 ];
 
