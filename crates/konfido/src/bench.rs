@@ -4,11 +4,13 @@
 //! Each node, the stub behind them and each nginx is a process of its own, so that its time and
 //! memory are its own; the clients are here.
 
+mod listener;
 mod load;
 mod machine;
 mod nginx;
 mod process;
 mod report;
+mod repository;
 mod soak;
 mod stand;
 mod stub;
@@ -16,6 +18,8 @@ mod stub;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use listener::Listener;
+pub use repository::serve as repository;
 pub use stub::{Options as StubOptions, serve as stub};
 
 use load::{Load, Part};
@@ -65,6 +69,7 @@ struct Measured {
     part: Part,
     /// Of each process between the clients and the stub, during the part and what it left to do.
     gateways: Vec<Usage>,
+    /// Of the stub and the audit repositories.
     stub: Usage,
 }
 
@@ -125,15 +130,19 @@ async fn measure(
     time: Duration,
 ) -> Measured {
     let before: Vec<Usage> = road.gateways.iter().map(process::Process::usage).collect();
-    let stub = stand.stub.usage();
+    let beside = || {
+        let all = road.repositories.iter().chain([&stand.stub]).map(process::Process::usage);
+        Usage { cpu: all.map(|usage| usage.cpu).sum(), ..Usage::default() }
+    };
+    let stub = beside();
     let part = match offer {
         Offer::Full => load.closed(&road.portal, time).await,
         Offer::Paced(rate) => load.paced(&road.portal, rate, time).await,
     };
-    let stub = stand.stub.usage().since(&stub);
     let memory: Vec<Usage> = road.gateways.iter().map(process::Process::usage).collect();
     // receipts and log entries are still on their way: they are the exchanges' cost, not the next part's
     settle(road).await;
+    let stub = beside().since(&stub);
     let after = road.gateways.iter().map(process::Process::usage);
     let gateways = after
         .zip(before)

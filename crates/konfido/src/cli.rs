@@ -163,6 +163,9 @@ pub enum Bench {
     /// Stands for the OpenNCP behind node A
     #[command(hide = true)]
     Stub(crate::bench::StubOptions),
+    /// Stands for a country's audit repository
+    #[command(hide = true)]
+    Repository(crate::bench::Listener),
 }
 
 #[cfg(test)]

@@ -102,6 +102,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             log(false, "error");
             wait(bench::stub(args))?;
         }
+        Command::Bench(Bench::Repository(listener)) => {
+            log(false, "error");
+            wait(bench::repository(listener))?;
+        }
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub async fn road(site: &Site<'_>) -> anyhow::Result<Option<Road>> {
         gateways.push(Process::start(&mut command, &prefix.join("words.log"), port).await?);
     }
     let portal = site.portal(Role::OpenncpClient, site.es.country(), b, "")?;
-    Ok(Some(Road { name: NAME, portal, gateways }))
+    Ok(Some(Road { name: NAME, portal, gateways, repositories: Vec::new() }))
 }
 
 /// On Debian it is in /usr/sbin, which is not on everybody's path.

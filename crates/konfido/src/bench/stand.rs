@@ -17,6 +17,7 @@ use testbed::world::{AGNETE, BIRTHE, Land, MONTSERRAT};
 use transport::client::{Client, ClientLimits};
 use transport::tls::ClientTls;
 
+use super::listener::Listener;
 use super::nginx;
 use super::process::{Process, free_ports};
 use crate::demo::tls;
@@ -44,6 +45,8 @@ pub struct Road {
     pub portal: Portal,
     /// B and A; empty when there is nothing in between.
     pub gateways: Vec<Process>,
+    /// Where they bring their audit records.
+    pub repositories: Vec<Process>,
 }
 
 /// What all processes of a stand are told.
@@ -75,7 +78,12 @@ impl Stand {
         let missing = nginx.is_none().then_some(nginx::MISSING);
         roads.extend(nginx);
         let direct = site.portal(Role::ServiceConsumer, dk.country(), site.stub, "")?;
-        roads.push(Road { name: DIRECT, portal: direct, gateways: Vec::new() });
+        roads.push(Road {
+            name: DIRECT,
+            portal: direct,
+            gateways: Vec::new(),
+            repositories: Vec::new(),
+        });
         let seal = Arc::new(pki.identity(es.country(), Role::Seal).seal_key());
         let issuer = Issuer::new(es.country(), seal);
         Ok(Self { roads, missing, stub, document, repository: dk.repository, issuer })
@@ -130,11 +138,8 @@ impl Site<'_> {
         fs::write(&file, padded_summary(&header, size))?;
         let id = header.unique_id();
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "stub", "--port", &self.stub.to_string(), "--id", &id]);
-        command.arg("--document").arg(file);
-        command.arg("--certificate").arg(self.file(&self.dk, Role::OpenncpServer, "pem"));
-        command.arg("--key").arg(self.file(&self.dk, Role::OpenncpServer, "key"));
-        command.arg("--roots").arg(self.dir.join("pki/ca.pem"));
+        command.args(["bench", "stub", "--id", &id]).arg("--document").arg(file);
+        Listener::tell(&mut command, self, &self.dk, self.stub);
         command.args(["--repository", self.dk.repository]);
         command.args(["--community", self.dk.community().as_str()]);
         let stub = Process::start(&mut command, &self.dir.join("stub.log"), self.stub).await?;
@@ -145,35 +150,44 @@ impl Site<'_> {
         let b: [u16; 3] = free_ports()?;
         let a: [u16; 3] = free_ports()?;
         let openncp = format!("connector = \"openncp\"\nurl = \"https://127.0.0.1:{}\"", self.stub);
-        let gateways = vec![
-            self.node(&self.es, b, (&self.dk, a[1]), "connector = \"store\"").await?,
-            self.node(&self.dk, a, (&self.es, b[1]), &openncp).await?,
-        ];
+        let store = "connector = \"store\"";
+        let (b_node, b_audit) = self.node(&self.es, b, (&self.dk, a[1]), store).await?;
+        let (a_node, a_audit) = self.node(&self.dk, a, (&self.es, b[1]), &openncp).await?;
+        let (gateways, repositories) = (vec![b_node, a_node], vec![b_audit, a_audit]);
         let prefix = format!("/{}", self.dk.country().to_lower());
         let portal = self.portal(Role::OpenncpClient, self.es.country(), b[0], &prefix)?;
-        Ok(Road { name: KONFIDO, portal, gateways })
+        Ok(Road { name: KONFIDO, portal, gateways, repositories })
     }
 
-    /// `konfido run` with a configuration of its own; ports are those of national, border, admin.
+    /// `konfido run` with a configuration of its own, and the repository of its country's audit
+    /// records; ports are those of national, border, admin.
     async fn node(
         &self,
         land: &Land,
         ports: [u16; 3],
         peer: (&Land, u16),
         national: &str,
-    ) -> anyhow::Result<Process> {
+    ) -> anyhow::Result<(Process, Process)> {
         let country = land.country().to_lower();
         let file = self.dir.join(format!("{country}.toml"));
-        fs::write(&file, configuration(land, ports, peer, national))?;
+        let [audit] = free_ports()?;
+        let mut repository = Command::new(std::env::current_exe()?);
+        repository.args(["bench", "repository"]);
+        Listener::tell(&mut repository, self, land, audit);
+        let log = self.dir.join(format!("{country}-repository.log"));
+        let repository = Process::start(&mut repository, &log, audit).await?;
+        fs::write(&file, configuration(land, ports, audit, peer, national))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("run").arg("--config").arg(&file);
-        Process::start(&mut command, &self.dir.join(format!("{country}.log")), ports[2]).await
+        let log = self.dir.join(format!("{country}.log"));
+        Ok((Process::start(&mut command, &log, ports[2]).await?, repository))
     }
 }
 
 fn configuration(
     land: &Land,
     [own, border, admin]: [u16; 3],
+    audit: u16,
     (peer, peer_border): (&Land, u16),
     national: &str,
 ) -> String {
@@ -209,6 +223,9 @@ roots = \"pki/ca.pem\"
 
 [national]
 {national}
+
+[audit]
+repository = \"127.0.0.1:{audit}\"
 
 [[peer]]
 country = \"{peer}\"

@@ -6,24 +6,15 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use exchange::Transaction;
 use tokio_util::sync::CancellationToken;
-use transport::server::{Bound, Limits};
-use transport::tls::{Identity, ServerTls};
+use transport::server::Limits;
+
+use super::listener::Listener;
 
 /// What the stub is.
 #[derive(clap::Args, Clone)]
 pub struct Options {
-    /// Where it listens on loopback
-    #[arg(long)]
-    port: u16,
-    /// Its certificate
-    #[arg(long)]
-    certificate: PathBuf,
-    /// Its key
-    #[arg(long)]
-    key: PathBuf,
-    /// Roots of its clients
-    #[arg(long)]
-    roots: PathBuf,
+    #[command(flatten)]
+    listener: Listener,
     /// The document
     #[arg(long)]
     document: PathBuf,
@@ -40,14 +31,7 @@ pub struct Options {
 
 /// Serves until SIGTERM.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
-    let read = std::fs::read;
-    let identity = Identity {
-        chain: read(&options.certificate)?,
-        key: read(&options.key)?,
-        roots: read(&options.roots)?,
-    };
-    let address = ([127, 0, 0, 1], options.port).into();
-    let bound = Bound::tls(address, ServerTls::new(&identity)?).await?;
+    let bound = options.listener.bind().await?;
     let (content_type, answer) = answer(&options)?;
     let limits = Limits::default();
     let handler = move |_, request: http::Request<hyper::body::Incoming>| {
