@@ -32,9 +32,9 @@ pub struct Reply {
 /// Answers a message that came in plain IHE.
 pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Reply {
     let mut trace = begin(node, peer);
-    let allowed =
-        peer.country().and_then(|c| node.peers.get(&c)).is_some_and(|row| row.allow_plain);
-    let outcome = if allowed {
+    let row = peer.country().and_then(|country| node.peers.get(&country));
+    let outcome = if let Some(row) = row.filter(|row| row.allow_plain) {
+        let _slot = row.slots.answering.acquire().await;
         journey::answer(node, peer, message, None, &mut trace).await
     } else {
         let hint = "policy does not allow plain exchange with your country";
@@ -47,11 +47,12 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
 pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> Reply {
     let mut trace = begin(node, peer);
     // a certificate of the circle of trust is no agreement; nothing of a stranger's is opened
-    if !peer.country().is_some_and(|country| node.peers.contains_key(&country)) {
+    let Some(row) = peer.country().and_then(|country| node.peers.get(&country)) else {
         let hint = "policy does not allow exchange with your country";
         let refused = Refusal::new(Code::ErrorPolicyViolation, hint).into();
         return finish(node, trace, Err(journey::Failed::early(refused)));
-    }
+    };
+    let slot = row.slots.answering.acquire().await;
     let outcome = match journey::open(node, peer, &package) {
         Ok((message, opened)) => {
             journey::answer(node, peer, message, Some(opened), &mut trace).await
@@ -70,6 +71,7 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
             Err(failed)
         }
     };
+    drop(slot);
     finish(node, trace, outcome)
 }
 

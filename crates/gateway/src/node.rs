@@ -9,6 +9,7 @@ use identity::{AssertionCache, Policy};
 use jiff::SignedDuration;
 use ledger::journal::{Journal, Row};
 use siem::{Event, Kind, Notes, PseudonymKey};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use transport::client::Client;
 use trust::certificate::Anchors;
@@ -87,6 +88,30 @@ pub struct PeerCountry {
     pub client: Client,
     /// Its vault key, checked.
     pub recipient: Mutex<Option<Recipient>>,
+    /// How much of us it may take.
+    pub slots: Slots,
+}
+
+/// How many exchanges with one country are under way at once; more of them wait with nothing but
+/// their request in memory. So a slow country delays its own exchanges only, and memory is bounded.
+pub struct Slots {
+    /// We ask it.
+    pub asking: Semaphore,
+    /// It asks us.
+    pub answering: Semaphore,
+}
+
+impl Slots {
+    /// So many in each direction.
+    pub fn new(each: usize) -> Self {
+        Self { asking: Semaphore::new(each), answering: Semaphore::new(each) }
+    }
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self::new(128)
+    }
 }
 
 impl PeerCountry {

@@ -34,7 +34,13 @@ pub async fn handle(
     crash::point("outbound/received");
     let mut trace = node.trace(Side::B, Some(target));
     let correlation = trace.correlation;
-    match journey::ask(node, own, target, message, &mut trace).await {
+    let slot = match node.peers.get(&target) {
+        Some(peer) => peer.slots.asking.acquire().await.ok(),
+        None => None,
+    };
+    let outcome = journey::ask(node, own, target, message, &mut trace).await;
+    drop(slot);
+    match outcome {
         Ok((answer, transaction)) => {
             node.note(trace, Some(transaction), None);
             crash::point("outbound/delivered");

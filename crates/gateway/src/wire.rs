@@ -118,15 +118,12 @@ pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: V
 /// Finds the sealed Body and its ciphertext; the Body must stand there exactly once.
 pub fn split_package(package: &Package) -> Result<(std::ops::Range<usize>, Bytes), Malformed> {
     let root = &package.root;
-    let finder = SEALED_BODY.as_bytes();
-    let mut found = root
-        .windows(finder.len())
-        .enumerate()
-        .filter(|(_, window)| *window == finder)
-        .map(|(at, _)| at);
+    let mut found = memchr::memmem::find_iter(root, SEALED_BODY);
     let (Some(at), None) = (found.next(), found.next()) else { return Err(MALFORMED) };
     match package.parts.as_slice() {
-        [part] if part.cid == CIPHERTEXT_CID => Ok((at..at + finder.len(), part.bytes.clone())),
+        [part] if part.cid == CIPHERTEXT_CID => {
+            Ok((at..at + SEALED_BODY.len(), part.bytes.clone()))
+        }
         _ => Err(MALFORMED),
     }
 }

@@ -15,7 +15,7 @@ use gateway::door::Door;
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
-use gateway::node::NodeLimits;
+use gateway::node::{NodeLimits, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
@@ -87,6 +87,8 @@ pub struct PeerSetup {
     pub pin: Option<Digest>,
     /// How long an answer may take.
     pub answer: Duration,
+    /// Exchanges with it at once, in each direction.
+    pub exchanges: usize,
 }
 
 /// A node that serves.
@@ -305,6 +307,7 @@ fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
         allow_plain: peer.allow_plain,
         accepted: vec![Attestation::SimulatedInProcess],
         recipient: Mutex::new(None),
+        slots: Slots::new(peer.exchanges),
     }
 }
 

@@ -59,6 +59,7 @@ fn peers(config: &Config) -> Vec<PeerSetup> {
         allow_plain: peer.allow_plain,
         pin: peer.pin,
         answer: peer.answer,
+        exchanges: peer.exchanges,
     };
     config.peers.iter().map(row).collect()
 }

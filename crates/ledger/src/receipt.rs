@@ -189,7 +189,7 @@ impl Receipt {
         report.add("countries", format!("{} asked {}", statement.requester, statement.provider));
         report.add("outcome", statement.outcome.clone());
         report.add("time", format!("{}, as the exporting node states", self.time));
-        signers.iter().for_each(|signer| report.add("signed by", signer.subject().to_owned()));
+        signers.iter().for_each(|signer| report.add("signed by", signer.subject()));
         match (settled.signatures, statement.request.is_some()) {
             (1, _) if statement.is_unanswered() => {
                 report.add("note", "one-sided: by its deadline there was no answer".to_owned());

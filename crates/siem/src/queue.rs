@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use exchange::Clock;
 
@@ -22,8 +22,10 @@ pub struct Notes {
 pub const CAPACITY: usize = 16_384;
 /// Events written at once.
 const BATCH: usize = 1024;
-/// The longest that an event waits for company.
-const LINGER: Duration = Duration::from_millis(200);
+/// How long an event waits for company: one step of the store for many costs as much as for one.
+const LINGER: Duration = Duration::from_millis(50);
+/// How often losses are looked for while nothing comes.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Notes {
     /// Starts the thread that writes to `store`.
@@ -69,14 +71,19 @@ fn write_all(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
-        let next = receiver.recv_timeout(LINGER);
-        let ended = matches!(next, Err(RecvTimeoutError::Disconnected));
-        batch.extend(next.ok());
+        let mut wait = LOOK;
+        let mut until = None;
+        let mut ended = false;
         while batch.len() < BATCH {
-            match receiver.try_recv() {
+            match receiver.recv_timeout(wait) {
                 Ok(event) => batch.push(event),
-                Err(_) => break,
+                Err(end) => {
+                    ended = end == RecvTimeoutError::Disconnected;
+                    break;
+                }
             }
+            let until = *until.get_or_insert_with(|| Instant::now() + LINGER);
+            wait = until.saturating_duration_since(Instant::now());
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {

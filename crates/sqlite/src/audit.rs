@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gateway::audit::{Spool, SpoolError};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::database::{Database, DatabaseError, Safety};
 
@@ -33,15 +33,16 @@ fn failed(error: DatabaseError) -> SpoolError {
 
 impl Spool for Audit {
     fn append(&self, records: Vec<String>) -> Result<(), SpoolError> {
-        if self.waiting()? + records.len() as u64 > self.most {
-            return Err(SpoolError::Full);
-        }
-        self.database
-            .write_blocking(move |db| {
-                let mut insert = db.prepare_cached("INSERT INTO record (xml) VALUES (?1)")?;
-                records.iter().try_for_each(|xml| insert.execute([xml]).map(|_| ()))
-            })
-            .map_err(failed)
+        let most = self.most;
+        let kept = self.database.write_blocking(move |db| {
+            if waiting(db)? + records.len() as u64 > most {
+                return Ok(false);
+            }
+            let mut insert = db.prepare_cached("INSERT INTO record (xml) VALUES (?1)")?;
+            records.iter().try_for_each(|xml| insert.execute([xml]).map(|_| ()))?;
+            Ok(true)
+        });
+        if kept.map_err(failed)? { Ok(()) } else { Err(SpoolError::Full) }
     }
 
     fn oldest(&self, limit: usize) -> Result<Vec<(u64, String)>, SpoolError> {
@@ -67,13 +68,13 @@ impl Spool for Audit {
     }
 
     fn waiting(&self) -> Result<u64, SpoolError> {
-        self.database
-            .write_blocking(move |db| {
-                // numbers are given and removed in order: the span is the count, without a scan
-                db.prepare_cached("SELECT coalesce(max(id) - min(id) + 1, 0) FROM record")?
-                    .query_row([], |row| row.get::<_, i64>(0))
-            })
-            .map(i64::cast_unsigned)
-            .map_err(failed)
+        self.database.write_blocking(waiting).map_err(failed)
     }
+}
+
+/// Numbers are given and removed in order: the span is the count, without a scan.
+fn waiting(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached("SELECT coalesce(max(id) - min(id) + 1, 0) FROM record")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .map(i64::cast_unsigned)
 }

@@ -3,7 +3,7 @@
 //! Three hundred requests that want to be durable share one fsync: the writer drains its queue,
 //! runs each job in a savepoint of its own, commits once, and only then answers them all.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 /// Why a database could not be opened or used. Usually the operator's disk.
@@ -49,9 +49,7 @@ pub enum Safety {
     Normal,
 }
 
-type Job = Box<
-    dyn FnOnce(&mut Transaction<'_>) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send,
->;
+type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A database file. Closing waits for what is queued.
@@ -89,7 +87,7 @@ impl Database {
         let long = Arc::new(AtomicBool::new(false));
         let is_long = Arc::clone(&long);
         let mut threads =
-            vec![spawn("sqlite-writer", move || write_all(&mut writer, &write_queue, &is_long))?];
+            vec![spawn("sqlite-writer", move || write_all(&writer, &write_queue, &is_long))?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
@@ -243,33 +241,48 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// One job's changes are undone when it fails, without touching its neighbours'.
-fn in_savepoint<T>(
-    transaction: &mut Transaction<'_>,
-    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let savepoint = transaction.savepoint()?;
-    let value = job(&savepoint)?;
-    savepoint.commit()?;
-    Ok(value)
+/// Begins and ends transactions: parsed once, as it runs with every group and job.
+fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-fn write_all(connection: &mut Connection, queue: &Receiver<Job>, long: &AtomicBool) {
+/// One job's changes are undone when it fails or panics, without touching its neighbours'.
+fn in_savepoint<T>(
+    connection: &Connection,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    control(connection, "SAVEPOINT job")?;
+    let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
+    if !matches!(result, Ok(Ok(_))) {
+        // nothing to undo when a full disk has ended the whole transaction
+        let _ = control(connection, "ROLLBACK TO job");
+    }
+    let released = control(connection, "RELEASE job");
+    match result {
+        Ok(value) => value.and_then(|value| released.map(|()| value)),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+fn write_all(connection: &Connection, queue: &Receiver<Job>, long: &AtomicBool) {
     connection.set_prepared_statement_cache_capacity(64);
     while let Ok(first) = queue.recv() {
         let mut answers = Vec::with_capacity(GROUP);
-        let committed = connection.transaction().and_then(|mut transaction| {
+        let committed = control(connection, "BEGIN").and_then(|()| {
             let mut next = Some(first);
             while let Some(job) = next {
                 // a job that panics is undone by its savepoint and answers "unavailable"
-                let run = AssertUnwindSafe(|| job(&mut transaction));
+                let run = AssertUnwindSafe(|| job(connection));
                 answers.extend(catch_unwind(run).ok());
                 // a full disk ends the whole transaction: nothing may be added behind it
-                let go_on = answers.len() < GROUP && !transaction.is_autocommit();
+                let go_on = answers.len() < GROUP && !connection.is_autocommit();
                 next = if go_on { queue.try_recv().ok() } else { None };
             }
-            transaction.commit()
+            control(connection, "COMMIT")
         });
+        if !connection.is_autocommit() {
+            let _ = control(connection, "ROLLBACK");
+        }
         let committed = committed.map_err(DatabaseError::from);
         for answer in answers {
             answer(committed.clone());

@@ -7,6 +7,7 @@ use exchange::{Country, Digest};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
 
 pub use crate::anchors::Anchors;
@@ -19,7 +20,6 @@ struct Inner {
     der: CertificateDer<'static>,
     country: Option<Country>,
     common_name: String,
-    subject: String,
     not_before: Timestamp,
     not_after: Timestamp,
     fingerprint: Digest,
@@ -84,7 +84,7 @@ impl Certificate {
         let (mut countries, mut common_name) = (Vec::new(), String::new());
         for attribute in tbs.subject().iter() {
             let value = || String::from_utf8_lossy(attribute.value.value()).into_owned();
-            match attribute.oid.to_string().as_str() {
+            match attribute.oid {
                 OID_COUNTRY => countries.push(Country::parse(&value()).ok()),
                 OID_COMMON_NAME => common_name = value(),
                 _ => {}
@@ -101,7 +101,6 @@ impl Certificate {
         Ok(Self(Arc::new(Inner {
             country,
             common_name,
-            subject: tbs.subject().to_string(),
             not_before: at(tbs.validity().not_before)?,
             not_after: at(tbs.validity().not_after)?,
             key: PublicKey::of(tbs.subject_public_key_info()).map_err(malformed)?,
@@ -150,9 +149,11 @@ impl Certificate {
         &self.0.common_name
     }
 
-    /// The subject's distinguished name (RFC 4514).
-    pub fn subject(&self) -> &str {
-        &self.0.subject
+    /// The subject's distinguished name (RFC 4514), for people: written anew each time.
+    pub fn subject(&self) -> String {
+        x509_cert::Certificate::from_der(&self.0.der)
+            .map(|parsed| parsed.tbs_certificate().subject().to_string())
+            .unwrap_or_default()
     }
 
     /// SHA-256 of the DER bytes.
@@ -182,7 +183,7 @@ impl Certificate {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({})", self.0.subject)
+        write!(f, "Certificate({})", self.subject())
     }
 }
 
@@ -229,8 +230,8 @@ fn rsa_modulus_bits(der: &[u8]) -> usize {
     modulus.unwrap_or(0)
 }
 
-const OID_COUNTRY: &str = "2.5.4.6";
-const OID_COMMON_NAME: &str = "2.5.4.3";
+const OID_COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
+const OID_COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const OID_RSA: &str = "1.2.840.113549.1.1.1";
 const OID_EC: &str = "1.2.840.10045.2.1";
 const CURVE_P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];

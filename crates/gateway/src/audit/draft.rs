@@ -97,7 +97,8 @@ impl Draft {
 
     /// What was answered.
     pub fn answered(&mut self, envelope: &Bytes) {
-        self.answer = Some(envelope.clone());
+        // a copy: the envelope may be a slice that would hold the document's bytes, too
+        self.answer = Some(Bytes::copy_from_slice(envelope));
     }
 
     /// How it ended: our own refusal, or the code of the other side's.

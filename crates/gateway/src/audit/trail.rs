@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use exchange::Side;
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ struct Shared {
 pub const QUEUE_BYTES: usize = 64 << 20;
 const QUEUE: usize = 16_384;
 const BATCH: usize = 256;
+/// How long a draft waits for company: one step of the spool for many costs as much as for one.
+const LINGER: Duration = Duration::from_millis(50);
 
 impl Trail {
     /// Starts the thread that makes records and keeps them in `spool`.
@@ -103,8 +106,14 @@ impl Trail {
 
 fn keep_all(receiver: &Receiver<Draft>, spool: &dyn Spool, shared: &Shared) {
     while let Ok(first) = receiver.recv() {
-        let drafts: Vec<_> =
-            std::iter::once(first).chain(receiver.try_iter().take(BATCH - 1)).collect();
+        let mut drafts = vec![first];
+        let until = Instant::now() + LINGER;
+        while drafts.len() < BATCH {
+            match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(draft) => drafts.push(draft),
+                Err(_) => break,
+            }
+        }
         let (count, size) = (drafts.len(), drafts.iter().map(Draft::size).sum());
         let records = drafts.into_iter().map(Draft::render).collect();
         if let Err(error) = spool.append(records) {

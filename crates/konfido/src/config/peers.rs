@@ -22,6 +22,8 @@ pub struct Peer {
     pub pin: Option<Digest>,
     /// How long an answer may take.
     pub answer: Duration,
+    /// Exchanges with it at once, in each direction.
+    pub exchanges: usize,
 }
 
 pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
@@ -51,6 +53,7 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
     }
     let pin = section.optional::<Digest>("pin");
     let answer = section.or("answer_seconds", ANSWER);
+    let exchanges = section.or("exchanges_at_once", EXCHANGES);
     section.end();
     let (country, url) = (country?, url?.value);
     let allow_plain = allow_plain.is_some_and(|at| at.value);
@@ -61,6 +64,7 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
         allow_plain,
         pin: pin.map(|at| at.value),
         answer: Duration::from_secs(answer),
+        exchanges: usize::try_from(exchanges.max(1)).unwrap_or(usize::MAX),
     };
     Some((peer, country.span))
 }
@@ -93,3 +97,5 @@ fn check_url(at: &At<String>, faults: &Faults) {
 
 /// Seconds; OpenNCP waits longer.
 const ANSWER: u64 = 30;
+/// More than a node's cores can work on.
+const EXCHANGES: u64 = 128;

@@ -129,6 +129,7 @@ async fn spain(
         allow_plain: false,
         pin: None,
         answer: ClientLimits::default().request,
+        exchanges: 128,
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }

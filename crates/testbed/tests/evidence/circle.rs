@@ -11,7 +11,7 @@ use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntr
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
-use gateway::node::NodeLimits;
+use gateway::node::{NodeLimits, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use jiff::{SignedDuration, Timestamp};
@@ -179,6 +179,7 @@ impl Circle {
             accepted: vec![Attestation::SimulatedInProcess],
             client: self.client(country, other),
             recipient: Mutex::new(None),
+            slots: Slots::default(),
         };
         Node {
             country,
