@@ -110,7 +110,7 @@ impl Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self::new(128)
+        Self::new(64)
     }
 }
 

@@ -76,9 +76,11 @@ impl Database {
         guard(path)?;
         let mut writer = Connection::open(path)?;
         let synchronous = if safety == Safety::Full { "FULL" } else { "NORMAL" };
+        // temp_store: what a savepoint could undo needs no file
         writer.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-             PRAGMA wal_autocheckpoint = 100000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000;"
+             PRAGMA wal_autocheckpoint = 100000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000; \
+             PRAGMA temp_store = MEMORY;"
         ))?;
         migrate(&mut writer, schema)?;
         let (writes, write_queue) = sync_channel(QUEUE);

@@ -97,5 +97,5 @@ fn check_url(at: &At<String>, faults: &Faults) {
 
 /// Seconds; OpenNCP waits longer.
 const ANSWER: u64 = 30;
-/// More than a node's cores can work on.
-const EXCHANGES: u64 = 128;
+/// More than the cores of a node can work on; each holds its documents in memory.
+const EXCHANGES: u64 = 64;

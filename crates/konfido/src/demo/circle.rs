@@ -78,7 +78,7 @@ impl Circle {
                         allow_plain: plain,
                         pin: None,
                         answer: ClientLimits::default().request,
-                        exchanges: 128,
+                        exchanges: 64,
                     }
                 },
             );

@@ -129,7 +129,7 @@ async fn spain(
         allow_plain: false,
         pin: None,
         answer: ClientLimits::default().request,
-        exchanges: 128,
+        exchanges: 64,
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }
