@@ -35,7 +35,7 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
     let row = peer.country().and_then(|country| node.peers.get(&country));
     let outcome = if let Some(row) = row.filter(|row| row.allow_plain) {
         let _slot = row.slots.answering.acquire().await;
-        journey::answer(node, peer, message, None, &mut trace).await
+        journey::answer(node, &node.sealing(), peer, message, None, &mut trace).await
     } else {
         let hint = "policy does not allow plain exchange with your country";
         Err(journey::Failed::early(Refusal::new(Code::ErrorPolicyViolation, hint).into()))
@@ -53,9 +53,10 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
         return finish(node, trace, Err(journey::Failed::early(refused)));
     };
     let slot = row.slots.answering.acquire().await;
-    let outcome = match journey::open(node, peer, &package) {
+    let sealing = node.sealing();
+    let outcome = match journey::open(&sealing, peer, &package) {
         Ok((message, opened)) => {
-            journey::answer(node, peer, message, Some(opened), &mut trace).await
+            journey::answer(node, &sealing, peer, message, Some(opened), &mut trace).await
         }
         Err(error) => {
             let unknown_key = error == VaultError::UnknownKey;

@@ -58,12 +58,15 @@ pub async fn border(
     let Some(peer) = &peer else { return desk.uncertified() };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match (method, path.as_str()) {
-        (Method::GET, VAULT_KEY_PATH) => match node.vault.publish(&node.seal, node.clock.now()) {
-            Ok(statement) => {
-                respond(StatusCode::OK, "application/octet-stream", statement.encode())
+        (Method::GET, VAULT_KEY_PATH) => {
+            let sealing = node.sealing();
+            match sealing.vault.publish(&sealing.seal, node.clock.now()) {
+                Ok(statement) => {
+                    respond(StatusCode::OK, "application/octet-stream", statement.encode())
+                }
+                Err(_) => desk.problem(StatusCode::INTERNAL_SERVER_ERROR, "vault", "try again"),
             }
-            Err(_) => desk.problem(StatusCode::INTERNAL_SERVER_ERROR, "vault", "try again"),
-        },
+        }
         (Method::POST, RECEIPTS_PATH) => desk.receipts(peer, request).await,
         (Method::POST, SEALED_PATH) => match desk.package(request).await {
             Err(response) => response,

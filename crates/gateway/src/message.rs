@@ -90,11 +90,14 @@ impl Facts {
 }
 
 /// Step 1 of the road: reads a request and recognises who asks. One parse, one DOM.
+///
+/// What is asked may be clear while who asks is not: that refusal can still be answered under
+/// evidence.
 pub fn read(
     node: &Node,
     message: &Message,
     peer: Option<exchange::Country>,
-) -> Result<(Facts, Recognised), Refused> {
+) -> Result<(Facts, Result<Recognised, Refusal>), Refused> {
     let limits = Limits { bytes: node.limits.message, ..Limits::MESSAGE };
     let xml =
         Xml::parse_bytes(&message.package.root, &limits).map_err(|e| unreadable(&e.into()))?;
@@ -139,14 +142,25 @@ pub fn read(
         ),
         echo: echo.clone(),
     };
+    let who = who(node, &facts, &envelope, peer);
+    Ok((facts, who))
+}
+
+/// Who asks, for whom.
+fn who(
+    node: &Node,
+    facts: &Facts,
+    envelope: &Envelope<'_, '_>,
+    peer: Option<exchange::Country>,
+) -> Result<Recognised, Refusal> {
     let patients = facts.patients();
-    if transaction == Transaction::PatientDiscovery && patients.is_empty() {
+    if facts.transaction == Transaction::PatientDiscovery && patients.is_empty() {
         let hint = "ask with a patient identifier; demographics alone are not allowed";
-        return Err(refused(Refusal::new(Code::ErrorPiMissingRequiredFields, hint)));
+        return Err(Refusal::new(Code::ErrorPiMissingRequiredFields, hint));
     }
     let context = Context {
-        transaction,
-        discard: class == Some(DocumentClass::Discard),
+        transaction: facts.transaction,
+        discard: facts.class == Some(DocumentClass::Discard),
         patients: &patients,
         peer,
         now: node.clock.now(),
@@ -154,10 +168,9 @@ pub fn read(
     };
     let assertions = envelope.assertions().map_err(|e| {
         let hint = "send each assertion once, directly in the one wsse:Security";
-        refused(Refusal::new(Code::ErrorNotValidAssertion, hint).with_detail(e.to_string()))
+        Refusal::new(Code::ErrorNotValidAssertion, hint).with_detail(e.to_string())
     })?;
-    let recognised = recognise(assertions, &context, &node.assertions).map_err(refused)?;
-    Ok((facts, recognised))
+    recognise(assertions, &context, &node.assertions)
 }
 
 /// The answer that a refusal becomes, and the HTTP status that goes with it.

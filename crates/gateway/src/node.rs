@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use enclave::{Attestation, Recipient, Vault};
 use exchange::{Clock, Code, Country, Entropy, Oid, Refusal, Side};
 use identity::{AssertionCache, Policy};
@@ -29,12 +30,10 @@ pub struct Node {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
-    /// Signs evidence and the vault's key.
-    pub seal: Arc<SealKey>,
+    /// Our seal, with the vault whose key it vouches for.
+    pub sealing: ArcSwap<Sealing>,
     /// Roots of seal certificates.
     pub seal_anchors: Arc<Anchors>,
-    /// Seals and opens.
-    pub vault: Arc<Vault>,
     /// Evidence and replay keys.
     pub journal: Arc<dyn Journal>,
     /// Events.
@@ -57,6 +56,22 @@ pub struct Node {
     pub limits: NodeLimits,
     /// Tells the tasks in the background to end.
     pub stop: CancellationToken,
+}
+
+/// A seal and a vault. They are replaced together: peers verify our answers by the seal that came
+/// with the vault's key, so a new seal comes with a new key, and they ask for it.
+pub struct Sealing {
+    /// Signs evidence and the vault's key.
+    pub seal: Arc<SealKey>,
+    /// Seals and opens.
+    pub vault: Vault,
+}
+
+impl Sealing {
+    /// A vault of its own for this seal.
+    pub fn new(country: Country, seal: SealKey) -> Self {
+        Self { seal: Arc::new(seal), vault: Vault::new(country) }
+    }
 }
 
 /// What a message may cost.
@@ -128,6 +143,11 @@ impl PeerCountry {
 }
 
 impl Node {
+    /// The seal and the vault of this moment; a request keeps to one of them.
+    pub fn sealing(&self) -> Arc<Sealing> {
+        self.sealing.load_full()
+    }
+
     /// The policy row of a country.
     pub fn peer(&self, country: Country) -> Result<&Arc<PeerCountry>, Refusal> {
         self.peers.get(&country).ok_or_else(|| {

@@ -12,6 +12,7 @@ mod evidence;
 mod import;
 mod node;
 mod run;
+mod seals;
 mod verify;
 
 use std::future::Future;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use enclave::{Attestation, Vault};
+use enclave::Attestation;
 use exchange::{Clock, Country, Digest, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
@@ -15,7 +15,7 @@ use gateway::door::Door;
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
-use gateway::node::{NodeLimits, Slots};
+use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
@@ -27,10 +27,10 @@ use transport::server::{Bound, Limits};
 use transport::stream::Target;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate};
-use trust::seal::SealKey;
 
 use crate::check::Files;
 use crate::config::Audit;
+use crate::seals;
 
 /// What a node is made of.
 pub struct Setup {
@@ -105,6 +105,7 @@ pub struct Running {
     audit: Option<Arc<sqlite::Audit>>,
     server: ServerTls,
     client: ClientTls,
+    data: PathBuf,
 }
 
 impl Sockets {
@@ -181,16 +182,14 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
             country: setup.country,
         }),
     };
+    let seal = seals::open(&setup.data, &setup.seal)?;
     let mut pseudonym_key = [0; 32];
     entropy.fill(&mut pseudonym_key);
     let node = Arc::new(Node {
         country: setup.country,
         community: setup.community,
-        seal: Arc::new(
-            SealKey::from_pem(&setup.seal.0, &setup.seal.1).context("seal certificate")?,
-        ),
+        sealing: Arc::new(Sealing::new(setup.country, seal)).into(),
         seal_anchors: Arc::new(setup.seal_anchors),
-        vault: Arc::new(Vault::new(setup.country)),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
@@ -242,6 +241,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         audit,
         server: sockets.server,
         client,
+        data: setup.data,
     })
 }
 
@@ -312,12 +312,16 @@ fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
 }
 
 impl Running {
-    /// Replaces TLS certificates, roots and revocation lists; on an error the old ones stay. What
-    /// was believed under the old roots is forgotten.
+    /// Replaces certificates with their keys, roots and revocation lists; on an error the old ones
+    /// stay. What was believed under the old roots is forgotten.
     pub fn reload(&self, files: Files) -> anyhow::Result<()> {
+        let seal = seals::open(&self.data, &files.seal)?;
         self.server.reload(&files.provider).context("service provider certificate")?;
         self.client.reload(&files.consumer).context("service consumer certificate")?;
         self.node.seal_anchors.replace(files.seal_anchors);
+        if seal.certificate() != self.node.sealing().seal.certificate() {
+            self.node.sealing.store(Arc::new(Sealing::new(self.node.country, seal)));
+        }
         self.node.assertions.forget();
         self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
         Ok(())

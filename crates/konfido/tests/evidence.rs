@@ -94,6 +94,7 @@ fn a_record_becomes_rem_evidence_in_both_countries() {
         (Kind::Origin, back.clone(), to.clone()),
         (Kind::Receipt, back, to),
     ];
+    let mut refused = BTreeSet::new();
     for [txid, _, iti, _] in &shared {
         assert!(in_dk.iter().any(|row| row[0] == **txid), "{txid} is in one log only");
         let (ours, theirs) = (exported(&es, txid, &anchors), exported(&dk, txid, &anchors));
@@ -113,8 +114,12 @@ fn a_record_becomes_rem_evidence_in_both_countries() {
         assert!(
             message.digest.is_some() && message.digest != ours[2].message.clone().unwrap().digest
         );
-        assert!(ours.iter().all(|e| e.verdict == Verdict::Accepted), "all were answered");
+        assert!([0, 2, 3].iter().all(|at: &usize| ours[*at].verdict == Verdict::Accepted));
+        if let Verdict::Rejected(reasons) = &ours[1].verdict {
+            refused.insert(reasons[0].code.clone());
+        }
     }
+    assert!(refused.contains("WARNING_PI_NO_CONSENT"), "{refused:?}");
 
     // a country without KONFIDO signed nothing, so nothing is said in its name
     let alone = in_es.iter().find(|row| row[3] == "ES>IT").expect("a plain exchange");

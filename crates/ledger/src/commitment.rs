@@ -124,6 +124,11 @@ impl Secrets {
                 .all(|(field, value)| self.0.iter().any(|(f, _, v)| f == field && v == value))
     }
 
+    /// Whether this field has this value.
+    pub fn has(&self, field: Field, value: &str) -> bool {
+        self.0.iter().any(|(f, _, v)| *f == field && v == value)
+    }
+
     /// Salts and values, to travel inside a sealed message or rest in a vault.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();

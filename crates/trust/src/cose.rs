@@ -66,6 +66,12 @@ pub fn claimed_signer(message: &[u8]) -> Result<Digest, CoseError> {
     kid(&message.protected.header)
 }
 
+/// The fingerprints of the certificates that a `COSE_Sign` names, in its order; not verified.
+pub fn claimed_signers(message: &[u8]) -> Result<Vec<Digest>, CoseError> {
+    let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    message.signatures.iter().map(|signature| kid(&signature.protected.header)).collect()
+}
+
 /// Makes a `COSE_Sign` over the payload with a first signature.
 pub fn sign(key: &SealKey, payload: &[u8], external: &[u8]) -> Result<Vec<u8>, CoseError> {
     add(CoseSignBuilder::new().payload(payload.to_vec()).build(), key, external)

@@ -44,10 +44,11 @@ impl Deadline {
 
 /// What we alone can prove: our answer to a signed request, or that there was no answer.
 fn half(node: &Node, row: Row) -> Result<Row, EvidenceError> {
+    let seal = &node.sealing().seal;
     let statement = match row.state {
         State::Answered => row.statement.clone(),
-        _ if row.request.is_empty() => plain(&row)?.sign(&node.seal)?,
-        _ => JointStatement::unanswered(&row.request)?.sign(&node.seal)?,
+        _ if row.request.is_empty() => plain(&row)?.sign(seal)?,
+        _ => JointStatement::unanswered(&row.request)?.sign(seal)?,
     };
     Ok(Row { state: State::Half, statement, ..row })
 }

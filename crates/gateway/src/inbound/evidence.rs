@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use enclave::{Address, VaultError};
 use exchange::{Code, Refusal, Side, TransactionId};
-use identity::Mandate;
+use identity::Recognised;
 use identity::replay::message_key;
 use ledger::evidence::{Asked, JointStatement, RequestStatement};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
@@ -13,7 +13,7 @@ use trust::chain::Chain;
 
 use super::fulfil::Fulfilled;
 use crate::message::{Facts, Message, digest};
-use crate::node::Node;
+use crate::node::{Node, Sealing};
 use crate::outbound::shared::{mismatch, replayed, request_values, taken, unavailable, unsigned};
 use crate::wire::{self, Inner};
 
@@ -60,19 +60,21 @@ impl Recorded {
     }
 }
 
-/// Checks the claim: signed by the asking country, about this very message.
-pub(super) async fn record(
+/// Checks the claim: signed by the asking country, about this very message. When nobody was
+/// recognised, what the claim says of people is the other country's word; the message is not.
+pub(super) fn record(
     node: &Node,
     peer: &Peer,
     facts: &Facts,
-    mandate: &Mandate,
+    who: Option<&Recognised>,
     message: &Message,
     claim: Option<Claim>,
 ) -> Result<Recorded, Refusal> {
     let now = node.clock.now();
-    let requester = mandate.recognised().country();
+    let requester = peer.country().ok_or_else(|| mismatch("a peer of no country"))?;
     let content = &message.package.root[facts.content.clone()];
-    let values = request_values(mandate, content, &message.package.parts);
+    let parts = &message.package.parts;
+    let values = who.map_or_else(Vec::new, |who| request_values(who, content, parts));
     let (txid, kind, secrets, request, certificate) = match claim {
         Some(claim) => {
             let chain =
@@ -86,8 +88,10 @@ pub(super) async fn record(
                 && said.transaction == facts.transaction.iti()
                 && claim.address.transaction == facts.transaction
                 && (said.requester, said.provider) == (requester, node.country)
-                && Some(requester) == peer.country()
-                && secrets.agree_with(&values)
+                && match who {
+                    Some(who) => who.country() == requester && secrets.agree_with(&values),
+                    None => secrets.has(Field::Request, &digest(content, parts)),
+                }
                 && secrets.commitments() == said.commitments;
             if !fits {
                 return Err(mismatch("the request is not what its evidence is about"));
@@ -126,20 +130,27 @@ pub(super) async fn record(
         index: None,
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
-    let mut recorded = Recorded { txid, kind, row, replay };
-    // a query is released, and a replay refused, by the one durable step of `settle`;
-    // a submission changes something here, so it is durable before it acts
+    Ok(Recorded { txid, kind, row, replay })
+}
+
+/// A query is released, and a replay refused, by the one durable step of [`settle`]; a submission
+/// changes something here, so it is durable before it acts.
+pub(super) async fn before_it_acts(
+    node: &Node,
+    facts: &Facts,
+    recorded: &mut Recorded,
+) -> Result<(), Refusal> {
     if facts.transaction.is_submission() {
         commit(node, recorded.replay.take(), recorded.row.clone()).await?;
     }
     crash::point("inbound/recorded");
-    Ok(recorded)
+    Ok(())
 }
 
 /// Signs what was asked and answered, and makes it durable.
 pub(super) async fn settle(
     node: &Node,
-    _facts: &Facts,
+    sealing: &Sealing,
     recorded: Recorded,
     fulfilled: &Fulfilled,
 ) -> Result<Proof, Refusal> {
@@ -155,7 +166,7 @@ pub(super) async fn settle(
             JointStatement::one_sided(said, secrets.commitments(), &fulfilled.outcome)
         }
     };
-    let signed = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
+    let signed = statement.sign(&sealing.seal).map_err(|e| unsigned(&e))?;
     let secrets = secrets.encode();
     row.secrets.extend_from_slice(&secrets);
     row.state =

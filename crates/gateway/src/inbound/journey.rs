@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use enclave::{Header, Opened, ReplyToken, VaultError};
 use exchange::{Refusal, Transaction};
-use identity::{Consent, Mandate, permit};
+use identity::{Consent, Mandate, Recognised, permit};
 use ihe::mtom::Package;
 use ledger::crash;
 use transport::Peer;
@@ -14,7 +14,7 @@ use super::evidence::{self, Claim, Proof};
 use super::fulfil::{self, Fulfilled};
 use crate::message::{self, Facts, Message, Refused, read};
 use crate::national::Connector;
-use crate::node::Node;
+use crate::node::{Node, Sealing};
 use crate::trace::Trace;
 use crate::wire::{self, Inner};
 
@@ -34,7 +34,7 @@ pub struct Answered {
     pub refusal: Option<Refusal>,
 }
 
-/// A refusal before there was evidence to answer under.
+/// A refusal when there is no evidence to answer under: the message, its claim, a replay.
 pub struct Failed {
     /// Why, and in whose words.
     pub refused: Refused,
@@ -51,7 +51,7 @@ impl Failed {
 
 /// 6 (in B's count). open: once, in the vault only; the sender must be who TLS says.
 pub fn open(
-    node: &Node,
+    sealing: &Sealing,
     peer: &Peer,
     package: &Package,
 ) -> Result<(Message, SealedRequest), VaultError> {
@@ -62,7 +62,7 @@ pub fn open(
         return Err(VaultError::Integrity);
     }
     let Opened { address, plaintext, reply } =
-        node.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
+        sealing.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
     let inner = Inner::decode(plaintext.into()).map_err(|_| VaultError::Malformed)?;
     let claim = Claim::new(address, &inner).ok_or(VaultError::Malformed)?;
     let package = wire::restore(&package.root, place, &inner);
@@ -72,6 +72,7 @@ pub fn open(
 /// Answers a request; sealed if it came sealed.
 pub async fn answer(
     node: &Arc<Node>,
+    sealing: &Sealing,
     peer: &Peer,
     message: Message,
     sealed: Option<SealedRequest>,
@@ -79,23 +80,36 @@ pub async fn answer(
 ) -> Result<Answered, Failed> {
     crash::point("inbound/received");
     // 1. recognise: who asks, for whom; issuer, seal and TLS certificate are of one country
-    let (facts, recognised) = read(node, &message, peer.country()).map_err(Failed::early)?;
-    trace.asked(node, &facts, &recognised, &message);
+    let (facts, who) = read(node, &message, peer.country()).map_err(Failed::early)?;
     let refuse = |refusal| Failed::early(facts.refuse(refusal));
-
-    // 2. permit: role x permission x transaction x consent
-    let consent = consent(node, &facts, recognised.patient()).await.map_err(refuse)?;
-    let mandate = permit(recognised, facts.transaction, facts.class, consent, &node.policy)
-        .map_err(refuse)?;
-
-    // 4. record: the claim holds for the message that we see; a submission is durable before it acts
+    if let Ok(who) = &who {
+        trace.asked(node, &facts, who, &message);
+    }
     let (reply, claim) = sealed.map_or((None, None), |s| (Some(s.reply), Some(s.claim)));
-    let recorded =
-        evidence::record(node, peer, &facts, &mandate, &message, claim).await.map_err(refuse)?;
+    let who = match (who, &claim) {
+        (Err(refusal), None) => return Err(refuse(refusal)),
+        (who, _) => who,
+    };
+
+    // 4. record: the claim holds for the message that we see
+    let mut recorded =
+        evidence::record(node, peer, &facts, who.as_ref().ok(), &message, claim).map_err(refuse)?;
     trace.recorded(recorded.txid());
 
+    // 2. permit: role x permission x transaction x consent
+    let permitted = match who {
+        Ok(who) => permitted(node, &facts, who).await,
+        Err(refusal) => Err(refusal),
+    };
+
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
-    let fulfilled = fulfil::fulfil(node, &facts, &mandate, &message).await;
+    let fulfilled = match permitted {
+        Ok(mandate) => {
+            evidence::before_it_acts(node, &facts, &mut recorded).await.map_err(refuse)?;
+            fulfil::fulfil(node, &facts, &mandate, &message).await
+        }
+        Err(refusal) => Err(refusal),
+    };
     let (fulfilled, refusal) = match fulfilled {
         Ok(fulfilled) => (fulfilled, None),
         Err(refusal) => {
@@ -108,17 +122,17 @@ pub async fn answer(
     trace.answered(&fulfilled.package.root, &fulfilled.outcome);
 
     // 7. settle: our signature under request and answer is durable before the answer leaves
-    let settled = evidence::settle(node, &facts, recorded, &fulfilled).await.map_err(refuse)?;
+    let settled = evidence::settle(node, sealing, recorded, &fulfilled).await.map_err(refuse)?;
 
     // 8. note: by the caller; 9. deliver
     let transaction = facts.transaction;
-    let package = deliver(&mandate, settled, reply, fulfilled).map_err(refuse)?;
+    let package = deliver(settled, reply, fulfilled).map_err(refuse)?;
     Ok(Answered { package, transaction, refusal })
 }
 
-/// Releases the answer. What it takes is the list of what must have happened.
+/// Releases the answer. What it takes is the list of what must have happened; a [`Fulfilled`] that
+/// is no refusal is made with a mandate only.
 fn deliver(
-    _permitted: &Mandate,
     settled: Proof,
     reply: Option<ReplyToken>,
     fulfilled: Fulfilled,
@@ -136,6 +150,11 @@ fn deliver(
     let ciphertext =
         enclave::Vault::seal_response(reply, &bound, inner.encode()).map_err(evidence::unsealed)?;
     Ok(wire::seal_package(root, fulfilled.content, ciphertext))
+}
+
+async fn permitted(node: &Node, facts: &Facts, who: Recognised) -> Result<Mandate, Refusal> {
+    let consent = consent(node, facts, who.patient()).await?;
+    permit(who, facts.transaction, facts.class, consent, &node.policy)
 }
 
 /// What the patient said at home. An OpenNCP behind us knows by itself.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use exchange::{Code, Country, Refusal, Side, TransactionId};
-use identity::Mandate;
 use identity::replay::message_key;
+use identity::{Mandate, Recognised};
 use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
 use ledger::{Field, Secrets, crash};
@@ -11,7 +11,7 @@ use trust::chain::Chain;
 
 use super::way::{Answer, Way};
 use crate::message::{Facts, Message, digest};
-use crate::node::Node;
+use crate::node::{Node, Sealing};
 use crate::wire;
 
 /// Proof of step 4: the request's evidence is on disk.
@@ -39,8 +39,8 @@ impl Recorded {
     }
 
     /// What the peer gets: the signed statement and our seal certificate with its intermediates.
-    pub(super) fn evidence(&self, node: &Node) -> Bytes {
-        wire::pair(&self.row.request, &Chain::of(&node.seal).der())
+    pub(super) fn evidence(&self, sealing: &Sealing) -> Bytes {
+        wire::pair(&self.row.request, &Chain::of(&sealing.seal).der())
     }
 
     /// The salts, for the peer's own check.
@@ -51,11 +51,10 @@ impl Recorded {
 
 /// The values that a request's commitments are about; both countries compute them.
 pub(crate) fn request_values(
-    mandate: &Mandate,
+    who: &Recognised,
     content: &[u8],
     parts: &[ihe::mtom::Part],
 ) -> Vec<(Field, String)> {
-    let who = mandate.recognised();
     let mut values = vec![
         (Field::Professional, who.professional()),
         (Field::Purpose, who.purpose().code().to_owned()),
@@ -69,6 +68,7 @@ pub(crate) fn request_values(
 /// Signs the request statement and makes it durable, with the message's replay key.
 pub(super) async fn record(
     node: &Node,
+    sealing: &Sealing,
     target: Country,
     facts: &Facts,
     mandate: &Mandate,
@@ -78,13 +78,11 @@ pub(super) async fn record(
     let now = node.clock.now();
     let txid = TransactionId::random(node.entropy.as_ref());
     let content = &message.package.root[facts.content.clone()];
-    let secrets = Secrets::draw(
-        request_values(mandate, content, &message.package.parts),
-        node.entropy.as_ref(),
-    );
+    let values = request_values(mandate.recognised(), content, &message.package.parts);
+    let secrets = Secrets::draw(values, node.entropy.as_ref());
     let statement =
         RequestStatement::new(txid, facts.transaction, node.country, target, secrets.commitments());
-    let request = statement.sign(&node.seal).map_err(|e| unsigned(&e))?;
+    let request = statement.sign(&sealing.seal).map_err(|e| unsigned(&e))?;
     let key = message_key(node.country, facts.transaction, &facts.message_id, now);
     let row = Row {
         txid,
@@ -116,7 +114,7 @@ pub(super) async fn record(
 /// Checks the answer's evidence, adds our signature, makes it durable.
 pub(super) async fn settle(
     node: &Node,
-    way: &Way,
+    sealing: &Sealing,
     recorded: &Recorded,
     answer: &Answer,
 ) -> Result<Proof, Refusal> {
@@ -125,12 +123,12 @@ pub(super) async fn settle(
     let content = &answer.package.root[answer.content.clone()];
     let found = digest(content, &answer.package.parts);
     let mut row = recorded.row.clone();
-    let settled: Settled = match way {
-        Way::Sealed(recipient) => {
+    let settled: Settled = match &answer.provider {
+        Some(provider) => {
             let secrets = Secrets::decode(&answer.secrets).ok_or_else(|| mismatch("salts"))?;
             let answered = Answered::verify_chained(
                 &answer.evidence,
-                recipient.chain(),
+                provider,
                 &recorded.statement,
                 sha256(&recorded.row.request),
                 &node.seal_anchors,
@@ -143,16 +141,16 @@ pub(super) async fn settle(
                 return Err(mismatch("the answer is not what its evidence is about"));
             }
             row.secrets.extend_from_slice(&answer.secrets);
-            row.peer_certificate = recipient.chain().der();
+            row.peer_certificate = provider.der();
             row.undelivered = true;
-            answered.countersign(&node.seal).map_err(|e| unsigned(&e))?
+            answered.countersign(&sealing.seal).map_err(|e| unsigned(&e))?
         }
-        Way::Plain(()) => {
+        None => {
             let secrets = Secrets::draw([(Field::Answer, found)], node.entropy.as_ref());
             row.secrets.extend_from_slice(&secrets.encode());
             let outcome = answer.refused.as_deref().unwrap_or("answered");
             JointStatement::one_sided(&recorded.statement, secrets.commitments(), outcome)
-                .settle_alone(&node.seal)
+                .settle_alone(&sealing.seal)
                 .map_err(|e| unsigned(&e))?
         }
     };

@@ -23,12 +23,16 @@ pub async fn ask(
     message: Message,
     trace: &mut Trace,
 ) -> Result<(Package, Transaction), Refused> {
+    // one seal from here to the end, even if the operator renews it meanwhile
+    let sealing = node.sealing();
+
     // 1. recognise: who asks, for whom; the assertions must be our own country's
     let ours = own.country().filter(|country| *country == node.country);
     let (facts, recognised) = read(node, &message, ours)?;
+    let refuse = |refusal| facts.refuse(refusal);
+    let recognised = recognised.map_err(refuse)?;
     trace.asked(node, &facts, &recognised, &message);
     crash::point("outbound/recognised");
-    let refuse = |refusal| facts.refuse(refusal);
 
     // 2. permit: role x permission x transaction; consent is the other country's to know
     let mandate =
@@ -40,18 +44,20 @@ pub async fn ask(
     let way = way::attest(node, peer).await.map_err(refuse)?;
 
     // 4. record: the request's evidence is durable before anything leaves
-    let recorded =
-        evidence::record(node, target, &facts, &mandate, &message, &way).await.map_err(refuse)?;
+    let recorded = evidence::record(node, &sealing, target, &facts, &mandate, &message, &way)
+        .await
+        .map_err(refuse)?;
     trace.recorded(recorded.txid());
 
     // 5. and 6. ask, and open the answer: once, in the vault only
-    let answer =
-        way::ask_and_open(node, peer, &way, &facts, &recorded, &message).await.map_err(refuse)?;
+    let answer = way::ask_and_open(node, &sealing, peer, &way, &facts, &recorded, &message)
+        .await
+        .map_err(refuse)?;
 
     answer.from.iter().for_each(|peer| trace.connected(peer));
 
     // 7. settle: the answer's evidence, and our receipt for it, durable before anyone reads it
-    let proof = evidence::settle(node, &way, &recorded, &answer).await.map_err(refuse)?;
+    let proof = evidence::settle(node, &sealing, &recorded, &answer).await.map_err(refuse)?;
 
     trace.answered(&answer.package.root, proof.outcome());
 

@@ -5,11 +5,12 @@ use enclave::{Address, Recipient, Vault, VaultError};
 use exchange::{Code, Refusal};
 use ihe::mtom::Package;
 use transport::Peer;
+use trust::chain::Chain;
 
 use super::evidence::Recorded;
 use crate::message::{Facts, Message};
 use crate::national::openncp::{relay, unreachable_peer};
-use crate::node::{Node, PeerCountry};
+use crate::node::{Node, PeerCountry, Sealing};
 use crate::wire::{self, Inner};
 
 /// Proof of step 3. Made by [`attest`] only.
@@ -28,6 +29,9 @@ pub(super) struct Answer {
     pub(super) secrets: bytes::Bytes,
     /// On the plain way: the eHDSI code if the answer refuses.
     pub(super) refused: Option<String>,
+    /// The seal that vouches for the vault which answered; `None` on the plain way. After a restart
+    /// or a renewal of the peer's it is another than the one that we attested first.
+    pub(super) provider: Option<Chain>,
     /// Who answered, by TLS.
     pub(super) from: Option<Peer>,
 }
@@ -62,6 +66,7 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
 /// Sends the request and opens the answer.
 pub(super) async fn ask_and_open(
     node: &Node,
+    sealing: &Sealing,
     peer: &PeerCountry,
     way: &Way,
     facts: &Facts,
@@ -77,21 +82,23 @@ pub(super) async fn ask_and_open(
             let (content, refused) =
                 crate::message::read_answer(&package).map_err(|e| broken(&e))?;
             let (evidence, secrets) = Default::default();
-            Ok(Answer { package, content, evidence, secrets, refused, from })
+            Ok(Answer { package, content, evidence, secrets, refused, provider: None, from })
         }
         Way::Sealed(recipient) => {
-            match sealed(node, peer, recipient, facts, recorded, message).await? {
+            match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
                 // the peer has restarted: its old key is gone, the request was not opened
                 None => match attest(node, peer).await? {
-                    Way::Sealed(fresh) => sealed(node, peer, &fresh, facts, recorded, message)
-                        .await?
-                        .ok_or_else(|| {
-                            Refusal::new(
-                                Code::ErrorSecGeneric,
-                                "the other country's vault does not know its key",
-                            )
-                        }),
+                    Way::Sealed(fresh) => {
+                        sealed(node, sealing, peer, &fresh, facts, recorded, message)
+                            .await?
+                            .ok_or_else(|| {
+                                Refusal::new(
+                                    Code::ErrorSecGeneric,
+                                    "the other country's vault does not know its key",
+                                )
+                            })
+                    }
                     Way::Plain(()) => Err(Refusal::new(
                         Code::ErrorPolicyViolation,
                         "policy changed during the request",
@@ -105,6 +112,7 @@ pub(super) async fn ask_and_open(
 /// `None`: the peer does not hold the key that we sealed for.
 async fn sealed(
     node: &Node,
+    sealing: &Sealing,
     peer: &PeerCountry,
     recipient: &Recipient,
     facts: &Facts,
@@ -113,7 +121,7 @@ async fn sealed(
 ) -> Result<Option<Answer>, Refusal> {
     let root = &message.package.root;
     let inner = Inner {
-        evidence: recorded.evidence(node),
+        evidence: recorded.evidence(sealing),
         secrets: recorded.secrets(),
         content: root.slice(facts.content.clone()),
         parts: message.package.parts.clone(),
@@ -125,7 +133,7 @@ async fn sealed(
         txid: recorded.txid(),
     };
     let bound = wire::bound(root, facts.content.clone());
-    let (ciphertext, pending) = node
+    let (ciphertext, pending) = sealing
         .vault
         .seal_request(recipient, address, &bound, inner.encode(), node.clock.now())
         .map_err(vault)?;
@@ -160,6 +168,7 @@ async fn sealed(
         evidence: inner.evidence,
         secrets: inner.secrets,
         refused: None,
+        provider: Some(recipient.chain().clone()),
         from: answer.peer,
     }))
 }

@@ -256,7 +256,7 @@ async fn proofs(
     let archive = Archive {
         data: &circle.data(es),
         origin: &origin(es),
-        seal: &b.node.seal,
+        seal: &b.node.sealing().seal,
         anchors: &anchors,
     };
     let fields = [Field::Patient, Field::Professional, Field::Purpose];

@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use exchange::{Country, Side};
+use exchange::{Country, Digest, Side};
 use ledger::journal::Row;
 use ledger::log::Log;
 use ledger::receipt::{self, Receipt};
 use ledger::{Field, JointStatement, RequestStatement, Secrets, Settled};
 use trust::certificate::{Anchors, Certificate};
 use trust::chain::Chain;
+use trust::cose;
 use trust::seal::SealKey;
+
+use crate::seals;
 
 /// Where a node keeps what it can prove, and whose seals it believes.
 pub struct Archive<'a> {
@@ -35,6 +38,8 @@ pub struct Record<'a> {
     pub index: u64,
     /// Seals of those who may have signed, provider first.
     pub chains: Vec<Chain>,
+    /// The seal under the request's own statement.
+    pub asker: Option<Chain>,
     /// Salts and values.
     pub secrets: Secrets,
 }
@@ -48,14 +53,29 @@ impl<'a> Archive<'a> {
         let key = self.data.join("log.key");
         ensure!(key.exists(), "{} is not there: has this node run?", key.display());
         let log = Log::open(&self.data.join("log"), self.origin, &key)?;
-        let mut chains = vec![Chain::of(self.seal)];
+        let mut chains = vec![self.own(&cose::claimed_signers(&row.statement)?)?];
         if !row.peer_certificate.is_empty() {
             let peer = Chain::from_der(&row.peer_certificate)?;
             chains.insert(usize::from(row.side == Side::A), peer);
         }
         let secrets =
             Secrets::decode(&row.secrets).context("the salts of this exchange are damaged")?;
-        Ok(Record { anchors: self.anchors, row, log, index, chains, secrets })
+        let asked_by = cose::claimed_signer(&row.request).ok();
+        let asker = match row.side {
+            Side::B => Some(self.own(asked_by.as_slice())?),
+            Side::A => chains.get(1).cloned(),
+        };
+        Ok(Record { anchors: self.anchors, row, log, index, chains, asker, secrets })
+    }
+
+    /// Our seal among these; it may have been renewed since.
+    fn own(&self, named: &[Digest]) -> anyhow::Result<Chain> {
+        for leaf in named {
+            if let Some(chain) = seals::find(self.data, *leaf)? {
+                return Ok(chain);
+            }
+        }
+        Ok(Chain::of(self.seal))
     }
 }
 
@@ -101,7 +121,7 @@ impl Record<'_> {
     /// Whether the requester signed its request in a statement of its own, which the record names.
     pub fn request_is_signed(&self, record: &JointStatement) -> bool {
         let (request, at) = (&self.row.request, self.row.at);
-        let asked = self.chain(record.requester).and_then(|chain| {
+        let asked = self.asker.as_ref().and_then(|chain| {
             RequestStatement::verify_chained(request, chain, self.anchors, at).ok()
         });
         asked.is_some_and(|asked| record.request.is_some_and(|named| named.0 == asked.digest))

@@ -106,7 +106,7 @@ impl Range {
     /// Waits for the one event that must come, and a moment for one that must not.
     fn one_event(&mut self, (cc, _): Place) -> Option<Event> {
         let expected = self.expected[cc] + 1;
-        let deadline = Instant::now() + Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let mut events = self.stage.circle.events(cc);
         while events.len() < expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));

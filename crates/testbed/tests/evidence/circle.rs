@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use enclave::{Attestation, Vault};
+use enclave::Attestation;
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
-use gateway::node::{NodeLimits, Slots};
+use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
 use testbed::portal::{Portal, PortalError};
 use testbed::seed;
-use testbed::world::{AGNETE, Land, MONTSERRAT};
+use testbed::world::{AGNETE, Citizen, Land, MONTSERRAT};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
 use transport::server::{Bound, Limits};
@@ -184,9 +184,8 @@ impl Circle {
         Node {
             country,
             community: land.community(),
-            seal: Arc::new(self.seal(country)),
+            sealing: Arc::new(Sealing::new(country, self.seal(country))).into(),
             seal_anchors: Arc::new(self.pki.anchors()),
-            vault: Arc::new(Vault::new(country)),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
             trail: None,
@@ -215,10 +214,15 @@ impl Circle {
     }
 
     pub fn visit(&self) -> Visit {
+        self.visit_of(&AGNETE, Timestamp::now())
+    }
+
+    /// A visit of a patient that began at some time.
+    pub fn visit_of(&self, patient: &Citizen, at: Timestamp) -> Visit {
         let seal = Arc::new(self.pki.identity(es(), Role::Seal).seal_key());
         let issuer = Issuer::new(es(), seal);
-        let (patient, now) = (AGNETE.id(), Timestamp::now());
-        issuer.visit(&MONTSERRAT, Some(&patient), Purpose::Treatment, now, &SystemEntropy)
+        let patient = patient.id();
+        issuer.visit(&MONTSERRAT, Some(&patient), Purpose::Treatment, at, &SystemEntropy)
     }
 
     fn portal(&self) -> Portal {
@@ -240,8 +244,13 @@ impl Circle {
 
     /// A doctor in Spain lists a Danish patient's summaries.
     pub async fn ask(&self) -> Result<usize, PortalError> {
-        let class = DocumentClass::PatientSummary;
-        let listed = self.portal().query(&self.visit(), &AGNETE.id(), class).await?;
+        self.ask_for(&AGNETE).await
+    }
+
+    pub async fn ask_for(&self, patient: &Citizen) -> Result<usize, PortalError> {
+        let (class, visit) =
+            (DocumentClass::PatientSummary, self.visit_of(patient, Timestamp::now()));
+        let listed = self.portal().query(&visit, &patient.id(), class).await?;
         Ok(listed.entries.len())
     }
 }

@@ -32,9 +32,9 @@ async fn an_answer_without_receipt_becomes_half_once_and_is_closed_by_the_late_r
     let half = denmark.until(&answered, |row| row.state == State::Half).await;
     let leaves = denmark.leaves().await;
     assert_eq!(leaves, std::slice::from_ref(&answered.statement), "Denmark's signature alone");
-    let own = denmark.node.seal.certificate();
+    let own = denmark.node.sealing().seal.certificate().clone();
     let anchors = circle.pki.anchors();
-    let found = Settled::verify(&leaves[0], &[own], &anchors, half.at).unwrap();
+    let found = Settled::verify(&leaves[0], &[&own], &anchors, half.at).unwrap();
     assert_eq!((found.signatures, found.statement.outcome.as_str()), (1, "answered"));
     assert!(found.statement.request.is_some(), "over Spain's signed request");
 
@@ -68,7 +68,7 @@ async fn a_request_without_answer_is_half_after_a_restart_too() {
     spain.work();
     let half = spain.until(&asked, |row| row.state == State::Half && row.index.is_some()).await;
     assert_eq!(spain.events(Kind::EvidenceHalf, 1).await, 1);
-    let own = spain.node.seal.certificate().clone();
+    let own = spain.node.sealing().seal.certificate().clone();
     let found = Settled::verify(&half.statement, &[&own], &circle.pki.anchors(), half.at).unwrap();
     assert!(found.statement.is_unanswered() && found.signatures == 1);
     assert_eq!(found.statement.txid, asked.txid.to_string());

@@ -9,7 +9,7 @@ use gateway::wire::{self, Inner};
 use ihe::mtom::Package;
 use ihe::xca::QueryRequest;
 use ledger::journal::{Journal as _, Row};
-use ledger::{Field, RequestStatement, Secrets};
+use ledger::{Field, RequestStatement, Secrets, Settled};
 use testbed::assertions::Visit;
 use testbed::pki::Role;
 use testbed::portal::envelope;
@@ -66,7 +66,7 @@ impl<'c> Forger<'c> {
         let mut statement =
             RequestStatement::new(txid, Transaction::Query, es(), dk(), commitments);
         change(&mut statement);
-        let seal = &self.spain.node.seal;
+        let seal = &self.spain.node.sealing().seal;
         let (signed, certificates) = (statement.sign(seal).unwrap(), Chain::of(seal).der());
         Claim { txid, signed, certificates, secrets: secrets.encode() }
     }
@@ -102,7 +102,7 @@ impl<'c> Forger<'c> {
         let address = Address { from, to: dk(), transaction, txid: claim.txid };
         let bound = wire::bound(&root, content.clone());
         let (ciphertext, _) =
-            node.vault.seal_request(&to, address, &bound, inner.encode(), now).unwrap();
+            node.sealing().vault.seal_request(&to, address, &bound, inner.encode(), now).unwrap();
         let (kind, body) =
             wire::seal_package(&root, content, ciphertext).write(transaction.request_action());
         let answer = client.post(SEALED_PATH, &kind, body).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_number_used_twice_does_not_wipe_out_the_first_proof() {
     let again = Claim {
         txid: first.txid,
         signed: first.request.clone(),
-        certificates: Chain::of(&spain.node.seal).der(),
+        certificates: Chain::of(&spain.node.sealing().seal).der(),
         secrets: {
             // the row holds the answer's salts behind the request's
             let length = first.secrets.len() - answer_length(&first);
@@ -200,4 +200,27 @@ fn answer_length(row: &Row) -> usize {
     let secrets = Secrets::decode(&row.secrets).unwrap();
     let (_, value) = secrets.disclose(Field::Answer).unwrap();
     1 + Field::Answer.name().len() + 32 + 4 + value.len()
+}
+
+/// Denmark does not recognise anybody in it, but has Spain's signature under the request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_nobody_is_refused_and_kept() {
+    let circle = Circle::new();
+    let (spain, denmark) = (circle.start(es()).await, circle.start(dk()).await);
+    let (mut forger, _) = Forger::new(&circle, &spain).await;
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48);
+    forger.visit = circle.visit_of(&AGNETE, long_ago);
+    let claim = forger.honest();
+    let txid = claim.txid;
+    assert!(forger.is_answered(claim).await, "with a sealed refusal");
+    let row = denmark.journal.row(txid, Side::A).await.unwrap().unwrap();
+    let seal = denmark.node.sealing().seal.certificate().clone();
+    let anchors = circle.pki.anchors();
+    let signed = Settled::verify(&row.statement, &[&seal], &anchors, row.at).unwrap();
+    assert_eq!(signed.statement.outcome, "1001", "as a plain request would be refused");
+    let mut lie = forger.honest();
+    lie.secrets = forger.honest().secrets;
+    assert!(!forger.is_answered(lie).await, "nor is a claim about something else believed");
+    spain.stop().await;
+    denmark.stop().await;
 }

@@ -4,4 +4,5 @@ mod circle;
 mod deadline;
 mod hostile;
 mod receipts;
+mod refusals;
 mod seals;
