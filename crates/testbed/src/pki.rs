@@ -178,6 +178,14 @@ impl Pki {
             .expect("because the key was made for the certificate")
     }
 
+    /// Issues all certificates of a country again, with new P-256 keys.
+    pub fn renew(&mut self, country: Country) {
+        for role in Role::ALL {
+            let params = params(country, role, &Validity::around(self.made));
+            self.identities.insert((country, role), self.authority.issue(params, p256()));
+        }
+    }
+
     /// Writes `ca.pem` and, for each country, `cc/role.pem` and `cc/role.key` (mode 0600).
     pub fn write(&self, dir: &Path) -> io::Result<()> {
         fs::create_dir_all(dir)?;

@@ -9,6 +9,7 @@
 mod books;
 mod client;
 mod node;
+mod renewal;
 
 use std::collections::VecDeque;
 use std::fmt;

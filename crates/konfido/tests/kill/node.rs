@@ -78,6 +78,11 @@ impl Node {
         Ok(())
     }
 
+    /// Reads its files again.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.signal("HUP")
+    }
+
     fn signal(&self, name: &str) -> anyhow::Result<()> {
         let pid = self.0.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status()?;
