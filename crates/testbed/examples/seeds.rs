@@ -24,6 +24,7 @@ use ledger::log::Log;
 use ledger::receipt::Receipt;
 use ledger::{Answered, Field, JointStatement, RequestStatement, Secrets, Settled};
 use testbed::assertions::{Issuer, Visit};
+use testbed::attacks::forgery;
 use testbed::documents;
 use testbed::pki::{Pki, Role, SealKind};
 use testbed::seed;
@@ -37,7 +38,8 @@ fn main() -> Result<()> {
     world.documents()?;
     world.sealed()?;
     world.evidence()?;
-    world.rem()
+    world.rem()?;
+    world.assertions()
 }
 
 struct World {
@@ -283,6 +285,12 @@ impl World {
         let file = receipt.to_json()?;
         ledger::receipt::verify(&file, &anchors)?;
         self.put("receipt", "receipt.json", file)
+    }
+
+    fn assertions(&self) -> Result<()> {
+        let unsigned = |signed: &&str| forgery::unsigned(signed);
+        let both: String = self.visit.assertions().iter().map(unsigned).collect();
+        self.put("assertion", "visit", format!("<Security>{both}</Security>"))
     }
 
     fn rem(&self) -> Result<()> {

@@ -7,18 +7,24 @@
 
 mod mutator;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
-use exchange::{Oid, PatientId};
+use exchange::{Country, Oid, PatientId, Transaction};
+use gateway::inbound::receipts;
+use identity::{AssertionCache, Consent, Context, Policy, permit, recognise};
 use ihe::mtom::{Attachments, Package};
 use ihe::{atna, soap as envelope, syslog as frames, xca, xcpd, xdr};
 use jiff::Timestamp;
 use trust::certificate::{Anchors, Certificate};
-use trust::signature::{Profile, verify_enveloped, verify_key_value_signature};
+use trust::chain::Chain;
+use trust::seal::SealKey;
+use trust::signature::{Profile, sign_enveloped, verify_enveloped, verify_key_value_signature};
 use trust::xml::{Element, Limits, Xml};
 
+use crate::pki::{Pki, Role, SealKind};
 use crate::seed;
+use crate::world::AGNETE;
 
 pub use mutator::Mutator;
 
@@ -26,9 +32,10 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 10] = [
+pub static TARGETS: [(&str, Target); 11] = [
     ("xml", xml),
     ("signature", signature),
+    ("assertion", assertion),
     ("soap", soap),
     ("mtom", mtom),
     ("syslog", syslog),
@@ -58,6 +65,40 @@ pub fn signature(data: &[u8]) -> bool {
     let Ok(xml) = Xml::parse_bytes(data, &Limits::ASSERTION) else { return false };
     let enveloped = verify_enveloped(xml.root(), Profile::Ehdsi);
     enveloped.is_ok() | verify_key_value_signature(xml.root()).is_ok()
+}
+
+/// The assertions in a WS-Security header, signed after they were damaged: what a country that lies
+/// or errs may send, behind its valid signature.
+pub fn assertion(data: &[u8]) -> bool {
+    let Ok(xml) = Xml::parse_bytes(data, &Limits::ASSERTION) else { return false };
+    let (seal, anchors, patient) = &*ISSUER;
+    let mut header = String::from("<Security>");
+    for one in xml.root().children().take(4) {
+        let (text, id) = (one.standalone(), one.attribute("ID").unwrap_or("_1"));
+        header.push_str(&sign_enveloped(&text, id, seal).unwrap_or(text));
+    }
+    header.push_str("</Security>");
+    let Ok(header) = Xml::parse(&header, &Limits::MESSAGE) else { return false };
+    let assertions: Vec<_> = header.root().children().collect();
+    let mut taken = false;
+    for transaction in Transaction::ALL {
+        let context = Context {
+            transaction,
+            discard: transaction.is_submission(),
+            patients: std::slice::from_ref(patient),
+            peer: seal.certificate().country(),
+            now: seed::written(),
+            anchors,
+        };
+        if let Ok(who) = recognise(&assertions, &context, &AssertionCache::new(4)) {
+            taken = true;
+            let _ = (who.professional(), who.assertion_ids());
+            for consent in [Consent::Given, Consent::ElsewhereDecided] {
+                let _ = permit(who.clone(), transaction, None, consent, &Policy::default());
+            }
+        }
+    }
+    taken
 }
 
 /// SOAP envelopes and every message that may stand in one.
@@ -181,6 +222,17 @@ pub fn sealed(data: &[u8]) -> bool {
         assert_eq!(inner.encode(), data, "one plaintext has one encoding");
         taken = true;
     }
+    if let Ok(receipts) = receipts::decode(bytes.clone()) {
+        assert!(receipts.len() <= receipts::MAX_RECEIPTS);
+        taken |= !receipts.is_empty();
+    }
+    if let Ok(refused) = receipts::decode_refused(data) {
+        assert_eq!(receipts::encode_refused(&refused), data);
+    }
+    if let Ok(chain) = Chain::from_der(data) {
+        assert_eq!(chain.der(), data, "one chain has one encoding");
+        taken = true;
+    }
     if let Ok((first, second)) = gateway::wire::unpair(bytes) {
         assert_eq!(gateway::wire::pair(&first, &second), data);
         taken = true;
@@ -230,6 +282,14 @@ pub fn rem(data: &[u8]) -> bool {
     assert!(again == evidence, "what was read is written whole");
     ihe::rem::Evidence::verify(data).is_ok()
 }
+
+/// Spain's seal, made for this run, its root, and the patient of the seeds.
+static ISSUER: LazyLock<(Arc<SealKey>, Anchors, PatientId)> = LazyLock::new(|| {
+    let spain = Country::parse("ES").expect("because it has two letters");
+    let pki = Pki::new(&[spain], SealKind::P256, seed::written());
+    let seal = Arc::new(pki.identity(spain, Role::Seal).seal_key());
+    (seal, pki.anchors(), AGNETE.id())
+});
 
 /// The authority of the certificates in `fuzz/seeds`.
 static ANCHORS: LazyLock<Anchors> = LazyLock::new(|| {

@@ -24,7 +24,8 @@ pub fn encode(rows: &[Row]) -> Bytes {
     out.freeze()
 }
 
-fn decode(mut from: Bytes) -> Result<Vec<(TransactionId, Bytes)>, Malformed> {
+/// Reads [`encode`].
+pub fn decode(mut from: Bytes) -> Result<Vec<(TransactionId, Bytes)>, Malformed> {
     let malformed = Malformed { what: "receipts" };
     let mut all = Vec::new();
     while from.has_remaining() {

@@ -128,7 +128,7 @@ impl Request {
             meaning(w, "LivingSubject.id");
             w.close();
         }
-        if !self.family.is_empty() {
+        if !(self.given.is_empty() && self.family.is_empty()) {
             w.open("livingSubjectName", &[]);
             w.open("value", &[]);
             w.leaf("given", &[], &self.given);
