@@ -16,6 +16,7 @@ use transport::server::{Limits, content_length, read_body};
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
 use crate::message::Message;
+use crate::metrics::WaitsFor;
 use crate::node::Node;
 use crate::outbound::{self, SEALED_PATH, VAULT_KEY_PATH};
 
@@ -88,27 +89,7 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
         "/readyz" if node.stop.is_cancelled() => {
             respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n")
         }
-        "/readyz" => {
-            let peers: Vec<String> = node
-                .peers
-                .values()
-                .map(|peer| {
-                    let attested = peer.known_recipient(node.clock.now()).is_some();
-                    let state = match (peer.konfido, attested) {
-                        (false, _) => "plain",
-                        (true, true) => "attested",
-                        (true, false) => "not asked yet",
-                    };
-                    format!("peer {} {state}\n", peer.country)
-                })
-                .collect();
-            let vault = enclave::Attestation::SimulatedInProcess.name();
-            respond(
-                StatusCode::OK,
-                "text/plain",
-                format!("ready\nvault attestation {vault}\n{}", peers.concat()),
-            )
-        }
+        "/readyz" => respond(StatusCode::OK, "text/plain", ready(node)),
         "/metrics" => respond(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -120,6 +101,34 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
             problem(StatusCode::NOT_FOUND, "no-such-page", hint, correlation)
         }
     }
+}
+
+/// What is ready, and what waits: a line each. What waits was counted a few seconds ago.
+fn ready(node: &Node) -> String {
+    let vault = enclave::Attestation::SimulatedInProcess.name();
+    let mut text = format!("ready\nvault attestation {vault}\n");
+    for peer in node.peers.values() {
+        let attested = peer.known_recipient(node.clock.now()).is_some();
+        let state = match (peer.konfido, attested) {
+            (false, _) => "plain",
+            (true, true) => "attested",
+            (true, false) => "not asked yet",
+        };
+        text += &format!("peer {} {state}\n", peer.country);
+    }
+    let state = node.trail.as_ref().map(|trail| match trail.reached() {
+        None => "not tried yet",
+        Some(true) => "reachable",
+        Some(false) => "away",
+    });
+    text += &match state {
+        None => "audit repository not configured\n".to_owned(),
+        Some(state) => {
+            format!("audit repository {state}, {} records wait\n", node.metrics.audit_waiting.get())
+        }
+    };
+    let [half, log] = [WaitsFor::OtherHalf, WaitsFor::Log].map(|what| node.metrics.waiting(what));
+    text + &format!("evidence waiting {half} for the other half, {log} for the log\n")
 }
 
 fn is_service(path: &str) -> bool {

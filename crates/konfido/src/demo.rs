@@ -6,6 +6,8 @@ mod circle;
 #[cfg(test)]
 mod liars;
 mod story;
+#[cfg(test)]
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Instant;

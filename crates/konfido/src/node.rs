@@ -208,6 +208,11 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         clock,
         entropy,
     });
+    let tls = (&setup.consumer, &setup.provider);
+    certificates(
+        &node,
+        &[(CONSUMER, &tls.0.chain), (PROVIDER, &tls.1.chain), (SEAL, &setup.seal.1)],
+    )?;
     let mut background = background::start(&node, log);
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
@@ -243,6 +248,18 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         server: sockets.server,
         client,
     })
+}
+
+/// Learns when our own certificates end, for the metrics: the first of each file.
+fn certificates(node: &Node, chains: &[(&'static str, &[u8])]) -> anyhow::Result<()> {
+    for (role, chain) in chains {
+        let all = Certificate::from_pem(chain)?;
+        if let Some(first) = all.iter().map(Certificate::not_after).min() {
+            node.metrics.certificate(role, first);
+        }
+    }
+    node.metrics.days(node.clock.now());
+    Ok(())
 }
 
 /// The trail of our own audit records, when there is somewhere to bring them.
@@ -317,6 +334,8 @@ impl Running {
     pub fn reload(&self, files: Files) -> anyhow::Result<()> {
         self.server.reload(&files.provider).context("service provider certificate")?;
         self.client.reload(&files.consumer).context("service consumer certificate")?;
+        let chains = [(CONSUMER, &*files.consumer.chain), (PROVIDER, &*files.provider.chain)];
+        certificates(&self.node, &chains)?;
         self.node.seal_anchors.replace(files.seal_anchors);
         self.node.assertions.forget();
         self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
@@ -347,5 +366,9 @@ impl Running {
     }
 }
 
+/// Roles of our certificates, as the configuration calls them.
+const CONSUMER: &str = "service_consumer";
+const PROVIDER: &str = "service_provider";
+const SEAL: &str = "seal";
 /// Verified assertions that are remembered: about 30 MB at most.
 const ASSERTIONS: usize = 10_000;

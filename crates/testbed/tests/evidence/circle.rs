@@ -258,6 +258,11 @@ impl Post {
         Log::open(&self.data.join("log"), &origin, &self.data.join("log.key")).unwrap()
     }
 
+    /// Gives what is ended its place, and writes no log.
+    pub async fn journal_places(&self) {
+        self.journal.sequence(0, 100).await.unwrap();
+    }
+
     /// Moves what has a place into the log, and gives its leaves.
     pub async fn leaves(&self) -> Vec<Vec<u8>> {
         let mut log = self.log();

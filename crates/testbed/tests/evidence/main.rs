@@ -2,6 +2,7 @@
 
 mod circle;
 mod deadline;
+mod gauges;
 mod hostile;
 mod receipts;
 mod seals;
