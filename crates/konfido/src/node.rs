@@ -19,7 +19,7 @@ use gateway::node::{NodeLimits, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
-use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use siem::{Event, EventStore, Kind, Notes};
 use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
@@ -163,6 +163,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
     let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
         .context("log")?;
+    let pseudonyms = crate::pseudonyms::key(&setup.data, entropy.as_ref())?;
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
@@ -181,8 +182,6 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
             country: setup.country,
         }),
     };
-    let mut pseudonym_key = [0; 32];
-    entropy.fill(&mut pseudonym_key);
     let node = Arc::new(Node {
         country: setup.country,
         community: setup.community,
@@ -194,7 +193,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
-        pseudonyms: PseudonymKey::new(pseudonym_key),
+        pseudonyms,
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
         peers: peers

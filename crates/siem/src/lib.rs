@@ -66,6 +66,11 @@ impl Kind {
         KINDS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
     }
 
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|row| row.0)
+    }
+
     /// The kind with this name.
     pub fn of(name: &str) -> Option<Self> {
         KINDS.iter().find(|row| row.1 == name).map(|row| row.0)
@@ -139,4 +144,7 @@ pub trait EventStore: Send + Sync {
 
     /// The newest events, newest first.
     fn newest(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// The newest events of a kind, newest first.
+    fn newest_of(&self, kind: Kind, limit: usize) -> Result<Vec<Event>, StoreError>;
 }

@@ -153,6 +153,10 @@ mod tests {
         fn newest(&self, _: usize) -> Result<Vec<Event>, StoreError> {
             Ok(self.kept.lock().unwrap().clone())
         }
+
+        fn newest_of(&self, _: Kind, limit: usize) -> Result<Vec<Event>, StoreError> {
+            self.newest(limit)
+        }
     }
 
     #[test]

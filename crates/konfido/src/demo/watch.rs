@@ -69,3 +69,17 @@ async fn what_waits_and_what_ends_is_told() {
     assert!(ready.contains("evidence waiting 0 for the other half, 0 for the log\n"), "{ready}");
     circle.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_node_gives_the_same_pseudonyms() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        let circle = Circle::start(dir.path()).await.unwrap();
+        let of = |code| circle.node(country(code)).node.pseudonyms.of("patient", "1");
+        found.push([of("ES"), of("DK")]);
+        circle.stop().await;
+    }
+    assert_eq!(found[0], found[1]);
+    assert_ne!(found[0][0], found[0][1], "but each country its own");
+}
