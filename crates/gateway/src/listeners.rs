@@ -159,7 +159,10 @@ impl Desk<'_> {
         let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let length = content_length(request.headers());
         let Limits { body, body_time, .. } = self.limits;
-        match read_body(request.into_body(), length, body, body_time).await {
+        let mut unread = Unread(Some(self));
+        let read = read_body(request.into_body(), length, body, body_time).await;
+        unread.0 = None;
+        match read {
             Ok(bytes) => Ok((content_type, bytes)),
             Err(error) => {
                 Err(self.problem(error.status(), error.code(), "send the whole message again"))
@@ -213,6 +216,18 @@ impl Desk<'_> {
         let correlation = self.node.turned_away(Kind::MessageUnreadable, side, peer, number);
         tracing::info!(%correlation, code, status = status.as_u16(), "problem");
         problem(status, code, hint, correlation)
+    }
+}
+
+/// A request that is given up while its body is read leaves an event, too.
+struct Unread<'a, 'd>(Option<&'a Desk<'d>>);
+
+impl Drop for Unread<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(desk) = self.0 {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            desk.problem(status, "abandoned", "send the whole message again");
+        }
     }
 }
 

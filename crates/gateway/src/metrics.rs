@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
-use exchange::{Code, Country, Side, Transaction};
+use exchange::{Country, Side, Transaction};
 use jiff::Timestamp;
 use prometheus_client::encoding::{
     EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode,
@@ -174,18 +174,18 @@ impl Metrics {
         );
     }
 
-    /// Counts one exchange; `refused` is the code of a refusal.
+    /// Counts one exchange; its outcome is `answered`, `abandoned` or the code of a refusal.
     pub fn exchange(
         &self,
         side: Side,
         transaction: Transaction,
         peer: Country,
-        refused: Option<Code>,
+        outcome: &'static str,
         seconds: f64,
     ) {
         let side = Label(if side == Side::A { "A" } else { "B" });
         let transaction = Label(transaction.iti());
-        let outcome = Label(refused.map_or("answered", Code::wire));
+        let outcome = Label(outcome);
         self.exchanges
             .get_or_create(&ExchangeLabels { side, transaction, peer: CountryLabel(peer), outcome })
             .inc();

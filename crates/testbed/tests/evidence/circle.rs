@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use enclave::{Attestation, Vault};
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
+use gateway::audit::{Names, Trail};
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
@@ -17,8 +18,8 @@ use identity::{AssertionCache, Policy};
 use jiff::{SignedDuration, Timestamp};
 use ledger::journal::{Journal as _, Row};
 use ledger::log::{Log, sequence_once};
-use siem::{EventStore, Kind, Notes, PseudonymKey};
-use sqlite::{Events, Journal, National};
+use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use sqlite::{Audit, Events, Journal, National};
 use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
 use testbed::portal::{Portal, PortalError};
@@ -52,6 +53,8 @@ pub struct Circle {
     pub clock: Arc<AheadClock>,
     /// Seals are issued under an intermediate CA.
     pub chained: bool,
+    /// The time of a request.
+    pub request: Duration,
     folder: tempfile::TempDir,
     ports: Vec<(Country, SocketAddr, SocketAddr)>,
 }
@@ -89,6 +92,7 @@ impl Circle {
             pki: Pki::of_the_world(Timestamp::now()),
             clock: Arc::default(),
             chained,
+            request: Limits::default().request,
             folder: tempfile::tempdir().unwrap(),
             ports: [es(), dk()].map(|c| (c, free_port(), free_port())).to_vec(),
         }
@@ -142,7 +146,8 @@ impl Circle {
         let mut tasks = Vec::new();
         let server = ServerTls::new(&self.identity(country, Role::ServiceProvider)).unwrap();
         let (national, border) = self.ports(country);
-        let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };
+        let drain = Duration::from_millis(200);
+        let limits = Limits { drain, request: self.request, ..Limits::default() };
         for (at, outer) in [(national, false), (border, true)] {
             let bound = Bound::tls(at, server.clone()).await.unwrap();
             let (stop, node) = (node.stop.clone(), Arc::clone(&node));
@@ -189,7 +194,7 @@ impl Circle {
             vault: Arc::new(Vault::new(country)),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
-            trail: None,
+            trail: Some(Arc::new(self.trail(country))),
             pseudonyms: PseudonymKey::new([7; 32]),
             assertions: AssertionCache::new(64),
             policy: Policy::default(),
@@ -206,6 +211,18 @@ impl Circle {
             clock,
             entropy,
         }
+    }
+
+    /// Records of ours that nobody fetches.
+    fn trail(&self, country: Country) -> Trail {
+        let path = self.folder.path().join(format!("audit-{country}.db"));
+        let names = Names {
+            consumer: "consumer".into(),
+            provider: "provider".into(),
+            source: format!("{country}-1"),
+            community: "urn:oid:2.999".into(),
+        };
+        Trail::start(names, Arc::new(Audit::open(&path, 1000).unwrap()))
     }
 
     /// The way of `from`'s node to the border of `to`.
@@ -316,6 +333,21 @@ impl Post {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The newest event of a kind.
+    pub fn newest_event(&self, kind: Kind) -> Option<Event> {
+        self.events.newest_of(kind, 1).unwrap().pop()
+    }
+
+    /// Our own audit records, after all that was left is kept.
+    pub async fn audited(&self) -> Vec<String> {
+        let trail = Arc::clone(self.node.trail.as_ref().unwrap());
+        let read = move || {
+            trail.close();
+            trail.spool.oldest(100).unwrap().into_iter().map(|(_, xml)| xml).collect()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
     }
 
     /// A line of `/metrics`.

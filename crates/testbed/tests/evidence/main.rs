@@ -1,5 +1,6 @@
 //! Bilateral evidence between two nodes when one of them is late, down, forgetful or lies.
 
+mod abandoned;
 mod circle;
 mod deadline;
 mod gauges;
