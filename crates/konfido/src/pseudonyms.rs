@@ -19,8 +19,9 @@ pub fn key(folder: &Path, entropy: &dyn Entropy) -> anyhow::Result<PseudonymKey>
     }
     let mode = fs::metadata(&path).map(|file| file.mode() & 0o777);
     let mode = mode.with_context(|| format!("cannot read {}", path.display()))?;
+    let others = mode & 0o077;
     ensure!(
-        mode & 0o077 == 0,
+        others == 0,
         "{} may be read by others (mode {mode:o}): chmod 600, or remove it for new pseudonyms",
         path.display()
     );

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use exchange::{Side, Transaction};
 use ledger::journal::State;
 use siem::Kind;
 
 use crate::circle::{Circle, dk, es};
+
+/// DICOM PS3.15 A.5: a serious failure.
+const FAILED: &str = "EventOutcomeIndicator=\"8\"";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_over_its_time_leaves_an_event_and_an_audit_record_in_both_countries() {
@@ -37,9 +42,10 @@ async fn a_request_over_its_time_leaves_an_event_and_an_audit_record_in_both_cou
     let event = denmark.newest_event(Kind::ExchangeAbandoned).unwrap();
     assert_eq!((event.side, event.peer), (Some(Side::A), Some(es())));
     assert_eq!(event.transaction, None, "it was never opened");
+    let why = STANDARD.encode("ERROR_GENERIC: given up before its end");
     for post in [&spain, &denmark] {
         let records = post.audited().await;
-        let told = records.iter().filter(|xml| xml.contains("given up before its end")).count();
+        let told = records.iter().filter(|xml| xml.contains(&why) && xml.contains(FAILED)).count();
         assert_eq!((told, records.len()), (1, 2), "one for each exchange");
     }
     drop(taken);
