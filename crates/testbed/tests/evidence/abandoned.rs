@@ -52,3 +52,16 @@ async fn a_request_over_its_time_leaves_an_event_and_an_audit_record_in_both_cou
     spain.stop().await;
     denmark.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_over_its_time_leaves_an_event_while_its_body_is_still_read() {
+    let mut circle = Circle::new();
+    circle.request = Duration::from_millis(500);
+    let denmark = circle.start(dk()).await;
+    let answer = circle.begin_a_body(es(), dk()).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert_eq!(denmark.events(Kind::MessageUnreadable, 1).await, 1);
+    let event = denmark.newest_event(Kind::MessageUnreadable).unwrap();
+    assert_eq!((event.number, event.peer), (503, Some(es())));
+    denmark.stop().await;
+}

@@ -231,6 +231,24 @@ impl Circle {
         Client::new(&self.border(to), Some(to), tls, ClientLimits::default())
     }
 
+    /// Posts the head of a message of `from`'s to the border of `to`, and the rest never; gives
+    /// what is answered.
+    pub async fn begin_a_body(&self, from: Country, to: Country) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let tls = ClientTls::new(&self.identity(from, Role::ServiceConsumer)).unwrap();
+        let (host, port) = ("127.0.0.1".to_owned(), self.ports(to).1.port());
+        let target = transport::stream::Target { host, port, country: Some(to), pin: None };
+        let wait = Duration::from_secs(5);
+        let (mut stream, _) = transport::stream::dial(&target, &tls, wait).await.unwrap();
+        let path = exchange::Transaction::Query.service_path();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n<");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = tokio::time::timeout(wait, stream.read(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    }
+
     pub fn visit(&self) -> Visit {
         let seal = Arc::new(self.pki.identity(es(), Role::Seal).seal_key());
         let issuer = Issuer::new(es(), seal);
