@@ -2,6 +2,7 @@
 //! after their deadline, old replay keys out. None of it ever delays a request.
 
 pub mod deadline;
+pub mod gauges;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
         tokio::spawn(sequence(Arc::clone(node), log)),
         tokio::spawn(close_halves(Arc::clone(node))),
         tokio::spawn(forget(Arc::clone(node))),
+        tokio::spawn(watch(Arc::clone(node))),
     ];
     for peer in node.peers.values().filter(|peer| peer.konfido) {
         tasks.push(tokio::spawn(deliver_receipts(Arc::clone(node), Arc::clone(peer))));
@@ -28,6 +30,7 @@ pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
 
 /// Moves settled evidence into the log, until the node stops; then once more.
 async fn sequence(node: Arc<Node>, mut log: Log) {
+    node.metrics.log_size.set(i64::try_from(log.size()).unwrap_or(i64::MAX));
     loop {
         let ended = node.stop.run_until_cancelled(tokio::time::sleep(LOG_PAUSE)).await.is_none();
         loop {
@@ -41,6 +44,7 @@ async fn sequence(node: Arc<Node>, mut log: Log) {
             .await;
             let Ok((result, back)) = moved else { return };
             log = back;
+            node.metrics.log_size.set(i64::try_from(log.size()).unwrap_or(i64::MAX));
             match result {
                 Ok(count) if count == BATCH => {}
                 Ok(_) => break,
@@ -121,9 +125,18 @@ async fn forget(node: Arc<Node>) {
     }
 }
 
+/// Keeps the gauges fresh.
+async fn watch(node: Arc<Node>) {
+    gauges::look(&node).await;
+    while node.stop.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_some() {
+        gauges::look(&node).await;
+    }
+}
+
 /// A checkpoint a second at the most: each costs a dozen fsyncs that requests would feel.
 const LOG_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const DEADLINE_PAUSE: Duration = Duration::from_secs(1);
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const FORGET_PAUSE: Duration = Duration::from_secs(60);

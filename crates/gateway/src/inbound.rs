@@ -76,7 +76,7 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
     finish(node, trace, outcome)
 }
 
-fn begin(node: &Node, peer: &Peer) -> Trace {
+fn begin(node: &Arc<Node>, peer: &Peer) -> Trace {
     let mut trace = node.trace(Side::A, peer.country());
     trace.connected(peer);
     trace

@@ -16,6 +16,7 @@ use transport::server::{Limits, content_length, read_body};
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
 use crate::message::Message;
+use crate::metrics::WaitsFor;
 use crate::node::Node;
 use crate::outbound::{self, SEALED_PATH, VAULT_KEY_PATH};
 
@@ -91,27 +92,7 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
         "/readyz" if node.stop.is_cancelled() => {
             respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n")
         }
-        "/readyz" => {
-            let peers: Vec<String> = node
-                .peers
-                .values()
-                .map(|peer| {
-                    let attested = peer.known_recipient(node.clock.now()).is_some();
-                    let state = match (peer.konfido, attested) {
-                        (false, _) => "plain",
-                        (true, true) => "attested",
-                        (true, false) => "not asked yet",
-                    };
-                    format!("peer {} {state}\n", peer.country)
-                })
-                .collect();
-            let vault = enclave::Attestation::SimulatedInProcess.name();
-            respond(
-                StatusCode::OK,
-                "text/plain",
-                format!("ready\nvault attestation {vault}\n{}", peers.concat()),
-            )
-        }
+        "/readyz" => respond(StatusCode::OK, "text/plain", ready(node)),
         "/metrics" => respond(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -123,6 +104,34 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
             problem(StatusCode::NOT_FOUND, "no-such-page", hint, correlation)
         }
     }
+}
+
+/// What is ready, and what waits: a line each. What waits was counted a few seconds ago.
+fn ready(node: &Node) -> String {
+    let vault = enclave::Attestation::SimulatedInProcess.name();
+    let mut text = format!("ready\nvault attestation {vault}\n");
+    for peer in node.peers.values() {
+        let attested = peer.known_recipient(node.clock.now()).is_some();
+        let state = match (peer.konfido, attested) {
+            (false, _) => "plain",
+            (true, true) => "attested",
+            (true, false) => "not asked yet",
+        };
+        text += &format!("peer {} {state}\n", peer.country);
+    }
+    let state = node.trail.as_ref().map(|trail| match trail.reached() {
+        None => "not tried yet",
+        Some(true) => "reachable",
+        Some(false) => "away",
+    });
+    text += &match state {
+        None => "audit repository not configured\n".to_owned(),
+        Some(state) => {
+            format!("audit repository {state}, {} records wait\n", node.metrics.audit_waiting.get())
+        }
+    };
+    let [half, log] = [WaitsFor::OtherHalf, WaitsFor::Log].map(|what| node.metrics.waiting(what));
+    text + &format!("evidence waiting {half} for the other half, {log} for the log\n")
 }
 
 fn is_service(path: &str) -> bool {
@@ -153,7 +162,10 @@ impl Desk<'_> {
         let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let length = content_length(request.headers());
         let Limits { body, body_time, .. } = self.limits;
-        match read_body(request.into_body(), length, body, body_time).await {
+        let mut unread = Unread(Some(self));
+        let read = read_body(request.into_body(), length, body, body_time).await;
+        unread.0 = None;
+        match read {
             Ok(bytes) => Ok((content_type, bytes)),
             Err(error) => {
                 Err(self.problem(error.status(), error.code(), "send the whole message again"))
@@ -207,6 +219,18 @@ impl Desk<'_> {
         let correlation = self.node.turned_away(Kind::MessageUnreadable, side, peer, number);
         tracing::info!(%correlation, code, status = status.as_u16(), "problem");
         problem(status, code, hint, correlation)
+    }
+}
+
+/// A request that is given up while its body is read leaves an event, too.
+struct Unread<'a, 'd>(Option<&'a Desk<'d>>);
+
+impl Drop for Unread<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(desk) = self.0 {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            desk.problem(status, "abandoned", "send the whole message again");
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Counters and histograms of a node. Label sets are types, so no personal data can become a label.
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, PoisonError};
 
-use exchange::{Code, Country, Side, Transaction};
+use exchange::{Country, Side, Transaction};
+use jiff::Timestamp;
 use prometheus_client::encoding::{
     EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode,
 };
@@ -24,12 +26,42 @@ pub struct Metrics {
     pub halves_closed: Counter,
     /// Receipts of ours that their country refused.
     pub receipts_refused: Counter,
-    /// Notes that did not fit the queue.
+    /// Events that did not reach the store.
     pub notes_dropped: Counter,
-    /// Evidence rows not yet in the log.
-    pub evidence_waiting: Gauge<i64, std::sync::atomic::AtomicI64>,
-    /// Days until the first of our certificates expires.
-    pub certificate_days: Gauge<f64, AtomicU64>,
+    evidence_waiting: Family<ForLabels, Gauge<i64, AtomicI64>>,
+    /// Our own audit records that the repository did not take yet.
+    pub audit_waiting: Gauge<i64, AtomicI64>,
+    /// Leaves under the checkpoint of our log.
+    pub log_size: Gauge<i64, AtomicI64>,
+    certificate_days: Family<RoleLabels, Gauge<f64, AtomicU64>>,
+    /// When our certificates end, by role.
+    ends: Mutex<Vec<(Label, Timestamp)>>,
+}
+
+/// What evidence may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// The answer or the receipt of the other country.
+    OtherHalf,
+    /// Its place under the log's checkpoint.
+    Log,
+}
+
+impl WaitsFor {
+    fn label(self) -> ForLabels {
+        let name = if self == Self::OtherHalf { "other-half" } else { "log" };
+        ForLabels { waits_for: Label(name) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ForLabels {
+    waits_for: Label,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabels {
+    role: Label,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,10 +114,21 @@ impl Default for Metrics {
             halves_closed: Counter::default(),
             receipts_refused: Counter::default(),
             notes_dropped: Counter::default(),
-            evidence_waiting: Gauge::default(),
-            certificate_days: Gauge::default(),
+            evidence_waiting: Family::default(),
+            audit_waiting: Gauge::default(),
+            log_size: Gauge::default(),
+            certificate_days: Family::default(),
+            ends: Mutex::default(),
             registry: Registry::default(),
         };
+        metrics.register(&mut registry);
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    fn register(&self, registry: &mut Registry) {
+        let metrics = self;
         registry.register("exchanges", "Exchanges by outcome", metrics.exchanges.clone());
         registry.register("exchange_seconds", "Time of an exchange", metrics.duration.clone());
         registry.register(
@@ -105,36 +148,44 @@ impl Default for Metrics {
         );
         registry.register(
             "notes_dropped",
-            "Events lost to a full queue",
+            "Events lost to a full queue or a failing disk",
             metrics.notes_dropped.clone(),
         );
+        self.register_gauges(registry);
+    }
+
+    fn register_gauges(&self, registry: &mut Registry) {
         registry.register(
             "evidence_waiting",
-            "Evidence not yet in the log",
-            metrics.evidence_waiting.clone(),
+            "Evidence that waits for the other country's half, or for the log's checkpoint; \
+             counted every 5 s, up to 100000 of each",
+            self.evidence_waiting.clone(),
         );
         registry.register(
-            "certificate_days",
-            "Days until the first certificate expires",
-            metrics.certificate_days.clone(),
+            "audit_waiting",
+            "Audit records of ours that the repository did not take yet; counted every 5 s",
+            self.audit_waiting.clone(),
         );
-        Self { registry, ..metrics }
+        registry.register("log_size", "Leaves under the log's checkpoint", self.log_size.clone());
+        registry.register(
+            "certificate_days",
+            "Days until our certificate, or one above it in its file, ends; below 0 when it has",
+            self.certificate_days.clone(),
+        );
     }
-}
 
-impl Metrics {
-    /// Counts one exchange; `refused` is the code of a refusal.
+    /// Counts one exchange; its outcome is `answered`, `abandoned` or the code of a refusal.
     pub fn exchange(
         &self,
         side: Side,
         transaction: Transaction,
         peer: Country,
-        refused: Option<Code>,
+        outcome: &'static str,
         seconds: f64,
     ) {
         let side = Label(if side == Side::A { "A" } else { "B" });
         let transaction = Label(transaction.iti());
-        let outcome = Label(refused.map_or("answered", Code::wire));
+        let outcome = Label(outcome);
         self.exchanges
             .get_or_create(&ExchangeLabels { side, transaction, peer: CountryLabel(peer), outcome })
             .inc();
@@ -148,6 +199,32 @@ impl Metrics {
         self.halves.get_or_create(&HalfLabels { side, transaction, peer }).inc();
     }
 
+    /// How much evidence waits for something.
+    pub fn waits(&self, what: WaitsFor, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.evidence_waiting.get_or_create(&what.label()).set(count);
+    }
+
+    /// How much evidence waited when it was counted last.
+    pub fn waiting(&self, what: WaitsFor) -> i64 {
+        self.evidence_waiting.get_or_create(&what.label()).get()
+    }
+
+    /// Learns when our certificate for a role ends; again after a reload.
+    pub fn certificate(&self, role: &'static str, ends: Timestamp) {
+        let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|row| row.0 != Label(role));
+        all.push((Label(role), ends));
+    }
+
+    /// Counts the days until our certificates end.
+    pub fn days(&self, now: Timestamp) {
+        for (role, ends) in self.ends.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let days = ends.duration_since(now).as_secs_f64() / DAY;
+            self.certificate_days.get_or_create(&RoleLabels { role: *role }).set(days);
+        }
+    }
+
     /// The OpenMetrics text of `/metrics`.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -158,6 +235,8 @@ impl Metrics {
     }
 }
 
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
 /// Seconds, from a cached refusal to a country that does not answer.
 const BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

@@ -22,7 +22,7 @@ const TOP: &str = "Examples:
 /// What the program can do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Serves one country until SIGTERM; SIGHUP reads the TLS certificates again
+    /// Serves one country until SIGTERM; SIGHUP reads TLS certificates, roots and revocation lists again
     #[command(after_help = "Example:\n  konfido run --config /etc/konfido/konfido.toml")]
     Run(ConfigArg),
     /// Plays Denmark, Spain and Italy on loopback, then keeps running
@@ -39,17 +39,15 @@ pub enum Command {
     #[command(after_help = "Example:\n  konfido check --config konfido.toml")]
     Check(ConfigArg),
     /// Checks an exported receipt, without any server
-    #[command(after_help = "Example:\n  konfido verify receipt.json --roots ca.pem")]
-    Verify {
-        /// The receipt
-        file: PathBuf,
-        /// Roots of seal certificates that you trust, PEM
-        #[arg(long, value_name = "PEM")]
-        roots: PathBuf,
-    },
+    #[command(after_help = "Examples:\n  konfido verify receipt.json --roots ca.pem\n  \
+        konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt")]
+    Verify(Verify),
     /// The built-in national store
     #[command(subcommand)]
     Documents(Documents),
+    /// Events of this node
+    #[command(subcommand)]
+    Events(Events),
     /// Evidence of this node's exchanges
     #[command(subcommand)]
     Evidence(Evidence),
@@ -66,6 +64,23 @@ pub struct ConfigArg {
     pub config: PathBuf,
 }
 
+/// `konfido verify`.
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// The receipt
+    pub file: PathBuf,
+    /// Roots of seal certificates that you trust, PEM
+    #[arg(long, value_name = "PEM")]
+    pub roots: PathBuf,
+    /// Revocation lists of seal certificates, PEM or one as DER: a signer on one of them is refused
+    #[arg(long, value_name = "FILE")]
+    pub crls: Option<PathBuf>,
+    /// Key of a log that you expect, base64 as verify prints it, or a file with one a line; may be
+    /// repeated. Without it the log's key is printed and compared with nothing
+    #[arg(long = "log-key", value_name = "KEY|FILE")]
+    pub log_keys: Vec<String>,
+}
+
 /// `konfido documents`.
 #[derive(Subcommand)]
 pub enum Documents {
@@ -77,6 +92,25 @@ pub enum Documents {
     Import {
         /// Folder with patients.toml and documents/
         dir: PathBuf,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+/// `konfido events`.
+#[derive(Subcommand)]
+pub enum Events {
+    /// Lists the newest events, newest first, separated by tabs
+    #[command(after_help = "Example:\n  konfido events list --limit 5 --kind exchange.refused\n\n\
+        time, kind, side, transaction, country, code, exchange, correlation, patient,\n\
+        professional, point of care, milliseconds, number; what is not known is a hyphen.")]
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only of this kind
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
         #[command(flatten)]
         config: ConfigArg,
     },
@@ -181,6 +215,8 @@ mod tests {
             "konfido demo --once --dir /tmp/circle",
             "konfido check --config konfido.toml",
             "konfido verify receipt.json --roots ca.pem",
+            "konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt",
+            "konfido events list --limit 5 --kind exchange.refused",
             "konfido documents import ./import --config konfido.toml",
             "konfido evidence list --limit 5",
             "konfido evidence export 0f3c --show patient --side b",

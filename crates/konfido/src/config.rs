@@ -143,8 +143,9 @@ fn read(
     peers::unique(&peers, country.as_ref(), faults);
     let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
     let policy = policy::read(root.section("policy", "[policy]", &empty), faults);
-    let limits = limits::read(root.section("limits", "[limits]", &empty));
-    let ledger = ledger::read(root.section("ledger", "[ledger]", &empty), limits.request, faults);
+    let (limits, request) = limits::read(root.section("limits", "[limits]", &empty));
+    let ledger =
+        ledger::read(root.section("ledger", "[ledger]", &empty), (limits.request, request), faults);
     root.end();
     let (country, community) = (country?.value, community?.value);
     Some(Config {

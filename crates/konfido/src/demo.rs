@@ -6,6 +6,8 @@ mod circle;
 #[cfg(test)]
 mod liars;
 mod story;
+#[cfg(test)]
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,8 +15,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use std::io::{IsTerminal as _, Write as _};
 
-use circle::origin;
-pub use circle::{Circle, tls};
+pub use circle::{Circle, origin, tls};
 
 /// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
 pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {

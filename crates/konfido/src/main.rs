@@ -8,9 +8,11 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod events;
 mod evidence;
 mod import;
 mod node;
+mod pseudonyms;
 mod run;
 mod seals;
 mod verify;
@@ -25,7 +27,7 @@ use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use check::Files;
-use cli::{Bench, Cli, Command, ConfigArg, Documents, Evidence};
+use cli::{Bench, Cli, Command, ConfigArg, Documents, Events, Evidence};
 use config::Config;
 
 fn main() -> ExitCode {
@@ -82,10 +84,14 @@ fn dispatch(command: Command) -> Result<(), Failure> {
                 config.peers.len()
             );
         }
-        Command::Verify { file, roots } => verify::run(&file, &roots)?,
+        Command::Verify(args) => verify::run(&args)?,
         Command::Documents(Documents::Import { dir, config }) => {
             let (config, _) = load(&config)?;
             wait(run::import(&config, &dir))?;
+        }
+        Command::Events(Events::List { limit, kind, config }) => {
+            let (config, _) = load(&config)?;
+            events::list(&config, limit, kind.as_deref())?;
         }
         Command::Evidence(Evidence::List { limit, config }) => {
             let (config, _) = load(&config)?;

@@ -19,7 +19,7 @@ use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
-use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use siem::{Event, EventStore, Kind, Notes};
 use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
@@ -164,6 +164,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
     let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
         .context("log")?;
+    let pseudonyms = crate::pseudonyms::key(&setup.data, entropy.as_ref())?;
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
@@ -183,8 +184,6 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         }),
     };
     let seal = seals::open(&setup.data, &setup.seal)?;
-    let mut pseudonym_key = [0; 32];
-    entropy.fill(&mut pseudonym_key);
     let node = Arc::new(Node {
         country: setup.country,
         community: setup.community,
@@ -193,7 +192,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
-        pseudonyms: PseudonymKey::new(pseudonym_key),
+        pseudonyms,
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
         peers: peers
@@ -207,6 +206,11 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         clock,
         entropy,
     });
+    let tls = (&setup.consumer, &setup.provider);
+    certificates(
+        &node,
+        &[(CONSUMER, &tls.0.chain), (PROVIDER, &tls.1.chain), (SEAL, &setup.seal.1)],
+    )?;
     let mut background = background::start(&node, log);
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
@@ -243,6 +247,18 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         client,
         data: setup.data,
     })
+}
+
+/// Learns when our own certificates end, for the metrics: the first of each file.
+fn certificates(node: &Node, chains: &[(&'static str, &[u8])]) -> anyhow::Result<()> {
+    for (role, chain) in chains {
+        let all = Certificate::from_pem(chain)?;
+        if let Some(first) = all.iter().map(Certificate::not_after).min() {
+            node.metrics.certificate(role, first);
+        }
+    }
+    node.metrics.days(node.clock.now());
+    Ok(())
 }
 
 /// The trail of our own audit records, when there is somewhere to bring them.
@@ -318,6 +334,12 @@ impl Running {
         let seal = seals::open(&self.data, &files.seal)?;
         self.server.reload(&files.provider).context("service provider certificate")?;
         self.client.reload(&files.consumer).context("service consumer certificate")?;
+        let chains = [
+            (CONSUMER, &*files.consumer.chain),
+            (PROVIDER, &*files.provider.chain),
+            (SEAL, &*files.seal.1),
+        ];
+        certificates(&self.node, &chains)?;
         self.node.seal_anchors.replace(files.seal_anchors);
         if seal.certificate() != self.node.sealing().seal.certificate() {
             self.node.sealing.store(Arc::new(Sealing::new(self.node.country, seal)));
@@ -351,5 +373,9 @@ impl Running {
     }
 }
 
+/// Roles of our certificates, as the configuration calls them.
+const CONSUMER: &str = "service_consumer";
+const PROVIDER: &str = "service_provider";
+const SEAL: &str = "seal";
 /// Verified assertions that are remembered: about 30 MB at most.
 const ASSERTIONS: usize = 10_000;

@@ -18,6 +18,13 @@ fn the_demo_holds_and_logs_no_patient() {
     assert!(output.status.success(), "{printed}\n{logged}");
     assert!(printed.contains("steps held, 0 did not"), "{printed}");
     assert!(logged.contains("refused"), "the log is on, so that the search below means something");
+    let mut left = Vec::new();
+    for country in ["dk", "es", "it"] {
+        let files = std::fs::read_dir(dir.path().join(country)).expect("the node's folder");
+        let names = files.map(|file| file.expect("a file").file_name().into_string());
+        left.extend(names.flatten().filter(|name| name.ends_with("-wal")));
+    }
+    assert!(left.is_empty(), "a database was not closed: {left:?}");
     for citizen in CITIZENS {
         for personal in [citizen.given, citizen.family, citizen.number] {
             assert!(!printed.contains(personal), "{personal} was printed");

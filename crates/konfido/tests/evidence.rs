@@ -129,6 +129,7 @@ fn a_record_becomes_rem_evidence_in_both_countries() {
     assert_eq!(said, [(Kind::Origin, es_it.0, es_it.1), (Kind::Receipt, it_es.0, it_es.1)]);
 
     files_are_named_as_openncp_names_them(dir, &es, &shared[0][0]);
+    events_are_listed(&es, &shared[0][0]);
     options_that_do_not_fit_are_refused(&es, &shared[0][0]);
 }
 
@@ -150,6 +151,29 @@ fn files_are_named_as_openncp_names_them(dir: &Path, config: &str, txid: &str) {
     }
     assert_eq!(kinds.len(), 4, "{text}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+}
+
+fn events_are_listed(config: &str, txid: &str) {
+    let list = |extra: &[&str]| {
+        let arguments = [&["events", "list", "--config", config][..], extra].concat();
+        printed(&konfido(&arguments))
+    };
+    let all = list(&["--limit", "1000"]);
+    let rows: Vec<Vec<&str>> = all.lines().map(|line| line.split('\t').collect()).collect();
+    assert!(rows.iter().all(|row| row.len() == 13), "{all}");
+    assert_eq!(rows.last().map(|row| row[1]), Some("node.started"), "the newest come first");
+    let one = rows.iter().find(|row| row[6] == txid).expect("the exchange's event");
+    assert_eq!((one[1], one[2], one[4]), ("exchange.answered", "B", "DK"), "{one:?}");
+    assert!([8, 9, 10].iter().all(|at| one[*at].len() == 16), "pseudonyms: {one:?}");
+    let refused = list(&["--limit", "1000", "--kind", "exchange.refused"]);
+    let count = rows.iter().filter(|row| row[1] == "exchange.refused").count();
+    assert_eq!(refused.lines().count(), count);
+    assert!(count > 2 && refused.lines().any(|line| line.contains("\t4703\t")), "{refused}");
+    let two = list(&["--limit", "2"]);
+    assert_eq!(two.lines().collect::<Vec<_>>(), all.lines().take(2).collect::<Vec<_>>());
+    let wrong = konfido(&["events", "list", "--kind", "nonsense", "--config", config]);
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && said.contains("there are exchange.answered"), "{said}");
 }
 
 fn options_that_do_not_fit_are_refused(config: &str, txid: &str) {

@@ -28,8 +28,10 @@ pub enum EvidenceError {
     /// A signature is missing or wrong.
     #[error("evidence signature: {0}")]
     Signature(#[from] cose::CoseError),
-    /// The seal certificate is of another country or leads to no root.
-    #[error("evidence is signed by the wrong country or an unknown root")]
+    /// The seal certificate is of another country, leads to no root, or was revoked.
+    #[error(
+        "evidence is signed by the wrong country, or by a seal that leads to no root or was revoked"
+    )]
     Signer,
     /// It speaks of another exchange.
     #[error("evidence is about another exchange")]

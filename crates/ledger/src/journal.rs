@@ -129,6 +129,17 @@ pub enum Outcome {
     Taken,
 }
 
+/// Evidence on its way, for whoever watches the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Asked or answered: the other half is missing.
+    pub open: u64,
+    /// Half or settled, without a place in the log.
+    pub unplaced: u64,
+    /// Places given so far; the log may be behind.
+    pub places: u64,
+}
+
 /// The port. One implementation per database.
 pub trait Journal: Send + Sync {
     /// Makes one step durable.
@@ -145,6 +156,9 @@ pub trait Journal: Send + Sync {
 
     /// Rows before `before` whose other half did not come: asked or answered; oldest first.
     fn overdue(&self, before: Timestamp, limit: usize) -> Durable<'_, Vec<Row>>;
+
+    /// What is on its way; rows are counted up to `most` of a kind.
+    fn waiting(&self, most: usize) -> Durable<'_, Waiting>;
 
     /// Receipts that a country still has to get, and did not refuse.
     fn undelivered(&self, country: Country, limit: usize) -> Durable<'_, Vec<Row>>;

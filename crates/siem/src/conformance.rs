@@ -52,6 +52,11 @@ fn the_newest_come_first(store: &dyn EventStore) -> Result<(), StoreError> {
     assert_eq!(numbers(store.newest(3)?), [4, 3, 2], "at most the limit");
     assert_eq!(numbers(store.newest(5)?), [4, 3, 2, 1, 0], "over two batches");
     assert!(store.newest(0)?.is_empty());
+    let other = Event { kind: Kind::AuditTampered, number: 7, ..bare() };
+    store.append(&[other.clone(), Event { number: 8, ..other }, bare()])?;
+    let tampered = |limit| store.newest_of(Kind::AuditTampered, limit);
+    assert_eq!(numbers(tampered(2)?), [8, 7], "only of the kind that was asked for");
+    assert_eq!(numbers(tampered(1)?), [8]);
     Ok(())
 }
 

@@ -22,6 +22,9 @@ pub enum Kind {
     ExchangeAnswered,
     /// An exchange was refused; `code` says why.
     ExchangeRefused,
+    /// An exchange was given up before its end: it took longer than it may, or the node stopped or
+    /// failed.
+    ExchangeAbandoned,
     /// A request was refused before it was a SOAP message; `number` is the HTTP status.
     MessageUnreadable,
     /// Connections were given up before a request of theirs could be read; `number` says how many
@@ -45,9 +48,10 @@ pub enum Kind {
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 12] = [
+static KINDS: [(Kind, &str); 13] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
+    (Kind::ExchangeAbandoned, "exchange.abandoned"),
     (Kind::MessageUnreadable, "message.unreadable"),
     (Kind::ConnectionRefused, "connection.refused"),
     (Kind::ReceiptsRefused, "receipts.refused"),
@@ -64,6 +68,11 @@ impl Kind {
     /// The stable name.
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|row| row.0)
     }
 
     /// The kind with this name.
@@ -139,4 +148,7 @@ pub trait EventStore: Send + Sync {
 
     /// The newest events, newest first.
     fn newest(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// The newest events of a kind, newest first.
+    fn newest_of(&self, kind: Kind, limit: usize) -> Result<Vec<Event>, StoreError>;
 }

@@ -14,8 +14,24 @@ use crate::{Event, EventStore, Kind};
 /// and recorded as one event later.
 pub struct Notes {
     sender: Mutex<Option<SyncSender<Event>>>,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Events that did not reach the store.
+#[derive(Default)]
+struct Losses {
+    /// Not told by an event yet.
+    untold: AtomicU64,
+    /// Since the start.
+    all: AtomicU64,
+}
+
+impl Losses {
+    fn add(&self, count: u64) {
+        self.untold.fetch_add(count, Ordering::Relaxed);
+        self.all.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// Events that wait for the store: about 4 MB.
@@ -31,26 +47,26 @@ impl Notes {
     /// Starts the thread that writes to `store`.
     pub fn start(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
         let (sender, receiver) = sync_channel(CAPACITY);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
+        let losses = Arc::new(Losses::default());
+        let counted = Arc::clone(&losses);
         let worker = std::thread::Builder::new()
             .name("notes".into())
-            .spawn(move || write_all(&receiver, store.as_ref(), clock.as_ref(), &counter))
+            .spawn(move || write_all(&receiver, store.as_ref(), clock.as_ref(), &counted))
             .ok();
-        Self { sender: Mutex::new(Some(sender)), dropped, worker: Mutex::new(worker) }
+        Self { sender: Mutex::new(Some(sender)), losses, worker: Mutex::new(worker) }
     }
 
     /// Leaves an event.
     pub fn note(&self, event: Event) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         if sender.as_ref().is_none_or(|sender| sender.try_send(event).is_err()) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.losses.add(1);
         }
     }
 
-    /// Events lost since the last record of it.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Events lost since the start.
+    pub fn lost(&self) -> u64 {
+        self.losses.all.load(Ordering::Relaxed)
     }
 
     /// Writes what waits, and stops.
@@ -67,7 +83,7 @@ fn write_all(
     receiver: &Receiver<Event>,
     store: &dyn EventStore,
     clock: &dyn Clock,
-    dropped: &AtomicU64,
+    losses: &Losses,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -85,16 +101,82 @@ fn write_all(
             let until = *until.get_or_insert_with(|| Instant::now() + LINGER);
             wait = until.saturating_duration_since(Instant::now());
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let count = batch.len() as u64;
+        let lost = losses.untold.swap(0, Ordering::Relaxed);
         if lost > 0 {
             batch.push(Event { number: lost, ..Event::new(clock.now(), Kind::NotesDropped) });
         }
         if !batch.is_empty() && store.append(&batch).is_err() {
-            dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            losses.add(count);
+            // what this batch was to tell is still to be told
+            losses.untold.fetch_add(lost, Ordering::Relaxed);
         }
         batch.clear();
         if ended {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use exchange::FixedClock;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::StoreError;
+
+    /// Fails until it is told not to.
+    #[derive(Default)]
+    struct Flaky {
+        works: AtomicBool,
+        tried: AtomicU64,
+        kept: Mutex<Vec<Event>>,
+    }
+
+    impl EventStore for Flaky {
+        fn append(&self, events: &[Event]) -> Result<(), StoreError> {
+            self.tried.fetch_add(1, Ordering::SeqCst);
+            if !self.works.load(Ordering::SeqCst) {
+                return Err(StoreError("disk".into()));
+            }
+            self.kept.lock().unwrap().extend_from_slice(events);
+            Ok(())
+        }
+
+        fn count(&self, _: Kind) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+
+        fn newest(&self, _: usize) -> Result<Vec<Event>, StoreError> {
+            Ok(self.kept.lock().unwrap().clone())
+        }
+
+        fn newest_of(&self, _: Kind, limit: usize) -> Result<Vec<Event>, StoreError> {
+            self.newest(limit)
+        }
+    }
+
+    #[test]
+    fn what_a_failing_disk_lost_is_counted_once_and_told_when_it_works_again() {
+        let store = Arc::new(Flaky::default());
+        let at = Timestamp::UNIX_EPOCH;
+        let notes =
+            Notes::start(Arc::clone(&store) as Arc<dyn EventStore>, Arc::new(FixedClock(at)));
+        (0..3).for_each(|_| notes.note(Event::new(at, Kind::ExchangeAnswered)));
+        // the loss is told again and again, and the disk loses that, too
+        while store.tried.load(Ordering::SeqCst) < 3 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(notes.lost(), 3, "what tells of a loss is no loss");
+        store.works.store(true, Ordering::SeqCst);
+        notes.note(Event::new(at, Kind::NodeStarted));
+        notes.close();
+        let told = store.newest(9).unwrap();
+        let told = told.iter().filter(|e| e.kind == Kind::NotesDropped).map(|e| e.number);
+        assert_eq!(told.sum::<u64>(), 3);
+        assert_eq!(notes.lost(), 3);
     }
 }

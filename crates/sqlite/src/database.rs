@@ -166,10 +166,16 @@ impl Database {
 
     /// Commits what is queued and closes the file.
     pub fn close(&self) {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.closing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // the writer last: who closes a file last removes its write-ahead log, and a reader cannot
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = threads.len().min(1);
+        for thread in threads.drain(writer..) {
+            let _ = thread.join();
+        }
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for thread in threads.drain(..) {
             let _ = thread.join();
         }
     }

@@ -77,15 +77,27 @@ impl EventStore for Events {
     fn newest(&self, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.0
             .write_blocking(move |db| {
-                let mut select = db.prepare_cached(
-                    "SELECT at, kind, side, transaction_kind, peer, code, txid, correlation, patient, professional,
-                            point_of_care, micros, number FROM event ORDER BY id DESC LIMIT ?1",
-                )?;
+                let mut select =
+                    db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
                 select.query_map([sql_limit(limit)], read)?.collect()
             })
             .map_err(failed)
     }
+
+    fn newest_of(&self, kind: Kind, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.0
+            .write_blocking(move |db| {
+                let mut select = db.prepare_cached(&format!(
+                    "{SELECT} WHERE kind = ?1 ORDER BY id DESC LIMIT ?2"
+                ))?;
+                select.query_map(params![kind.name(), sql_limit(limit)], read)?.collect()
+            })
+            .map_err(failed)
+    }
 }
+
+const SELECT: &str = "SELECT at, kind, side, transaction_kind, peer, code, txid, correlation, patient, professional, \
+                      point_of_care, micros, number FROM event";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
     let pseudonym =

@@ -5,7 +5,7 @@ use std::path::Path;
 use exchange::{Country, Side, TransactionId};
 use jiff::Timestamp;
 use ledger::journal::{
-    Durable, Journal as Port, JournalError, Outcome, ReplayKey, Row, State, Step,
+    Durable, Journal as Port, JournalError, Outcome, ReplayKey, Row, State, Step, Waiting,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -111,6 +111,10 @@ impl Port for Journal {
         })
     }
 
+    fn waiting(&self, most: usize) -> Durable<'_, Waiting> {
+        Box::pin(async move { self.0.read(move |db| waiting(db, most)).await.map_err(failed) })
+    }
+
     fn undelivered(&self, country: Country, limit: usize) -> Durable<'_, Vec<Row>> {
         Box::pin(async move {
             let query = move |db: &Connection| {
@@ -204,14 +208,32 @@ fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Places given so far, which is the next one.
+fn places(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached(
+        "SELECT max(coalesce((SELECT max(log_index) FROM evidence), -1),
+                    coalesce((SELECT max(log_index) FROM superseded), -1)) + 1",
+    )?
+    .query_row([], |row| row.get(0))
+}
+
+/// Counts index entries only.
+fn waiting(db: &Connection, most: usize) -> rusqlite::Result<Waiting> {
+    let mut select = db.prepare_cached(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM evidence INDEXED BY evidence_open
+                                       WHERE state < 2 LIMIT ?1)),
+                (SELECT count(*) FROM (SELECT 1 FROM evidence INDEXED BY evidence_unsequenced
+                                       WHERE state >= 2 AND log_index IS NULL LIMIT ?1))",
+    )?;
+    let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let (open, unplaced) =
+        select.query_row([sql_limit(most)], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+    Ok(Waiting { open, unplaced, places: places(db)?.cast_unsigned() })
+}
+
 /// Gives the next half or settled rows their places; gives how many.
 fn place(db: &Connection, limit: usize) -> rusqlite::Result<usize> {
-    let next: i64 = db
-        .prepare_cached(
-            "SELECT max(coalesce((SELECT max(log_index) FROM evidence), -1),
-                        coalesce((SELECT max(log_index) FROM superseded), -1)) + 1",
-        )?
-        .query_row([], |row| row.get(0))?;
+    let next = places(db)?;
     db.prepare_cached(
         "UPDATE evidence SET log_index = numbered.place + ?1 FROM
            (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM evidence

@@ -13,12 +13,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use exchange::Country;
+use exchange::{Country, Entropy as _, SystemEntropy};
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose as Eku, IsCa, Issuer,
     KeyPair, KeyUsagePurpose as Ku, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData,
-    RsaKeySize,
+    RsaKeySize, SerialNumber,
 };
 use trust::certificate::{Anchors, Certificate};
 use trust::seal::SealKey;
@@ -90,6 +90,7 @@ pub enum SealKind {
 pub struct Identity {
     certificate: Certificate,
     key_pem: String,
+    serial: SerialNumber,
 }
 
 impl Identity {
@@ -253,8 +254,14 @@ impl Authority {
         params
     }
 
-    fn issue(&self, params: CertificateParams, key: KeyPair) -> Identity {
-        Identity { certificate: self.certify(&params, &key), key_pem: key.serialize_pem() }
+    fn issue(&self, mut params: CertificateParams, key: KeyPair) -> Identity {
+        let mut serial = [0; 16];
+        SystemEntropy.fill(&mut serial);
+        // positive, and without a leading zero (RFC 5280 §4.1.2.2)
+        serial[0] = serial[0] & 0x7f | 0x40;
+        let serial = SerialNumber::from_slice(&serial);
+        params.serial_number = Some(serial.clone());
+        Identity { certificate: self.certify(&params, &key), key_pem: key.serialize_pem(), serial }
     }
 
     fn certify(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Certificate {

@@ -53,6 +53,7 @@ impl Forwarder {
                 Ok(()) => pause = PAUSE,
                 Err(error) => {
                     connection = None;
+                    self.trail.tell_reached(false);
                     tracing::warn!(%error, "audit records wait: the repository cannot be reached");
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -89,6 +90,7 @@ impl Forwarder {
             }
             stream.flush().await?;
             still_open(stream).await?;
+            self.trail.tell_reached(true);
             self.spool(move |spool| spool.remove(last)).await?;
         }
     }

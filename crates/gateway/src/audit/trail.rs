@@ -32,6 +32,7 @@ pub struct Trail {
     sender: Mutex<Option<SyncSender<Draft>>>,
     shared: Arc<Shared>,
     worker: Mutex<Option<JoinHandle<()>>>,
+    reached: Mutex<Option<bool>>,
     /// Where the records wait.
     pub spool: Arc<dyn Spool>,
 }
@@ -63,7 +64,14 @@ impl Trail {
             .name("audit".into())
             .spawn(move || keep_all(&receiver, kept.as_ref(), &theirs))
             .ok();
-        Self { names, sender: Mutex::new(Some(sender)), shared, worker: Mutex::new(worker), spool }
+        Self {
+            names,
+            sender: Mutex::new(Some(sender)),
+            shared,
+            worker: Mutex::new(worker),
+            reached: Mutex::default(),
+            spool,
+        }
     }
 
     /// Begins a draft; `far` is the country that a request of ours goes to, and its host.
@@ -87,6 +95,15 @@ impl Trail {
     /// Records lost since this was asked last.
     pub fn lost(&self) -> u64 {
         self.shared.lost.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether the repository took what it was brought last; `None` before anything was.
+    pub fn reached(&self) -> Option<bool> {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell_reached(&self, reached: bool) {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(reached);
     }
 
     /// Resolves when records have arrived in the spool.

@@ -5,14 +5,20 @@ use std::time::Duration;
 use gateway::node::NodeLimits;
 use jiff::SignedDuration;
 
-use super::reader::{Faults, Section};
+use super::reader::{Faults, Section, Span};
 
 pub(super) struct Ledger {
     pub(super) origin: Option<String>,
     pub(super) receipt_deadline: SignedDuration,
 }
 
-pub(super) fn read(section: Section<'_, '_>, request: Duration, faults: &Faults) -> Ledger {
+/// `request` is how long a request may take, and where the file says so.
+pub(super) fn read(
+    section: Section<'_, '_>,
+    (request, told): (Duration, Option<Span>),
+    faults: &Faults,
+) -> Ledger {
+    let base = NodeLimits::default().receipt_deadline;
     let origin = section.optional::<String>("origin");
     if let Some(origin) =
         origin.as_ref().filter(|o| o.value.is_empty() || o.value.contains([' ', '+', '\n']))
@@ -32,10 +38,21 @@ pub(super) fn read(section: Section<'_, '_>, request: Duration, faults: &Faults)
             Some("usually 900: how long evidence waits for its other half"),
         );
     }
+    let default = base.unsigned_abs();
+    if let Some(told) = told.filter(|_| deadline.is_none() && default <= request) {
+        faults.add(
+            &told,
+            format!(
+                "request_seconds is not below the deadline of receipts, which is {} unless told",
+                default.as_secs()
+            ),
+            Some("set receipt_deadline_seconds of [ledger] above it"),
+        );
+    }
     section.end();
     Ledger {
         origin: origin.map(|origin| origin.value),
-        receipt_deadline: deadline.map_or(NodeLimits::default().receipt_deadline, |found| {
+        receipt_deadline: deadline.map_or(base, |found| {
             SignedDuration::from_secs(i64::try_from(found.value).unwrap_or(i64::MAX))
         }),
     }

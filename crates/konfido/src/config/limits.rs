@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use transport::server::Limits;
 
-use super::reader::Section;
+use super::reader::{Section, Span};
 
-pub(super) fn read(section: Section<'_, '_>) -> Limits {
+/// The limits, and where the file tells the time of a request.
+pub(super) fn read(section: Section<'_, '_>) -> (Limits, Option<Span>) {
     let base = Limits::default();
     let count = |key, default: usize| {
         let default = u64::try_from(default).unwrap_or(u64::MAX);
@@ -25,6 +26,7 @@ pub(super) fn read(section: Section<'_, '_>) -> Limits {
         drain: seconds("drain_seconds", base.drain),
         ..base
     };
+    let request = section.place("request_seconds");
     section.end();
-    limits
+    (limits, request)
 }

@@ -112,6 +112,11 @@ impl<'t, 'i> Section<'t, 'i> {
         self.optional(key)
     }
 
+    /// Where a setting stands.
+    pub fn place(&self, key: &'static str) -> Option<Span> {
+        self.find(key).map(|(_, span)| span)
+    }
+
     /// A setting, or its default.
     pub fn or<T: Setting>(&self, key: &'static str, default: T) -> T {
         self.optional(key).map_or(default, |found| found.value)

@@ -46,6 +46,12 @@ fn every_contradiction_is_told() {
         ("https://ncp.example.es:8443", "https://ncp.example.es:8443/x", "https://host:port"),
         ("connections = 2048", "connections = 0", "connections is not a whole number"),
         ("[ledger]", "[ledger]\norigin = \"two words\"", "origin is empty"),
+        (
+            "[limits]",
+            "[limits]\nrequest_seconds = 900",
+            "request_seconds is not below the deadline",
+        ),
+        ("[ledger]", "[ledger]\nreceipt_deadline_seconds = 90", "not above request_seconds"),
         ("[seal]", "[seal", ""),
     ];
     for (from, to, expected) in table {
@@ -53,6 +59,17 @@ fn every_contradiction_is_told() {
         let found = messages(&GOOD.replacen(from, to, 1));
         assert!(found.iter().any(|message| message.contains(expected)), "{to}: {found:?}");
     }
+}
+
+#[test]
+fn a_long_request_needs_a_longer_deadline_which_may_be_told() {
+    let long = GOOD.replacen("[limits]", "[limits]\nrequest_seconds = 900", 1);
+    assert_eq!(messages(&long).len(), 1, "once, though both settings are concerned");
+    let told = long.replacen("[ledger]", "[ledger]\nreceipt_deadline_seconds = 901", 1);
+    let config = Config::parse(Path::new("konfido.toml"), &told).unwrap();
+    assert_eq!(config.receipt_deadline.as_secs(), 901);
+    let short = GOOD.replacen("[limits]", "[limits]\nrequest_seconds = 899", 1);
+    assert!(Config::parse(Path::new("konfido.toml"), &short).is_ok());
 }
 
 #[test]

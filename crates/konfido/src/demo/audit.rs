@@ -94,7 +94,7 @@ async fn noted(circle: &Circle, country: Country) -> anyhow::Result<Vec<Essence>
     let all = tokio::task::spawn_blocking(move || events.newest(1000)).await??;
     let mut found: Vec<_> = all
         .into_iter()
-        .filter(|e| matches!(e.kind, Kind::ExchangeAnswered | Kind::ExchangeRefused))
+        .filter(|e| e.kind.name().starts_with("exchange."))
         .map(|e| {
             let kind = e.transaction.map_or("110132", Transaction::iti).to_owned();
             (format!("{:.3}", e.at), kind, e.code.is_some())

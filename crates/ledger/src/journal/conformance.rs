@@ -3,7 +3,7 @@
 use exchange::{Country, Side, Transaction, TransactionId};
 use jiff::Timestamp;
 
-use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step};
+use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step, Waiting};
 
 /// Runs all of it; panics where the journal breaks a promise.
 pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
@@ -13,7 +13,8 @@ pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
     receipts_wait_until_delivered(journal).await?;
     an_exchange_number_is_taken_once(journal).await?;
     halves_are_found_after_their_deadline(journal).await?;
-    a_half_keeps_its_place_when_it_is_completed(journal).await
+    a_half_keeps_its_place_when_it_is_completed(journal).await?;
+    what_waits_is_counted(journal).await
 }
 
 async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalError> {
@@ -184,6 +185,22 @@ async fn a_half_keeps_its_place_when_it_is_completed(
     whole.sort();
     assert_eq!(whole, [settled_row(50).statement, settled_row(51).statement]);
     assert_eq!(put(half(50)).await?, Outcome::Taken, "settled stays");
+    Ok(())
+}
+
+async fn what_waits_is_counted(journal: &dyn Journal) -> Result<(), JournalError> {
+    let places = journal.sequence(0, 1000).await?.len() as u64;
+    let before = journal.waiting(1000).await?;
+    assert_eq!((before.unplaced, before.places), (0, places), "all that can has its place");
+    let states = [State::Asked, State::Answered, State::Half, State::Settled, State::Settled];
+    let rows = (60..).zip(states).map(|(n, state)| Row { state, ..settled_row(n) }).collect();
+    journal.commit(Step { replay: None, rows }).await?;
+    let now = journal.waiting(1000).await?;
+    assert_eq!(now, Waiting { open: before.open + 2, unplaced: 3, places });
+    let few = journal.waiting(2).await?;
+    assert_eq!((few.open, few.unplaced), (2, 2), "up to the limit");
+    journal.sequence(0, 1000).await?;
+    assert_eq!(journal.waiting(1000).await?, Waiting { unplaced: 0, places: places + 3, ..now });
     Ok(())
 }
 

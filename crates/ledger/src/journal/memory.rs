@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use exchange::{Country, Side, TransactionId};
 use jiff::Timestamp;
 
-use super::{Durable, Journal, Outcome, Row, State, Step};
+use super::{Durable, Journal, Outcome, Row, State, Step, Waiting};
 
 /// The double.
 #[derive(Default)]
@@ -48,9 +48,14 @@ impl Inner {
         }
     }
 
-    fn sequence(&mut self, from: u64, limit: usize) -> Vec<(u64, Vec<u8>)> {
+    /// Places given so far.
+    fn places(&self) -> u64 {
         let placed = self.rows.iter().filter_map(|row| row.index);
-        let next = placed.chain(self.superseded.keys().copied()).max().map_or(0, |last| last + 1);
+        placed.chain(self.superseded.keys().copied()).max().map_or(0, |last| last + 1)
+    }
+
+    fn sequence(&mut self, from: u64, limit: usize) -> Vec<(u64, Vec<u8>)> {
+        let next = self.places();
         let waiting = self
             .rows
             .iter_mut()
@@ -101,6 +106,20 @@ impl Journal for Memory {
             rows.sort_by_key(|row| row.at);
             rows.truncate(limit);
             rows
+        })
+    }
+
+    fn waiting(&self, most: usize) -> Durable<'_, Waiting> {
+        self.with(move |inner| {
+            let ended = |row: &Row| matches!(row.state, State::Half | State::Settled);
+            let count = |holds: &dyn Fn(&Row) -> bool| {
+                inner.rows.iter().filter(|row| holds(row)).take(most).count() as u64
+            };
+            Waiting {
+                open: count(&|row| !ended(row)),
+                unplaced: count(&|row| ended(row) && row.index.is_none()),
+                places: inner.places(),
+            }
         })
     }
 

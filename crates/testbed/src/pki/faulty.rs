@@ -1,7 +1,10 @@
 //! Certificates that must not be accepted, for the attack tests.
 
 use exchange::Country;
-use rcgen::{PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, KeyIdMethod, PKCS_RSA_SHA256,
+    PublicKeyData, RevokedCertParams, SerialNumber, SignatureAlgorithm,
+};
 
 use super::{Authority, Identity, Pki, Role, Validity, p256, params};
 
@@ -53,8 +56,31 @@ impl Pki {
             Fault::WeakKey => Identity {
                 certificate: self.authority.certify(&good, &WeakKey::new()),
                 key_pem: String::new(),
+                serial: SerialNumber::from(0),
             },
         }
+    }
+
+    /// The root's revocation list, PEM, on which this certificate stands.
+    pub fn revocation_list(&self, revoked: &Identity) -> String {
+        let mut period = CertificateParams::default();
+        Validity::days(self.made, 0, 30).apply(&mut period);
+        let list = CertificateRevocationListParams {
+            this_update: period.not_before,
+            next_update: period.not_after,
+            crl_number: 1u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: revoked.serial.clone(),
+                revocation_time: period.not_before,
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.authority.issuer);
+        let pem = list.and_then(|list| list.pem());
+        pem.expect("because the root may sign lists")
     }
 }
 

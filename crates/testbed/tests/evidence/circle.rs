@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use enclave::Attestation;
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
+use gateway::audit::{Names, Trail};
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
@@ -17,8 +18,8 @@ use identity::{AssertionCache, Policy};
 use jiff::{SignedDuration, Timestamp};
 use ledger::journal::{Journal as _, Row};
 use ledger::log::{Log, sequence_once};
-use siem::{EventStore, Kind, Notes, PseudonymKey};
-use sqlite::{Events, Journal, National};
+use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
+use sqlite::{Audit, Events, Journal, National};
 use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
 use testbed::portal::{Portal, PortalError};
@@ -52,6 +53,8 @@ pub struct Circle {
     pub clock: Arc<AheadClock>,
     /// Seals are issued under an intermediate CA.
     pub chained: bool,
+    /// The time of a request.
+    pub request: Duration,
     folder: tempfile::TempDir,
     ports: Vec<(Country, SocketAddr, SocketAddr)>,
 }
@@ -89,6 +92,7 @@ impl Circle {
             pki: Pki::of_the_world(Timestamp::now()),
             clock: Arc::default(),
             chained,
+            request: Limits::default().request,
             folder: tempfile::tempdir().unwrap(),
             ports: [es(), dk()].map(|c| (c, free_port(), free_port())).to_vec(),
         }
@@ -142,7 +146,8 @@ impl Circle {
         let mut tasks = Vec::new();
         let server = ServerTls::new(&self.identity(country, Role::ServiceProvider)).unwrap();
         let (national, border) = self.ports(country);
-        let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };
+        let drain = Duration::from_millis(200);
+        let limits = Limits { drain, request: self.request, ..Limits::default() };
         for (at, outer) in [(national, false), (border, true)] {
             let bound = Bound::tls(at, server.clone()).await.unwrap();
             let (stop, node) = (node.stop.clone(), Arc::clone(&node));
@@ -188,7 +193,7 @@ impl Circle {
             seal_anchors: Arc::new(self.pki.anchors()),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
-            trail: None,
+            trail: Some(Arc::new(self.trail(country))),
             pseudonyms: PseudonymKey::new([7; 32]),
             assertions: AssertionCache::new(64),
             policy: Policy::default(),
@@ -207,10 +212,40 @@ impl Circle {
         }
     }
 
+    /// Records of ours that nobody fetches.
+    fn trail(&self, country: Country) -> Trail {
+        let path = self.folder.path().join(format!("audit-{country}.db"));
+        let names = Names {
+            consumer: "consumer".into(),
+            provider: "provider".into(),
+            source: format!("{country}-1"),
+            community: "urn:oid:2.999".into(),
+        };
+        Trail::start(names, Arc::new(Audit::open(&path, 1000).unwrap()))
+    }
+
     /// The way of `from`'s node to the border of `to`.
     pub fn client(&self, from: Country, to: Country) -> Client {
         let tls = ClientTls::new(&self.identity(from, Role::ServiceConsumer)).unwrap();
         Client::new(&self.border(to), Some(to), tls, ClientLimits::default())
+    }
+
+    /// Posts the head of a message of `from`'s to the border of `to`, and the rest never; gives
+    /// what is answered.
+    pub async fn begin_a_body(&self, from: Country, to: Country) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let tls = ClientTls::new(&self.identity(from, Role::ServiceConsumer)).unwrap();
+        let (host, port) = ("127.0.0.1".to_owned(), self.ports(to).1.port());
+        let target = transport::stream::Target { host, port, country: Some(to), pin: None };
+        let wait = Duration::from_secs(5);
+        let (mut stream, _) = transport::stream::dial(&target, &tls, wait).await.unwrap();
+        let path = exchange::Transaction::Query.service_path();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n<");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = tokio::time::timeout(wait, stream.read(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
     pub fn visit(&self) -> Visit {
@@ -267,6 +302,11 @@ impl Post {
         Log::open(&self.data.join("log"), &origin, &self.data.join("log.key")).unwrap()
     }
 
+    /// Gives what is ended its place, and writes no log.
+    pub async fn journal_places(&self) {
+        self.journal.sequence(0, 100).await.unwrap();
+    }
+
     /// Moves what has a place into the log, and gives its leaves.
     pub async fn leaves(&self) -> Vec<Vec<u8>> {
         let mut log = self.log();
@@ -320,6 +360,21 @@ impl Post {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The newest event of a kind.
+    pub fn newest_event(&self, kind: Kind) -> Option<Event> {
+        self.events.newest_of(kind, 1).unwrap().pop()
+    }
+
+    /// Our own audit records, after all that was left is kept.
+    pub async fn audited(&self) -> Vec<String> {
+        let trail = Arc::clone(self.node.trail.as_ref().unwrap());
+        let read = move || {
+            trail.close();
+            trail.spool.oldest(100).unwrap().into_iter().map(|(_, xml)| xml).collect()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
     }
 
     /// A line of `/metrics`.

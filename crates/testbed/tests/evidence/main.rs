@@ -1,7 +1,9 @@
 //! Bilateral evidence between two nodes when one of them is late, down, forgetful or lies.
 
+mod abandoned;
 mod circle;
 mod deadline;
+mod gauges;
 mod hostile;
 mod receipts;
 mod refusals;

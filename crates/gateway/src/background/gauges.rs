@@ -1,0 +1,36 @@
+//! What an operator watches and no request counts: evidence and audit records that wait, lost
+//! events, certificates that end. Looked at every few seconds, never by a request.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::metrics::WaitsFor;
+use crate::node::Node;
+
+/// Looks once.
+pub async fn look(node: &Node) {
+    node.metrics.notes_dropped.inner().store(node.notes.lost(), Ordering::Relaxed);
+    node.metrics.days(node.clock.now());
+    match node.journal.waiting(MOST).await {
+        Ok(waiting) => {
+            let logged = u64::try_from(node.metrics.log_size.get()).unwrap_or(0);
+            // what has a place may still be on its way to the files
+            let for_log = waiting.unplaced + waiting.places.saturating_sub(logged);
+            node.metrics.waits(WaitsFor::OtherHalf, waiting.open);
+            node.metrics.waits(WaitsFor::Log, for_log);
+        }
+        Err(error) => tracing::warn!(%error, "evidence that waits cannot be counted"),
+    }
+    let Some(trail) = node.trail.as_ref().map(Arc::clone) else { return };
+    // the spool may block
+    match tokio::task::spawn_blocking(move || trail.spool.waiting()).await {
+        Ok(Ok(waiting)) => {
+            node.metrics.audit_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "audit records that wait cannot be counted"),
+        Err(_) => {}
+    }
+}
+
+/// Rows of a kind that are counted.
+const MOST: usize = 100_000;
