@@ -56,7 +56,8 @@ impl<'de> serde::Deserialize<'de> for Oid {
     }
 }
 
-/// The random 128-bit number of one exchange; both countries' evidence carries it.
+/// The 128-bit number of one exchange; both countries' evidence carries it. Whoever begins the
+/// exchange chooses it, and nobody may read anything from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub [u8; 16]);
 
@@ -66,6 +67,15 @@ impl TransactionId {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes);
         Self(bytes)
+    }
+
+    /// Draws a number that is greater than those drawn in earlier milliseconds, in the form of
+    /// `UUIDv7` (RFC 9562 §5.7): an index over the numbers grows at one end.
+    pub fn ordered(at: jiff::Timestamp, entropy: &dyn crate::Entropy) -> Self {
+        let mut random = [0; 10];
+        entropy.fill(&mut random);
+        let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
     }
 
     /// Parses 32 hexadecimal digits.
@@ -122,6 +132,14 @@ mod tests {
         assert_eq!(Oid::parse("urn:oid:2.16.17").unwrap().as_str(), "2.16.17");
         assert!(Oid::parse("2.16.").is_err());
         assert!(Oid::parse("a.b").is_err());
+    }
+
+    #[test]
+    fn later_transaction_ids_are_greater_and_two_of_one_moment_differ() {
+        let at = |millis| jiff::Timestamp::from_millisecond(millis).unwrap();
+        let draw = |millis| TransactionId::ordered(at(millis), &crate::SystemEntropy);
+        assert!(draw(1_790_000_000_000) < draw(1_790_000_000_001));
+        assert_ne!(draw(1_790_000_000_000), draw(1_790_000_000_000));
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub enum Safety {
     Normal,
 }
 
-type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
+type Job =
+    Box<dyn FnOnce(&Connection, Place) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A database file. Closing waits for what is queued.
@@ -89,11 +90,11 @@ impl Database {
         let long = Arc::new(AtomicBool::new(false));
         let is_long = Arc::clone(&long);
         let mut threads =
-            vec![spawn("sqlite-writer", move || write_all(&writer, &write_queue, &is_long))?];
+            vec![spawn("sqlite-writer", move || write_all(&writer, &write_queue, safety, &is_long))?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
-        let moving = move || checkpoint_all(&checkpointer, &closed, &long);
+        let moving = move || checkpoint_all(&checkpointer, &closed, safety, &long);
         threads.push(spawn("sqlite-checkpoint", moving)?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -117,8 +118,8 @@ impl Database {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Box::new(move |transaction| {
-            let result = in_savepoint(transaction, job);
+        self.enqueue(Box::new(move |transaction, place| {
+            let result = undoable(transaction, place, job);
             Box::new(move |committed| {
                 let _ = answer.send(
                     result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
@@ -135,8 +136,8 @@ impl Database {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, answered) = sync_channel(1);
-        self.enqueue(Box::new(move |transaction| {
-            let result = in_savepoint(transaction, job);
+        self.enqueue(Box::new(move |transaction, place| {
+            let result = undoable(transaction, place, job);
             Box::new(move |committed| {
                 let _ = answer.send(
                     result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
@@ -195,8 +196,14 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 /// A log that is never moved to its very end grows for ever, and a growing file costs the file
 /// system a commit at each fsync. So once it is `long`, the writer moves the few pages that were
 /// added meanwhile, and then begins again at the front of the log, over blocks that are there.
-fn checkpoint_all(connection: &Connection, closed: &Receiver<()>, long: &AtomicBool) {
-    while closed.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
+fn checkpoint_all(
+    connection: &Connection,
+    closed: &Receiver<()>,
+    safety: Safety,
+    long: &AtomicBool,
+) {
+    let pause = if safety == Safety::Full { CHECKPOINT } else { CHECKPOINT_NORMAL };
+    while closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let pages = checkpoint(connection).unwrap_or(0);
         long.store(pages >= LONG, Ordering::Relaxed);
     }
@@ -248,40 +255,72 @@ fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// One job's changes are undone when it fails or panics, without touching its neighbours'.
-fn in_savepoint<T>(
+/// Where a job stands in its group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The transaction holds nothing else yet: undoing the job is undoing it all.
+    First,
+    /// Others stand before it. The savepoint costs a copy of each page that the job changes.
+    Behind,
+}
+
+impl Place {
+    fn begin(self) -> &'static str {
+        if self == Self::First { "BEGIN" } else { "SAVEPOINT job" }
+    }
+}
+
+/// One job's changes are undone when it fails or panics, without touching its neighbours'. The
+/// first begins the transaction, and begins it again when it was undone.
+fn undoable<T>(
     connection: &Connection,
+    place: Place,
     job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    control(connection, "SAVEPOINT job")?;
+    control(connection, place.begin())?;
     let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
-    if !matches!(result, Ok(Ok(_))) {
-        // nothing to undo when a full disk has ended the whole transaction
-        let _ = control(connection, "ROLLBACK TO job");
-    }
-    let released = control(connection, "RELEASE job");
+    let undo = !matches!(result, Ok(Ok(_)));
+    // nothing to undo when a full disk has ended the whole transaction
+    let ended = connection.is_autocommit();
+    let released = match place {
+        Place::First if undo && !ended => {
+            control(connection, "ROLLBACK").and_then(|()| control(connection, "BEGIN"))
+        }
+        Place::First => Ok(()),
+        Place::Behind => {
+            if undo {
+                let _ = control(connection, "ROLLBACK TO job");
+            }
+            control(connection, "RELEASE job")
+        }
+    };
     match result {
         Ok(value) => value.and_then(|value| released.map(|()| value)),
         Err(panic) => resume_unwind(panic),
     }
 }
 
-fn write_all(connection: &Connection, queue: &Receiver<Job>, long: &AtomicBool) {
+fn write_all(connection: &Connection, queue: &Receiver<Job>, safety: Safety, long: &AtomicBool) {
     connection.set_prepared_statement_cache_capacity(64);
+    let mut before = 0;
     while let Ok(first) = queue.recv() {
-        let mut answers = Vec::with_capacity(GROUP);
-        let committed = control(connection, "BEGIN").and_then(|()| {
-            let mut next = Some(first);
-            while let Some(job) = next {
-                // a job that panics is undone by its savepoint and answers "unavailable"
-                let run = AssertUnwindSafe(|| job(connection));
-                answers.extend(catch_unwind(run).ok());
-                // a full disk ends the whole transaction: nothing may be added behind it
-                let go_on = answers.len() < GROUP && !connection.is_autocommit();
-                next = if go_on { queue.try_recv().ok() } else { None };
-            }
-            control(connection, "COMMIT")
-        });
+        // many wait for a commit each: fewer and larger ones serve them all sooner
+        if safety == Safety::Full && before >= COMPANY {
+            std::thread::sleep(GATHER);
+        }
+        let mut answers = Vec::with_capacity(GROUP.min(4 * before.max(1)));
+        let (mut next, mut place) = (Some(first), Place::First);
+        while let Some(job) = next {
+            // a job that panics is undone and answers "unavailable"
+            let run = AssertUnwindSafe(|| job(connection, place));
+            answers.extend(catch_unwind(run).ok());
+            // a full disk ends the whole transaction: nothing may be added behind it
+            let go_on = answers.len() < GROUP && !connection.is_autocommit();
+            next = if go_on { queue.try_recv().ok() } else { None };
+            place = Place::Behind;
+        }
+        before = answers.len();
+        let committed = control(connection, "COMMIT");
         if !connection.is_autocommit() {
             let _ = control(connection, "ROLLBACK");
         }
@@ -309,6 +348,13 @@ fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
 const CHECKPOINT: Duration = Duration::from_millis(500);
+/// The same for [`Safety::Normal`], for which it is what brings the log to the disk. Pages that
+/// were written several times meanwhile are moved once.
+const CHECKPOINT_NORMAL: Duration = Duration::from_millis(900);
+/// How long a group waits for more jobs when the one before had [`COMPANY`]: short beside an fsync.
+const GATHER: Duration = Duration::from_micros(600);
+/// Jobs of a group after which the next one is worth waiting for.
+const COMPANY: usize = 4;
 /// Pages of a write-ahead log that is to begin again at its front: 64 MB.
 const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.

@@ -4,23 +4,33 @@ use std::borrow::Cow;
 
 /// Escapes text for element content and for attribute values in double quotes.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\r', '\n', '\t']) {
+    if !text.bytes().any(|byte| b"&<>\"\r\n\t".contains(&byte)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#xD;"),
-            '\n' => out.push_str("&#xA;"),
-            '\t' => out.push_str("&#x9;"),
-            other => out.push(other),
-        }
-    }
+    escape_into(&mut out, text);
     Cow::Owned(out)
+}
+
+/// By runs: nearly all of a text stands for itself, and all that does not is one byte of UTF-8.
+fn escape_into(out: &mut String, text: &str) {
+    let mut written = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            b'\r' => "&#xD;",
+            b'\n' => "&#xA;",
+            b'\t' => "&#x9;",
+            _ => continue,
+        };
+        out.push_str(&text[written..at]);
+        out.push_str(escaped);
+        written = at + 1;
+    }
+    out.push_str(&text[written..]);
 }
 
 /// Builds XML text element by element.
@@ -75,7 +85,7 @@ impl Writer {
 
     /// Escaped text.
     pub fn text(&mut self, text: &str) {
-        self.out.push_str(&escape(text));
+        escape_into(&mut self.out, text);
     }
 
     /// XML that is already well-formed, such as a signed assertion: copied byte for byte.
@@ -96,7 +106,7 @@ impl Writer {
             self.out.push(' ');
             self.out.push_str(key);
             self.out.push_str("=\"");
-            self.out.push_str(&escape(value));
+            escape_into(&mut self.out, value);
             self.out.push('"');
         }
     }
