@@ -14,6 +14,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use crate::reads::{Read, Reads};
+
 /// Why a database could not be opened or used. Usually the operator's disk.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -51,12 +53,11 @@ pub enum Safety {
 
 type Job =
     Box<dyn FnOnce(&Connection, Place) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
-type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A database file. Closing waits for what is queued.
 pub struct Database {
     writes: Mutex<Option<SyncSender<Job>>>,
-    reads: Mutex<Option<SyncSender<Read>>>,
+    reads: Arc<Reads>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closing: Mutex<Option<SyncSender<()>>>,
 }
@@ -85,12 +86,12 @@ impl Database {
         ))?;
         migrate(&mut writer, schema)?;
         let (writes, write_queue) = sync_channel(QUEUE);
-        let (reads, read_queue) = sync_channel(QUEUE);
-        let read_queue = Arc::new(Mutex::new(read_queue));
+        let reads = Arc::new(Reads::default());
         let long = Arc::new(AtomicBool::new(false));
         let is_long = Arc::clone(&long);
-        let mut threads =
-            vec![spawn("sqlite-writer", move || write_all(&writer, &write_queue, safety, &is_long))?];
+        let mut threads = vec![spawn("sqlite-writer", move || {
+            write_all(&writer, &write_queue, safety, &is_long)
+        })?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
@@ -100,12 +101,12 @@ impl Database {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
             reader.execute_batch("PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")?;
-            let queue = Arc::clone(&read_queue);
-            threads.push(spawn("sqlite-reader", move || read_all(&reader, &queue))?);
+            let reads = Arc::clone(&reads);
+            threads.push(spawn("sqlite-reader", move || reads.answer_all(&reader))?);
         }
         Ok(Self {
             writes: Mutex::new(Some(writes)),
-            reads: Mutex::new(Some(reads)),
+            reads,
             threads: Mutex::new(threads),
             closing: Mutex::new(Some(closing)),
         })
@@ -157,18 +158,14 @@ impl Database {
         let read: Read = Box::new(move |connection| {
             let _ = answer.send(query(connection));
         });
-        let sender = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sender
-            .ok_or(DatabaseError::Unavailable)?
-            .try_send(read)
-            .map_err(|_| DatabaseError::Unavailable)?;
+        self.reads.push(read)?;
         Ok(answered.await.map_err(|_| DatabaseError::Unavailable)??)
     }
 
     /// Commits what is queued and closes the file.
     pub fn close(&self) {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.reads.close();
         self.closing.lock().unwrap_or_else(PoisonError::into_inner).take();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = thread.join();
@@ -334,16 +331,6 @@ fn write_all(connection: &Connection, queue: &Receiver<Job>, safety: Safety, lon
     }
 }
 
-fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(read) => drop(catch_unwind(AssertUnwindSafe(|| read(connection)))),
-            Err(_) => return,
-        }
-    }
-}
-
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
@@ -358,7 +345,7 @@ const COMPANY: usize = 4;
 /// Pages of a write-ahead log that is to begin again at its front: 64 MB.
 const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.
-const QUEUE: usize = 8192;
+pub(crate) const QUEUE: usize = 8192;
 /// Jobs that share one fsync.
 const GROUP: usize = 512;
 const READERS: usize = 2;

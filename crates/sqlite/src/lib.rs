@@ -10,6 +10,7 @@ pub mod database;
 mod events;
 mod journal;
 mod national;
+mod reads;
 
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Peer;
-use crate::gather::Gathered;
 pub use crate::body::{BodyError, content_length, read_body};
+use crate::gather::Gathered;
 use crate::problem::{Body, respond};
 use crate::refused::{self, OnRefused, Reason, Refused};
 use crate::stream::Patient;
