@@ -93,3 +93,35 @@ impl AsyncWrite for Gathered {
 
 /// Two records of TLS (RFC 8446 §5.1).
 const PIECE_BYTES: usize = 32 << 10;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_byte_arrives_once_and_in_order_however_small_the_reads_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sent: Vec<u8> = (0..3 * PIECE_BYTES + 77).map(|i| (i % 251) as u8).collect();
+        let theirs = sent.clone();
+        let writer = tokio::spawn(async move {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(&theirs).await.unwrap();
+        });
+        let mut gathered = Gathered::new(listener.accept().await.unwrap().0);
+        let (mut found, mut some) = (Vec::new(), [0; 1000]);
+        loop {
+            let count = gathered.read(&mut some).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            found.extend_from_slice(&some[..count]);
+        }
+        writer.await.unwrap();
+        assert!(found == sent);
+        assert_eq!(gathered.waiting.capacity(), 0, "nothing waits, nothing is held");
+    }
+}
