@@ -3,7 +3,6 @@
 //! Three hundred requests that want to be durable share one fsync: the writer drains its queue,
 //! runs each job in a savepoint of its own, commits once, and only then answers them all.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -15,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::reads::{Read, Reads};
+use crate::writes::{Job, undoable, write_all};
 
 /// Why a database could not be opened or used. Usually the operator's disk.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,9 +50,6 @@ pub enum Safety {
     /// Before fsync: a power failure may lose the last second. For events only.
     Normal,
 }
-
-type Job =
-    Box<dyn FnOnce(&Connection, Place) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
 
 /// A database file. Closing waits for what is queued.
 pub struct Database {
@@ -90,7 +87,7 @@ impl Database {
         let long = Arc::new(AtomicBool::new(false));
         let is_long = Arc::clone(&long);
         let mut threads = vec![spawn("sqlite-writer", move || {
-            write_all(&writer, &write_queue, safety, &is_long)
+            write_all(&writer, &write_queue, safety, &is_long);
         })?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
@@ -207,7 +204,7 @@ fn checkpoint_all(
 }
 
 /// Moves what nobody reads any more; gives the pages in the log.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
@@ -247,90 +244,6 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Begins and ends transactions: parsed once, as it runs with every group and job.
-fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// Where a job stands in its group.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The transaction holds nothing else yet: undoing the job is undoing it all.
-    First,
-    /// Others stand before it. The savepoint costs a copy of each page that the job changes.
-    Behind,
-}
-
-impl Place {
-    fn begin(self) -> &'static str {
-        if self == Self::First { "BEGIN" } else { "SAVEPOINT job" }
-    }
-}
-
-/// One job's changes are undone when it fails or panics, without touching its neighbours'. The
-/// first begins the transaction, and begins it again when it was undone.
-fn undoable<T>(
-    connection: &Connection,
-    place: Place,
-    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    control(connection, place.begin())?;
-    let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
-    let undo = !matches!(result, Ok(Ok(_)));
-    // nothing to undo when a full disk has ended the whole transaction
-    let ended = connection.is_autocommit();
-    let released = match place {
-        Place::First if undo && !ended => {
-            control(connection, "ROLLBACK").and_then(|()| control(connection, "BEGIN"))
-        }
-        Place::First => Ok(()),
-        Place::Behind => {
-            if undo {
-                let _ = control(connection, "ROLLBACK TO job");
-            }
-            control(connection, "RELEASE job")
-        }
-    };
-    match result {
-        Ok(value) => value.and_then(|value| released.map(|()| value)),
-        Err(panic) => resume_unwind(panic),
-    }
-}
-
-fn write_all(connection: &Connection, queue: &Receiver<Job>, safety: Safety, long: &AtomicBool) {
-    connection.set_prepared_statement_cache_capacity(64);
-    let mut before = 0;
-    while let Ok(first) = queue.recv() {
-        // many wait for a commit each: fewer and larger ones serve them all sooner
-        if safety == Safety::Full && before >= COMPANY {
-            std::thread::sleep(GATHER);
-        }
-        let mut answers = Vec::with_capacity(GROUP.min(4 * before.max(1)));
-        let (mut next, mut place) = (Some(first), Place::First);
-        while let Some(job) = next {
-            // a job that panics is undone and answers "unavailable"
-            let run = AssertUnwindSafe(|| job(connection, place));
-            answers.extend(catch_unwind(run).ok());
-            // a full disk ends the whole transaction: nothing may be added behind it
-            let go_on = answers.len() < GROUP && !connection.is_autocommit();
-            next = if go_on { queue.try_recv().ok() } else { None };
-            place = Place::Behind;
-        }
-        before = answers.len();
-        let committed = control(connection, "COMMIT");
-        if !connection.is_autocommit() {
-            let _ = control(connection, "ROLLBACK");
-        }
-        let committed = committed.map_err(DatabaseError::from);
-        for answer in answers {
-            answer(committed.clone());
-        }
-        if long.swap(false, Ordering::Relaxed) {
-            let _ = checkpoint(connection);
-        }
-    }
-}
-
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
@@ -338,14 +251,8 @@ const CHECKPOINT: Duration = Duration::from_millis(500);
 /// The same for [`Safety::Normal`], for which it is what brings the log to the disk. Pages that
 /// were written several times meanwhile are moved once.
 const CHECKPOINT_NORMAL: Duration = Duration::from_millis(900);
-/// How long a group waits for more jobs when the one before had [`COMPANY`]: short beside an fsync.
-const GATHER: Duration = Duration::from_micros(600);
-/// Jobs of a group after which the next one is worth waiting for.
-const COMPANY: usize = 4;
 /// Pages of a write-ahead log that is to begin again at its front: 64 MB.
 const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.
 pub(crate) const QUEUE: usize = 8192;
-/// Jobs that share one fsync.
-const GROUP: usize = 512;
 const READERS: usize = 2;

@@ -11,6 +11,7 @@ mod events;
 mod journal;
 mod national;
 mod reads;
+mod writes;
 
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};
