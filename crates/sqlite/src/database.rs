@@ -92,7 +92,7 @@ impl Database {
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
-        let moving = move || checkpoint_all(&checkpointer, &closed, safety, &long);
+        let moving = move || checkpoint_all(&checkpointer, &closed, &long);
         threads.push(spawn("sqlite-checkpoint", moving)?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -190,14 +190,8 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 /// A log that is never moved to its very end grows for ever, and a growing file costs the file
 /// system a commit at each fsync. So once it is `long`, the writer moves the few pages that were
 /// added meanwhile, and then begins again at the front of the log, over blocks that are there.
-fn checkpoint_all(
-    connection: &Connection,
-    closed: &Receiver<()>,
-    safety: Safety,
-    long: &AtomicBool,
-) {
-    let pause = if safety == Safety::Full { CHECKPOINT } else { CHECKPOINT_NORMAL };
-    while closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+fn checkpoint_all(connection: &Connection, closed: &Receiver<()>, long: &AtomicBool) {
+    while closed.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
         let pages = checkpoint(connection).unwrap_or(0);
         long.store(pages >= LONG, Ordering::Relaxed);
     }
@@ -248,9 +242,6 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
 const CHECKPOINT: Duration = Duration::from_millis(500);
-/// The same for [`Safety::Normal`], for which it is what brings the log to the disk. Pages that
-/// were written several times meanwhile are moved once.
-const CHECKPOINT_NORMAL: Duration = Duration::from_millis(900);
 /// Pages of a write-ahead log that is to begin again at its front: 64 MB.
 const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.
