@@ -56,7 +56,8 @@ impl<'de> serde::Deserialize<'de> for Oid {
     }
 }
 
-/// The random 128-bit number of one exchange; both countries' evidence carries it.
+/// The 128-bit number of one exchange; both countries' evidence carries it. Whoever begins the
+/// exchange chooses it, and nobody may read anything from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub [u8; 16]);
 
@@ -65,6 +66,16 @@ impl TransactionId {
     pub fn random(entropy: &dyn crate::Entropy) -> Self {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Draws a number that is greater than those drawn in earlier seconds: an index over the
+    /// numbers grows at one end. The second is no news to who sees the log, which grows once in each.
+    pub fn ordered(at: jiff::Timestamp, entropy: &dyn crate::Entropy) -> Self {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes);
+        let second = u32::try_from(at.as_second()).unwrap_or(u32::MAX);
+        bytes[..4].copy_from_slice(&second.to_be_bytes());
         Self(bytes)
     }
 
@@ -122,6 +133,14 @@ mod tests {
         assert_eq!(Oid::parse("urn:oid:2.16.17").unwrap().as_str(), "2.16.17");
         assert!(Oid::parse("2.16.").is_err());
         assert!(Oid::parse("a.b").is_err());
+    }
+
+    #[test]
+    fn later_transaction_ids_are_greater_and_two_of_one_moment_differ() {
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        let draw = |second| TransactionId::ordered(at(second), &crate::SystemEntropy);
+        assert!(draw(1_790_000_000) < draw(1_790_000_001));
+        assert_ne!(draw(1_790_000_000), draw(1_790_000_000));
     }
 
     #[test]

@@ -145,7 +145,11 @@ impl Record {
 
     /// Writes an `AuditMessage`, valid against `DICOM_Unsigned.xsd`.
     pub fn render(&self) -> String {
-        let mut w = Writer::new();
+        let values = |o: &Object| {
+            o.query.len() + o.details.iter().map(|(_, value)| value.len()).sum::<usize>()
+        };
+        let size: usize = self.objects.iter().map(values).sum();
+        let mut w = Writer::with_capacity(FRAME + size);
         w.open("AuditMessage", &[]);
         w.open(
             "EventIdentification",
@@ -245,6 +249,9 @@ impl Coded {
         );
     }
 }
+
+/// About what a record takes besides its queries and details, in bytes.
+const FRAME: usize = 4096;
 
 #[cfg(test)]
 mod tests {

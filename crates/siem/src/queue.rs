@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use exchange::Clock;
 
@@ -86,21 +86,18 @@ fn write_all(
     losses: &Losses,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut more = false;
     loop {
-        let mut wait = LOOK;
-        let mut until = None;
-        let mut ended = false;
-        while batch.len() < BATCH {
-            match receiver.recv_timeout(wait) {
-                Ok(event) => batch.push(event),
-                Err(end) => {
-                    ended = end == RecvTimeoutError::Disconnected;
-                    break;
-                }
+        let first = receiver.recv_timeout(LOOK);
+        let ended = first == Err(RecvTimeoutError::Disconnected);
+        if let Ok(first) = first {
+            // asleep, not waiting on the queue: there each event would wake us
+            if !more {
+                std::thread::sleep(LINGER);
             }
-            let until = *until.get_or_insert_with(|| Instant::now() + LINGER);
-            wait = until.saturating_duration_since(Instant::now());
+            batch.extend(std::iter::once(first).chain(receiver.try_iter()).take(BATCH));
         }
+        more = batch.len() == BATCH;
         let count = batch.len() as u64;
         let lost = losses.untold.swap(0, Ordering::Relaxed);
         if lost > 0 {

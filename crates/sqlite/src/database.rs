@@ -3,7 +3,6 @@
 //! Three hundred requests that want to be durable share one fsync: the writer drains its queue,
 //! runs each job in a savepoint of its own, commits once, and only then answers them all.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,6 +12,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
+
+use crate::reads::{Read, Reads};
+use crate::writes::{Job, undoable, write_all};
 
 /// Why a database could not be opened or used. Usually the operator's disk.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,13 +51,10 @@ pub enum Safety {
     Normal,
 }
 
-type Job = Box<dyn FnOnce(&Connection) -> Box<dyn FnOnce(Result<(), DatabaseError>) + Send> + Send>;
-type Read = Box<dyn FnOnce(&Connection) + Send>;
-
 /// A database file. Closing waits for what is queued.
 pub struct Database {
     writes: Mutex<Option<SyncSender<Job>>>,
-    reads: Mutex<Option<SyncSender<Read>>>,
+    reads: Arc<Reads>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closing: Mutex<Option<SyncSender<()>>>,
 }
@@ -84,12 +83,12 @@ impl Database {
         ))?;
         migrate(&mut writer, schema)?;
         let (writes, write_queue) = sync_channel(QUEUE);
-        let (reads, read_queue) = sync_channel(QUEUE);
-        let read_queue = Arc::new(Mutex::new(read_queue));
+        let reads = Arc::new(Reads::default());
         let long = Arc::new(AtomicBool::new(false));
         let is_long = Arc::clone(&long);
-        let mut threads =
-            vec![spawn("sqlite-writer", move || write_all(&writer, &write_queue, &is_long))?];
+        let mut threads = vec![spawn("sqlite-writer", move || {
+            write_all(&writer, &write_queue, safety, &is_long);
+        })?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
@@ -99,12 +98,12 @@ impl Database {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
             reader.execute_batch("PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")?;
-            let queue = Arc::clone(&read_queue);
-            threads.push(spawn("sqlite-reader", move || read_all(&reader, &queue))?);
+            let reads = Arc::clone(&reads);
+            threads.push(spawn("sqlite-reader", move || reads.answer_all(&reader))?);
         }
         Ok(Self {
             writes: Mutex::new(Some(writes)),
-            reads: Mutex::new(Some(reads)),
+            reads,
             threads: Mutex::new(threads),
             closing: Mutex::new(Some(closing)),
         })
@@ -117,8 +116,8 @@ impl Database {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Box::new(move |transaction| {
-            let result = in_savepoint(transaction, job);
+        self.enqueue(Box::new(move |transaction, place| {
+            let result = undoable(transaction, place, job);
             Box::new(move |committed| {
                 let _ = answer.send(
                     result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
@@ -135,8 +134,8 @@ impl Database {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, answered) = sync_channel(1);
-        self.enqueue(Box::new(move |transaction| {
-            let result = in_savepoint(transaction, job);
+        self.enqueue(Box::new(move |transaction, place| {
+            let result = undoable(transaction, place, job);
             Box::new(move |committed| {
                 let _ = answer.send(
                     result.map_err(DatabaseError::from).and_then(|value| committed.map(|()| value)),
@@ -156,17 +155,13 @@ impl Database {
         let read: Read = Box::new(move |connection| {
             let _ = answer.send(query(connection));
         });
-        let sender = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sender
-            .ok_or(DatabaseError::Unavailable)?
-            .try_send(read)
-            .map_err(|_| DatabaseError::Unavailable)?;
+        self.reads.push(read)?;
         Ok(answered.await.map_err(|_| DatabaseError::Unavailable)??)
     }
 
     /// Commits what is queued and closes the file.
     pub fn close(&self) {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.reads.close();
         self.closing.lock().unwrap_or_else(PoisonError::into_inner).take();
         // the writer last: who closes a file last removes its write-ahead log, and a reader cannot
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,7 +204,7 @@ fn checkpoint_all(connection: &Connection, closed: &Receiver<()>, long: &AtomicB
 }
 
 /// Moves what nobody reads any more; gives the pages in the log.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
 
@@ -249,68 +244,6 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Begins and ends transactions: parsed once, as it runs with every group and job.
-fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// One job's changes are undone when it fails or panics, without touching its neighbours'.
-fn in_savepoint<T>(
-    connection: &Connection,
-    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    control(connection, "SAVEPOINT job")?;
-    let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
-    if !matches!(result, Ok(Ok(_))) {
-        // nothing to undo when a full disk has ended the whole transaction
-        let _ = control(connection, "ROLLBACK TO job");
-    }
-    let released = control(connection, "RELEASE job");
-    match result {
-        Ok(value) => value.and_then(|value| released.map(|()| value)),
-        Err(panic) => resume_unwind(panic),
-    }
-}
-
-fn write_all(connection: &Connection, queue: &Receiver<Job>, long: &AtomicBool) {
-    connection.set_prepared_statement_cache_capacity(64);
-    while let Ok(first) = queue.recv() {
-        let mut answers = Vec::with_capacity(GROUP);
-        let committed = control(connection, "BEGIN").and_then(|()| {
-            let mut next = Some(first);
-            while let Some(job) = next {
-                // a job that panics is undone by its savepoint and answers "unavailable"
-                let run = AssertUnwindSafe(|| job(connection));
-                answers.extend(catch_unwind(run).ok());
-                // a full disk ends the whole transaction: nothing may be added behind it
-                let go_on = answers.len() < GROUP && !connection.is_autocommit();
-                next = if go_on { queue.try_recv().ok() } else { None };
-            }
-            control(connection, "COMMIT")
-        });
-        if !connection.is_autocommit() {
-            let _ = control(connection, "ROLLBACK");
-        }
-        let committed = committed.map_err(DatabaseError::from);
-        for answer in answers {
-            answer(committed.clone());
-        }
-        if long.swap(false, Ordering::Relaxed) {
-            let _ = checkpoint(connection);
-        }
-    }
-}
-
-fn read_all(connection: &Connection, queue: &Mutex<Receiver<Read>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(read) => drop(catch_unwind(AssertUnwindSafe(|| read(connection)))),
-            Err(_) => return,
-        }
-    }
-}
-
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
 /// How often the write-ahead log is moved into the file.
@@ -318,7 +251,5 @@ const CHECKPOINT: Duration = Duration::from_millis(500);
 /// Pages of a write-ahead log that is to begin again at its front: 64 MB.
 const LONG: i64 = 16_384;
 /// Jobs that wait; one more is refused rather than kept.
-const QUEUE: usize = 8192;
-/// Jobs that share one fsync.
-const GROUP: usize = 512;
+pub(crate) const QUEUE: usize = 8192;
 const READERS: usize = 2;

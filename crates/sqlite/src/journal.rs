@@ -68,6 +68,12 @@ impl Port for Journal {
                             return Ok(Outcome::Replayed);
                         }
                     }
+                    if let [row] = step.rows.as_slice()
+                        && matches!(row.state, State::Asked | State::Answered)
+                        && insert(db, row, "DO NOTHING")?
+                    {
+                        return Ok(Outcome::Recorded);
+                    }
                     for row in &step.rows {
                         if find(db, row.txid, row.side)?.is_some_and(|old| !row.follows(&old)) {
                             step.replay.iter().try_for_each(|key| forget(db, key))?;
@@ -182,15 +188,20 @@ fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
         )?
         .execute(params![row.txid.0, side_number(row.side)])?;
     }
-    db.prepare_cached(
+    insert(db, row, REPLACE).map(|_| ())
+}
+
+const REPLACE: &str = "DO UPDATE SET state = excluded.state, statement = excluded.statement,
+    secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
+    undelivered = excluded.undelivered, log_index = NULL WHERE evidence.state <> 2";
+
+/// Whether the row is there now as it is given; `known` says what happens to one that was there.
+fn insert(db: &Connection, row: &Row, known: &'static str) -> rusqlite::Result<bool> {
+    let changed = db.prepare_cached(&format!(
         "INSERT INTO evidence (txid, side, transaction_kind, requester, provider, state, request, statement, secrets,
                                peer_certificate, undelivered, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT (txid, side) DO UPDATE SET state = excluded.state, statement = excluded.statement,
-             secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
-             undelivered = excluded.undelivered, log_index = NULL
-         WHERE evidence.state <> 2",
-    )?
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (txid, side) {known}",
+    ))?
     .execute(params![
         row.txid.0,
         side_number(row.side),
@@ -205,7 +216,7 @@ fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
         row.undelivered,
         micros(row.at),
     ])?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// Places given so far, which is the next one.

@@ -10,6 +10,8 @@ pub mod database;
 mod events;
 mod journal;
 mod national;
+mod reads;
+mod writes;
 
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};

@@ -16,12 +16,10 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{AlertDescription, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use crate::Peer;
 use crate::body::{self, BodyError, content_length};
-use crate::stream::{Patient, Target, WrongPeer, dial};
+use crate::stream::{Stream, Target, WrongPeer, dial};
 use crate::tls::ClientTls;
 
 /// Why a peer gave no answer.
@@ -253,7 +251,7 @@ impl tower_service::Service<Uri> for Connector {
 
 /// A TLS stream that the pool may keep.
 struct Secured {
-    stream: Patient<TlsStream<TcpStream>>,
+    stream: Stream,
     peer: Peer,
 }
 

@@ -7,6 +7,7 @@
 
 mod body;
 pub mod client;
+pub mod gather;
 pub mod problem;
 pub mod refused;
 pub mod server;

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Peer;
 pub use crate::body::{BodyError, content_length, read_body};
+use crate::gather::Gathered;
 use crate::problem::{Body, respond};
 use crate::refused::{self, OnRefused, Reason, Refused};
 use crate::stream::Patient;
@@ -189,7 +190,7 @@ impl Bound {
 }
 
 /// A connection, encrypted or not.
-pub type Stream = Patient<Either<TlsStream<TcpStream>, TcpStream>>;
+pub type Stream = Patient<Either<TlsStream<Gathered>, TcpStream>>;
 
 /// What a listener has running, and how it is cut at the end of the drain time.
 #[derive(Clone, Default)]
@@ -225,7 +226,7 @@ async fn handshake(
         if socket.peek(&mut [0]).await.is_ok_and(|bytes| bytes == 0) {
             return Ok(None);
         }
-        acceptor.accept(socket).await.map(Some)
+        acceptor.accept(Gathered::new(socket)).await.map(Some)
     });
     match accepted.await {
         Ok(Ok(Some(stream))) => {

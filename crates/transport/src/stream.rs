@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::Peer;
+use crate::gather::Gathered;
 use crate::tls::ClientTls;
 
 /// A stream on which no read (if so wished) and no write may wait longer than a limit.
@@ -132,7 +133,7 @@ pub enum WrongPeer {
 }
 
 /// A connection that [`dial`] made.
-pub type Stream = Patient<TlsStream<TcpStream>>;
+pub type Stream = Patient<TlsStream<Gathered>>;
 
 /// Connects, shakes hands and checks who answers. Nothing else was sent when it fails.
 pub async fn dial(target: &Target, tls: &ClientTls, time: Duration) -> Result<(Stream, Peer)> {
@@ -142,12 +143,12 @@ pub async fn dial(target: &Target, tls: &ClientTls, time: Duration) -> Result<(S
     Ok((Patient::new(stream, None, WRITES), peer))
 }
 
-async fn handshake(target: &Target, tls: &ClientTls) -> Result<(TlsStream<TcpStream>, Peer)> {
+async fn handshake(target: &Target, tls: &ClientTls) -> Result<(TlsStream<Gathered>, Peer)> {
     let socket = TcpStream::connect((target.host.as_str(), target.port)).await?;
     socket.set_nodelay(true)?;
     let address: SocketAddr = socket.peer_addr()?;
     let name = ServerName::try_from(target.host.clone()).map_err(Error::other)?;
-    let stream = TlsConnector::from(tls.current()).connect(name, socket).await?;
+    let stream = TlsConnector::from(tls.current()).connect(name, Gathered::new(socket)).await?;
     let peer = Peer::of(stream.get_ref().1, address).ok_or_else(|| {
         Error::new(ErrorKind::InvalidData, "the server's certificate is malformed")
     })?;

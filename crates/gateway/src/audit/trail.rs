@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use exchange::Side;
 use jiff::Timestamp;
@@ -122,15 +122,15 @@ impl Trail {
 }
 
 fn keep_all(receiver: &Receiver<Draft>, spool: &dyn Spool, shared: &Shared) {
+    let mut more = false;
     while let Ok(first) = receiver.recv() {
-        let mut drafts = vec![first];
-        let until = Instant::now() + LINGER;
-        while drafts.len() < BATCH {
-            match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(draft) => drafts.push(draft),
-                Err(_) => break,
-            }
+        // asleep, not waiting on the queue: there each draft would wake us
+        if !more {
+            std::thread::sleep(LINGER);
         }
+        let drafts: Vec<Draft> =
+            std::iter::once(first).chain(receiver.try_iter()).take(BATCH).collect();
+        more = drafts.len() == BATCH;
         let (count, size) = (drafts.len(), drafts.iter().map(Draft::size).sum());
         let records = drafts.into_iter().map(Draft::render).collect();
         if let Err(error) = spool.append(records) {

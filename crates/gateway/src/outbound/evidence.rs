@@ -76,7 +76,7 @@ pub(super) async fn record(
     _way: &Way,
 ) -> Result<Recorded, Refusal> {
     let now = node.clock.now();
-    let txid = TransactionId::random(node.entropy.as_ref());
+    let txid = TransactionId::ordered(now, node.entropy.as_ref());
     let content = &message.package.root[facts.content.clone()];
     let values = request_values(mandate.recognised(), content, &message.package.parts);
     let secrets = Secrets::draw(values, node.entropy.as_ref());
