@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -29,7 +29,8 @@ use crate::tls::ServerTls;
 /// What a connection or a request may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at the same time; further ones wait in the kernel.
+    /// Connections at the same time; further ones wait in the kernel. A request whose sender hung
+    /// up keeps the connection's place until it has run to its end.
     pub connections: usize,
     /// Longest request line and headers together, in bytes.
     pub header_bytes: usize,
@@ -146,7 +147,7 @@ impl Bound {
         H: Fn(Connection, CancellationToken, Tasks) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Tasks { tracker, cut } = Tasks::default();
+        let Tasks { tracker, cut, .. } = Tasks::default();
         let slots = Arc::new(Semaphore::new(limits.connections));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
@@ -164,7 +165,9 @@ impl Bound {
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
             let on_refused = Arc::clone(&self.on_refused);
-            let tasks = Tasks { tracker: tracker.clone(), cut: cut.clone() };
+            let slot = Arc::new(slot);
+            let tasks =
+                Tasks { tracker: tracker.clone(), cut: cut.clone(), slot: Some(Arc::clone(&slot)) };
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
@@ -196,6 +199,8 @@ pub type Stream = Patient<Either<TlsStream<TcpStream>, TcpStream>>;
 struct Tasks {
     tracker: TaskTracker,
     cut: CancellationToken,
+    /// The connection's place.
+    slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// A connection whose handshake is done.
@@ -249,7 +254,7 @@ async fn http1<H, F>(
     connection: Connection,
     limits: Limits,
     stop: CancellationToken,
-    Tasks { tracker, cut }: Tasks,
+    Tasks { tracker, cut, slot }: Tasks,
     handler: H,
     on_refused: &OnRefused,
 ) where
@@ -262,8 +267,11 @@ async fn http1<H, F>(
         served.store(true, Ordering::Relaxed);
         let answer = timeout(limits.request, handler(peer.clone(), request));
         // a task of its own: who hangs up does not cut off what has begun in the middle
-        let cut = cut.clone();
-        let task = tracker.spawn(async move { cut.run_until_cancelled(answer).await });
+        let (cut, slot) = (cut.clone(), slot.clone());
+        let task = tracker.spawn(async move {
+            let _slot = slot;
+            cut.run_until_cancelled(answer).await
+        });
         async move {
             Ok::<_, std::convert::Infallible>(match task.await {
                 Ok(Some(Ok(response))) => response,
