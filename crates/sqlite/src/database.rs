@@ -270,7 +270,7 @@ fn write_all(connection: &Connection, queue: &Receiver<Job>, long: &AtomicBool) 
     connection.set_prepared_statement_cache_capacity(64);
     while let Ok(first) = queue.recv() {
         let mut answers = Vec::with_capacity(GROUP);
-        let committed = control(connection, "BEGIN").and_then(|()| {
+        let committed = control(connection, "BEGIN IMMEDIATE").and_then(|()| {
             let mut next = Some(first);
             while let Some(job) = next {
                 // a job that panics is undone by its savepoint and answers "unavailable"

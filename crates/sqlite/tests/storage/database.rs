@@ -56,6 +56,23 @@ async fn a_job_that_panics_does_not_stop_the_writer() {
     }
 }
 
+/// `konfido documents import` writes the file of a node that serves. A job that has read before the
+/// other wrote could not write any more, however long it waited (`SQLITE_BUSY_SNAPSHOT`).
+#[tokio::test]
+async fn a_job_that_reads_before_it_writes_is_not_overtaken_by_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.db");
+    let database = Database::open(&path, SCHEMA, Safety::Full).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let job = move |db: &rusqlite::Connection| {
+        db.query_row("SELECT count(*) FROM n", [], |row| row.get::<_, i64>(0))?;
+        let _ = other.execute("INSERT INTO n VALUES (1)", []);
+        db.execute("INSERT INTO n VALUES (2)", [])
+    };
+    assert_eq!(database.write(job).await.unwrap(), 1);
+}
+
 #[test]
 fn a_later_schema_is_refused_and_readers_cannot_write() {
     let folder = tempfile::tempdir().unwrap();
