@@ -255,9 +255,9 @@ fn in_savepoint<T>(
 ) -> rusqlite::Result<T> {
     control(connection, "SAVEPOINT job")?;
     let result = catch_unwind(AssertUnwindSafe(|| job(connection)));
-    if !matches!(result, Ok(Ok(_))) {
-        // nothing to undo when a full disk has ended the whole transaction
-        let _ = control(connection, "ROLLBACK TO job");
+    if !matches!(result, Ok(Ok(_))) && control(connection, "ROLLBACK TO job").is_err() {
+        // a full disk has ended the whole transaction, or this does: no half of a job is committed
+        let _ = control(connection, "ROLLBACK");
     }
     let released = control(connection, "RELEASE job");
     match result {

@@ -34,7 +34,8 @@ pub struct Line {
 
 impl Line {
     fn new(places: usize) -> Self {
-        Self { places: Semaphore::new(places), waiting: Semaphore::new(places * WAITING) }
+        let waiting = places.saturating_mul(WAITING).min(Semaphore::MAX_PERMITS);
+        Self { places: Semaphore::new(places), waiting: Semaphore::new(waiting) }
     }
 
     /// A place, at once or in turn; given back when dropped.

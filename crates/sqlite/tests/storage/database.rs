@@ -56,6 +56,21 @@ async fn a_job_that_panics_does_not_stop_the_writer() {
     }
 }
 
+#[tokio::test]
+async fn half_a_job_is_not_committed_when_its_savepoint_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("n.db"), SCHEMA, Safety::Full).unwrap();
+    let broken = database.write(|db| -> rusqlite::Result<()> {
+        db.execute("INSERT INTO n VALUES (1)", [])?;
+        db.execute_batch("RELEASE job")?;
+        Err(rusqlite::Error::InvalidQuery)
+    });
+    assert!(broken.await.is_err());
+    assert!(database.write(|db| db.execute("INSERT INTO n VALUES (2)", [])).await.is_ok());
+    let kept = database.read(|db| db.query_row("SELECT sum(n) FROM n", [], |row| row.get(0)));
+    assert_eq!(kept.await.map(|sum: i64| sum).unwrap(), 2);
+}
+
 /// `konfido documents import` writes the file of a node that serves. A job that has read before the
 /// other wrote could not write any more, however long it waited (`SQLITE_BUSY_SNAPSHOT`).
 #[tokio::test]
