@@ -57,9 +57,10 @@ async fn in_turn(
     message: Message,
     trace: &mut Trace,
 ) -> Result<(Package, Transaction), Refused> {
-    let _place = match node.peers.get(&target) {
+    // the places are our own OpenNCP's; whom the road refuses anyway takes none
+    let ours = own.country() == Some(node.country);
+    let _place = match node.peers.get(&target).filter(|_| ours) {
         Some(peer) => Some(peer.slots.asking.place().await?),
-        // the road says why not
         None => None,
     };
     journey::ask(node, own, target, message, trace).await
