@@ -34,8 +34,12 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
     let mut trace = begin(node, peer);
     let row = peer.country().and_then(|country| node.peers.get(&country));
     let outcome = if let Some(row) = row.filter(|row| row.allow_plain) {
-        let _slot = row.slots.answering.acquire().await;
-        journey::answer(node, &node.sealing(), peer, message, None, &mut trace).await
+        match row.slots.answering.place().await {
+            Ok(_place) => {
+                journey::answer(node, &node.sealing(), peer, message, None, &mut trace).await
+            }
+            Err(full) => Err(journey::Failed::early(full.into())),
+        }
     } else {
         let hint = "policy does not allow plain exchange with your country";
         Err(journey::Failed::early(Refusal::new(Code::ErrorPolicyViolation, hint).into()))
@@ -52,7 +56,10 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
         let refused = Refusal::new(Code::ErrorPolicyViolation, hint).into();
         return finish(node, trace, Err(journey::Failed::early(refused)));
     };
-    let slot = row.slots.answering.acquire().await;
+    let place = match row.slots.answering.place().await {
+        Ok(place) => place,
+        Err(full) => return finish(node, trace, Err(journey::Failed::early(full.into()))),
+    };
     let sealing = node.sealing();
     let outcome = match journey::open(&sealing, peer, &package) {
         Ok((message, opened)) => {
@@ -72,7 +79,7 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
             Err(failed)
         }
     };
-    drop(slot);
+    drop(place);
     finish(node, trace, outcome)
 }
 

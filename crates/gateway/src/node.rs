@@ -1,5 +1,7 @@
 //! What a node knows: its keys, its peers, its stores. Made once, shared by all requests.
 
+mod slots;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +12,6 @@ use identity::{AssertionCache, Policy};
 use jiff::SignedDuration;
 use ledger::journal::{Journal, Row};
 use siem::{Event, Kind, Notes, PseudonymKey};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use transport::client::Client;
 use trust::certificate::Anchors;
@@ -19,6 +20,7 @@ use trust::seal::SealKey;
 use crate::audit::Trail;
 use crate::metrics::Metrics;
 use crate::national::Connector;
+pub use slots::{Line, Slots};
 
 /// One country's node.
 pub struct Node {
@@ -105,28 +107,6 @@ pub struct PeerCountry {
     pub recipient: Mutex<Option<Recipient>>,
     /// How much of us it may take.
     pub slots: Slots,
-}
-
-/// How many exchanges with one country are under way at once; more of them wait with nothing but
-/// their request in memory. So a slow country delays its own exchanges only, and memory is bounded.
-pub struct Slots {
-    /// We ask it.
-    pub asking: Semaphore,
-    /// It asks us.
-    pub answering: Semaphore,
-}
-
-impl Slots {
-    /// So many in each direction.
-    pub fn new(each: usize) -> Self {
-        Self { asking: Semaphore::new(each), answering: Semaphore::new(each) }
-    }
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self::new(64)
-    }
 }
 
 impl PeerCountry {

@@ -15,13 +15,14 @@ pub(crate) mod shared {
 
 use std::sync::Arc;
 
-use exchange::{CorrelationId, Country, Side};
+use exchange::{CorrelationId, Country, Side, Transaction};
 use ihe::mtom::Package;
 use ledger::crash;
 use transport::Peer;
 
-use crate::message::{self, Message};
+use crate::message::{self, Message, Refused};
 use crate::node::Node;
+use crate::trace::Trace;
 
 /// Carries one request of our own OpenNCP to `target`. The answer is always a SOAP message; the
 /// flag says whether it is in the words of an IHE transaction (else it is a fault).
@@ -34,13 +35,7 @@ pub async fn handle(
     crash::point("outbound/received");
     let mut trace = node.trace(Side::B, Some(target));
     let correlation = trace.correlation;
-    let slot = match node.peers.get(&target) {
-        Some(peer) => peer.slots.asking.acquire().await.ok(),
-        None => None,
-    };
-    let outcome = journey::ask(node, own, target, message, &mut trace).await;
-    drop(slot);
-    match outcome {
+    match in_turn(node, own, target, message, &mut trace).await {
         Ok((answer, transaction)) => {
             node.note(trace, Some(transaction), None);
             crash::point("outbound/delivered");
@@ -52,4 +47,21 @@ pub async fn handle(
             (answer, in_words, correlation)
         }
     }
+}
+
+/// The road, in one of the country's places.
+async fn in_turn(
+    node: &Arc<Node>,
+    own: &Peer,
+    target: Country,
+    message: Message,
+    trace: &mut Trace,
+) -> Result<(Package, Transaction), Refused> {
+    // the places are our own OpenNCP's; whom the road refuses anyway takes none
+    let ours = own.country() == Some(node.country);
+    let _place = match node.peers.get(&target).filter(|_| ours) {
+        Some(peer) => Some(peer.slots.asking.place().await?),
+        None => None,
+    };
+    journey::ask(node, own, target, message, trace).await
 }

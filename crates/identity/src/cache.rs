@@ -5,6 +5,7 @@
 //! again every time, and an entry is no older than [`AssertionCache::TRUSTED_FOR`].
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,13 @@ use crate::assertion::Assertion;
 pub struct AssertionCache {
     shards: Vec<Mutex<Shard>>,
     per_shard: usize,
+    /// How often everything was forgotten.
+    forgotten: AtomicU64,
 }
+
+/// When a verification began, counted in changes of the roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Era(u64);
 
 #[derive(Default)]
 struct Shard {
@@ -44,11 +51,13 @@ impl AssertionCache {
     /// A cache of at most `capacity` assertions (about 3 kB each).
     pub fn new(capacity: usize) -> Self {
         let per_shard = (capacity / Self::SHARDS / 2).max(1);
-        Self { shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(), per_shard }
+        let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, per_shard, forgotten: AtomicU64::new(0) }
     }
 
     /// Forgets everything: roots or revocation lists have changed.
     pub fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {
             *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
         }
@@ -68,8 +77,24 @@ impl AssertionCache {
         (age <= Self::TRUSTED_FOR && age >= SignedDuration::ZERO).then_some(entry.assertion)
     }
 
-    pub(crate) fn keep(&self, key: [u8; 32], assertion: Arc<Assertion>, now: Timestamp) {
+    /// To be asked before the roots are.
+    pub(crate) fn era(&self) -> Era {
+        Era(self.forgotten.load(Ordering::SeqCst))
+    }
+
+    /// Keeps what was verified, unless the roots have changed `since`.
+    pub(crate) fn keep(
+        &self,
+        key: [u8; 32],
+        assertion: Arc<Assertion>,
+        now: Timestamp,
+        since: Era,
+    ) {
         let mut shard = self.shard(&key).lock().unwrap_or_else(PoisonError::into_inner);
+        // under the lock: who forgets counts first and empties then
+        if self.era() != since {
+            return;
+        }
         shard.insert(key, Entry { assertion, verified: now }, self.per_shard);
     }
 
@@ -85,5 +110,55 @@ impl Shard {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use trust::certificate::Certificate;
+
+    fn assertion() -> Arc<Assertion> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = Certificate::from_der(made.der()).unwrap();
+        Arc::new(Assertion {
+            kind: Kind::Hcp,
+            id: String::new(),
+            version: String::new(),
+            issuer: String::new(),
+            issued: None,
+            name_id: String::new(),
+            name_format: String::new(),
+            confirmation: String::new(),
+            not_before: None,
+            not_after: None,
+            audiences: Vec::new(),
+            authenticated: None,
+            context_class: String::new(),
+            advice: None,
+            subject_id: String::new(),
+            role: String::new(),
+            purpose: None,
+            locality: String::new(),
+            facility: String::new(),
+            organization_id: String::new(),
+            permissions: Vec::new(),
+            certificate,
+        })
+    }
+
+    #[test]
+    fn a_seal_revoked_while_its_assertion_was_verified_is_not_remembered() {
+        let (cache, now, key) = (AssertionCache::new(64), Timestamp::UNIX_EPOCH, [7; 32]);
+        let era = cache.era();
+        cache.forget();
+        cache.keep(key, assertion(), now, era);
+        assert!(cache.find(&key, now).is_none(), "verified under the old roots");
+        cache.keep(key, assertion(), now, cache.era());
+        assert!(cache.find(&key, now).is_some());
+        cache.forget();
+        assert!(cache.find(&key, now).is_none());
     }
 }

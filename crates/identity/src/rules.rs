@@ -165,6 +165,7 @@ fn verified(
     if let Some(known) = cache.find(&key, context.now) {
         return Ok(known);
     }
+    let era = cache.era();
     let code = if kind == Kind::Trc {
         Code::ErrorNotValidTrcAssertion
     } else {
@@ -188,6 +189,6 @@ fn verified(
     let assertion = Assertion::read(kind, signed.element(), signed.certificate().clone())
         .map_err(|e| refuse("send complete assertions", e.to_string()))?;
     let assertion = Arc::new(assertion);
-    cache.keep(key, Arc::clone(&assertion), context.now);
+    cache.keep(key, Arc::clone(&assertion), context.now, era);
     Ok(assertion)
 }

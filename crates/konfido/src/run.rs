@@ -1,4 +1,4 @@
-//! `konfido run`: check, bind, serve; SIGHUP reads the TLS certificates again, SIGTERM stops.
+//! `konfido run`: check, bind, serve; SIGHUP reads certificates and keys again, SIGTERM stops.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn reload(file: &Path, running: &Running) {
     let loaded = check::load(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
     match loaded.and_then(|(_, files)| running.reload(files)) {
         Ok(()) => tracing::info!(
-            "TLS certificates, roots and revocation lists read again; the rest needs a restart"
+            "certificates, keys, roots and revocation lists read again; the rest needs a restart"
         ),
         Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
     }

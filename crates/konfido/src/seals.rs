@@ -2,6 +2,7 @@
 //! shown with its certificate for as long as the evidence is kept.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -18,10 +19,20 @@ pub fn open(data: &Path, (key, chain): &(Vec<u8>, Vec<u8>)) -> anyhow::Result<Se
     if !file.exists() {
         let certificates = std::iter::once(seal.certificate()).chain(seal.intermediates());
         let text: String = certificates.map(Certificate::pem).collect();
-        let kept = fs::create_dir_all(folder(data)).and_then(|()| fs::write(&file, text));
+        let kept = fs::create_dir_all(folder(data)).and_then(|()| write_whole(&file, &text));
         kept.with_context(|| format!("cannot keep the seal's certificate in {}", file.display()))?;
     }
     Ok(seal)
+}
+
+/// The file is there with all of the text, or not at all: also after a crash.
+fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
+    let half = file.with_extension("half");
+    let mut written = fs::File::create(&half)?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    fs::rename(&half, file)?;
+    fs::File::open(file.parent().unwrap_or(file))?.sync_all()
 }
 
 /// The kept chain with this leaf.
@@ -47,18 +58,32 @@ mod tests {
     use jiff::Timestamp;
     use testbed::pki::{Pki, Role, SealKind};
 
+    /// A seal of Denmark as an operator gives it.
+    fn pem() -> (Vec<u8>, Vec<u8>) {
+        let country = Country::parse("DK").unwrap();
+        let pki = Pki::new(&[country], SealKind::P256, Timestamp::now());
+        let seal = pki.identity(country, Role::Seal);
+        (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes())
+    }
+
+    #[test]
+    fn a_crash_while_a_seal_was_kept_does_not_lose_it() {
+        let data = tempfile::tempdir().unwrap();
+        let pem = pem();
+        let leaf = SealKey::from_pem(&pem.0, &pem.1).unwrap().certificate().fingerprint();
+        fs::create_dir(folder(data.path())).unwrap();
+        let half = folder(data.path()).join(format!("{}.half", hex::encode(leaf.0)));
+        fs::write(&half, "-----BEGIN CERT").unwrap();
+        assert!(find(data.path(), leaf).unwrap().is_none());
+        let seal = open(data.path(), &pem).unwrap();
+        assert!(find(data.path(), leaf).unwrap() == Some(Chain::of(&seal)));
+        assert!(!half.exists());
+    }
+
     #[test]
     fn a_renewed_seal_leaves_its_certificate_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let country = Country::parse("DK").unwrap();
-        let seals: Vec<SealKey> = (0..2)
-            .map(|_| {
-                let pki = Pki::new(&[country], SealKind::P256, Timestamp::now());
-                let seal = pki.identity(country, Role::Seal);
-                let pem = (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes());
-                open(folder.path(), &pem).unwrap()
-            })
-            .collect();
+        let seals: Vec<SealKey> = (0..2).map(|_| open(folder.path(), &pem()).unwrap()).collect();
         for seal in &seals {
             let found = find(folder.path(), seal.certificate().fingerprint()).unwrap().unwrap();
             assert!(found == Chain::of(seal));

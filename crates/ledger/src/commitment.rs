@@ -129,6 +129,14 @@ impl Secrets {
         self.0.iter().any(|(f, _, v)| *f == field && v == value)
     }
 
+    /// What may be shown of this field, and nothing of the others.
+    pub fn only(mut self, field: Field) -> Self {
+        let all = std::mem::take(&mut self.0).into_iter();
+        let (kept, rest) = all.partition(|(f, _, _)| *f == field);
+        drop(Self(rest));
+        Self(kept)
+    }
+
     /// Salts and values, to travel inside a sealed message or rest in a vault.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -32,7 +32,8 @@ impl JointStatement {
 /// `answered` or a code; anything else, such as a plain peer's own words, becomes `refused`. So does
 /// [`NO_ANSWER`] as the word of an answer.
 pub(crate) fn outcome(text: &str) -> String {
-    if is_word(text) && text != NO_ANSWER { text.to_owned() } else { "refused".to_owned() }
+    let known = text == ANSWERED_WORD || exchange::Code::of_wire(text).is_some();
+    if known { text.to_owned() } else { REFUSED.to_owned() }
 }
 
 /// Whether these bytes are the one encoding of a `COSE_Sign1` without unsigned additions.
@@ -66,10 +67,15 @@ fn fields(commitments: &Commitments, allowed: &[Field]) -> bool {
     commitments.0.keys().all(|name| Field::of(name).is_some_and(|field| allowed.contains(&field)))
 }
 
+/// A code may be of a later version than ours, but it looks like a code.
 fn is_word(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.:".contains(&b);
-    !text.is_empty() && text.len() <= 128 && text.bytes().all(allowed)
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    let code = !text.is_empty() && text.len() <= 96 && text.bytes().all(allowed);
+    code || [ANSWERED_WORD, REFUSED, NO_ANSWER].contains(&text)
 }
+
+const ANSWERED_WORD: &str = "answered";
+const REFUSED: &str = "refused";
 
 const ASKED: &[Field] =
     &[Field::Patient, Field::Professional, Field::Purpose, Field::Assertions, Field::Request];
@@ -84,8 +90,12 @@ mod tests {
         for code in exchange::Code::all() {
             assert!(is_word(code.wire()), "{}", code.wire());
         }
-        for text in ["", NO_ANSWER, "Agnete Lund 1958", "a\nb", "Ærø", &"x".repeat(129)] {
+        for text in ["", NO_ANSWER, "Agnete Lund 1958", "a\nb", "Ærø", "AGNETE", &"X".repeat(97)]
+        {
             assert_eq!(outcome(text), "refused");
+        }
+        for text in ["", "Agnete", "Agnete-Lund", "a\nb", "1.2.208", &"X".repeat(97)] {
+            assert!(!is_word(text), "{text}");
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum Place {
 
 impl Place {
     fn begin(self) -> &'static str {
-        if self == Self::First { "BEGIN" } else { "SAVEPOINT job" }
+        if self == Self::First { BEGIN } else { "SAVEPOINT job" }
     }
 }
 
@@ -47,12 +47,13 @@ pub(crate) fn undoable<T>(
     let ended = connection.is_autocommit();
     let released = match place {
         Place::First if undo && !ended => {
-            control(connection, "ROLLBACK").and_then(|()| control(connection, "BEGIN"))
+            control(connection, "ROLLBACK").and_then(|()| control(connection, BEGIN))
         }
         Place::First => Ok(()),
         Place::Behind => {
-            if undo {
-                let _ = control(connection, "ROLLBACK TO job");
+            if undo && control(connection, "ROLLBACK TO job").is_err() {
+                // a full disk has ended the transaction, or this does: no half of a job is committed
+                let _ = control(connection, "ROLLBACK");
             }
             control(connection, "RELEASE job")
         }
@@ -102,6 +103,9 @@ pub(crate) fn write_all(
     }
 }
 
+/// With the lock: a job that reads first and then writes cannot fail for what another process wrote
+/// in between.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 /// How long a group waits for more jobs when the one before had [`COMPANY`]: short beside an fsync.
 const GATHER: Duration = Duration::from_micros(600);
 /// Jobs of a group after which the next one is worth waiting for.

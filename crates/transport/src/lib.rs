@@ -7,6 +7,7 @@
 
 mod body;
 pub mod client;
+mod crowd;
 pub mod gather;
 pub mod problem;
 pub mod refused;

@@ -19,6 +19,8 @@ pub enum Reason {
     Certificate,
     /// What came is not HTTP/1.1, or its headers are too long.
     NotHttp,
+    /// Its country has half of the listener's places already.
+    Crowded,
     /// The headers of the first request did not come within [`crate::server::Limits::headers`].
     SlowHeaders,
 }
@@ -31,6 +33,7 @@ impl Reason {
             Self::SlowHandshake => "slow-handshake",
             Self::Certificate => "certificate",
             Self::NotHttp => "not-http",
+            Self::Crowded => "crowded",
             Self::SlowHeaders => "slow-headers",
         }
     }

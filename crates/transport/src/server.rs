@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Peer;
 pub use crate::body::{BodyError, content_length, read_body};
+use crate::crowd::Crowd;
 use crate::gather::Gathered;
 use crate::problem::{Body, respond};
 use crate::refused::{self, OnRefused, Reason, Refused};
@@ -30,7 +31,8 @@ use crate::tls::ServerTls;
 /// What a connection or a request may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at the same time; further ones wait in the kernel.
+    /// Connections at the same time; further ones wait in the kernel. A request whose sender hung
+    /// up keeps the connection's place until it has run to its end.
     pub connections: usize,
     /// Longest request line and headers together, in bytes.
     pub header_bytes: usize,
@@ -147,8 +149,9 @@ impl Bound {
         H: Fn(Connection, CancellationToken, Tasks) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Tasks { tracker, cut } = Tasks::default();
+        let Tasks { tracker, cut, .. } = Tasks::default();
         let slots = Arc::new(Semaphore::new(limits.connections));
+        let crowd = Crowd::new(limits.connections.div_ceil(2));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
             let Some(Ok(slot)) = stop.run_until_cancelled(slot).await else { break };
@@ -164,14 +167,22 @@ impl Bound {
             };
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
-            let on_refused = Arc::clone(&self.on_refused);
-            let tasks = Tasks { tracker: tracker.clone(), cut: cut.clone() };
+            let (on_refused, crowd) = (Arc::clone(&self.on_refused), Arc::clone(&crowd));
+            let slot = Arc::new(slot);
+            let tasks =
+                Tasks { tracker: tracker.clone(), cut: cut.clone(), slot: Some(Arc::clone(&slot)) };
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
                 let shaken = handshake(socket, address, tls, idle, limits);
                 match stop.run_until_cancelled(shaken).await {
                     Some(Ok(connection)) => {
+                        let country = connection.peer.as_ref().and_then(Peer::country);
+                        let Some(_entered) = crowd.enter(country) else {
+                            let peer = connection.peer;
+                            on_refused(Refused { reason: Reason::Crowded, address, peer });
+                            return;
+                        };
                         cut.run_until_cancelled(handler(connection, stop, tasks)).await;
                     }
                     Some(Err(Some(reason))) => on_refused(Refused { reason, address, peer: None }),
@@ -197,6 +208,8 @@ pub type Stream = Patient<Either<TlsStream<Gathered>, TcpStream>>;
 struct Tasks {
     tracker: TaskTracker,
     cut: CancellationToken,
+    /// The connection's place.
+    slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// A connection whose handshake is done.
@@ -250,7 +263,7 @@ async fn http1<H, F>(
     connection: Connection,
     limits: Limits,
     stop: CancellationToken,
-    Tasks { tracker, cut }: Tasks,
+    Tasks { tracker, cut, slot }: Tasks,
     handler: H,
     on_refused: &OnRefused,
 ) where
@@ -263,8 +276,11 @@ async fn http1<H, F>(
         served.store(true, Ordering::Relaxed);
         let answer = timeout(limits.request, handler(peer.clone(), request));
         // a task of its own: who hangs up does not cut off what has begun in the middle
-        let cut = cut.clone();
-        let task = tracker.spawn(async move { cut.run_until_cancelled(answer).await });
+        let (cut, slot) = (cut.clone(), slot.clone());
+        let task = tracker.spawn(async move {
+            let _slot = slot;
+            cut.run_until_cancelled(answer).await
+        });
         async move {
             Ok::<_, std::convert::Infallible>(match task.await {
                 Ok(Some(Ok(response))) => response,

@@ -11,23 +11,13 @@ use std::time::Instant;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use transport::client::{ClientError, ClientLimits};
 use transport::problem::respond;
 use transport::server::{Bound, Limits};
-use transport::stream::{Target, dial};
-use transport::tls::{ClientTls, ServerTls};
-use world::{Authority, body, client, millis, start, start_echo};
-
-async fn connect(
-    running: &world::Running,
-    ca: &Authority,
-) -> impl AsyncReadExt + AsyncWriteExt + Unpin + use<> {
-    let tls = ClientTls::new(&ca.identity("ES", 9)).unwrap();
-    let target =
-        Target { host: "localhost".into(), port: running.address.port(), country: None, pin: None };
-    dial(&target, &tls, millis(2000)).await.unwrap().0
-}
+use transport::tls::ServerTls;
+use world::{Authority, body, client, connect, millis, start, start_echo};
 
 /// What the server says before it closes; a cut connection counts as said nothing more.
 async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
@@ -125,7 +115,7 @@ async fn a_late_handler_is_answered_for() {
 #[tokio::test]
 async fn a_shutdown_lets_the_running_request_finish_and_takes_no_new_one() {
     let ca = Authority::new("root");
-    let entered = Arc::new(tokio::sync::Notify::new());
+    let entered = Arc::new(Notify::new());
     let seen = Arc::clone(&entered);
     let running = start(&ca.identity("DK", 1), Limits::default(), move |_, _| {
         seen.notify_one();
@@ -151,7 +141,7 @@ async fn a_shutdown_lets_the_running_request_finish_and_takes_no_new_one() {
 #[tokio::test]
 async fn a_shutdown_cuts_what_outlives_the_drain_time() {
     let ca = Authority::new("root");
-    let entered = Arc::new(tokio::sync::Notify::new());
+    let entered = Arc::new(Notify::new());
     let seen = Arc::clone(&entered);
     let limits = Limits { drain: millis(200), ..Limits::default() };
     let running = start(&ca.identity("DK", 1), limits, move |_, _| {

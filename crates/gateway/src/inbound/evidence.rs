@@ -61,7 +61,8 @@ impl Recorded {
 }
 
 /// Checks the claim: signed by the asking country, about this very message. When nobody was
-/// recognised, what the claim says of people is the other country's word; the message is not.
+/// recognised, what the claim says of people is the other country's word, under its signature: we
+/// keep no name that we could not verify, and could show none.
 pub(super) fn record(
     node: &Node,
     peer: &Peer,
@@ -90,12 +91,16 @@ pub(super) fn record(
                 && (said.requester, said.provider) == (requester, node.country)
                 && match who {
                     Some(who) => who.country() == requester && secrets.agree_with(&values),
-                    None => secrets.has(Field::Request, &digest(content, parts)),
+                    None => {
+                        secrets.has(Field::Request, &digest(content, parts))
+                            && names_its_patient(facts, &secrets)
+                    }
                 }
                 && secrets.commitments() == said.commitments;
             if !fits {
                 return Err(mismatch("the request is not what its evidence is about"));
             }
+            let secrets = if who.is_some() { secrets } else { secrets.only(Field::Request) };
             let (request, certificate) = (claim.signed.to_vec(), claim.certificates.to_vec());
             (claim.address.txid, RecordedKind::Bilateral(asked), secrets, request, certificate)
         }
@@ -131,6 +136,14 @@ pub(super) fn record(
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
     Ok(Recorded { txid, kind, row, replay })
+}
+
+/// Whether the patient of the claim is one of the Body's, where the Body names any.
+fn names_its_patient(facts: &Facts, secrets: &Secrets) -> bool {
+    let patients = facts.patients();
+    secrets.disclose(Field::Patient).is_none_or(|(_, said)| {
+        patients.is_empty() || patients.iter().any(|patient| patient.cx() == said)
+    })
 }
 
 /// A query is released, and a replay refused, by the one durable step of [`settle`]; a submission

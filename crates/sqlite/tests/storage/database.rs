@@ -56,6 +56,38 @@ async fn a_job_that_panics_does_not_stop_the_writer() {
     }
 }
 
+#[tokio::test]
+async fn half_a_job_is_not_committed_when_its_savepoint_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("n.db"), SCHEMA, Safety::Full).unwrap();
+    let broken = database.write(|db| -> rusqlite::Result<()> {
+        db.execute("INSERT INTO n VALUES (1)", [])?;
+        db.execute_batch("RELEASE job")?;
+        Err(rusqlite::Error::InvalidQuery)
+    });
+    assert!(broken.await.is_err());
+    assert!(database.write(|db| db.execute("INSERT INTO n VALUES (2)", [])).await.is_ok());
+    let kept = database.read(|db| db.query_row("SELECT sum(n) FROM n", [], |row| row.get(0)));
+    assert_eq!(kept.await.map(|sum: i64| sum).unwrap(), 2);
+}
+
+/// `konfido documents import` writes the file of a node that serves. A job that has read before the
+/// other wrote could not write any more, however long it waited (`SQLITE_BUSY_SNAPSHOT`).
+#[tokio::test]
+async fn a_job_that_reads_before_it_writes_is_not_overtaken_by_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.db");
+    let database = Database::open(&path, SCHEMA, Safety::Full).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let job = move |db: &rusqlite::Connection| {
+        db.query_row("SELECT count(*) FROM n", [], |row| row.get::<_, i64>(0))?;
+        let _ = other.execute("INSERT INTO n VALUES (1)", []);
+        db.execute("INSERT INTO n VALUES (2)", [])
+    };
+    assert_eq!(database.write(job).await.unwrap(), 1);
+}
+
 #[test]
 fn a_later_schema_is_refused_and_readers_cannot_write() {
     let folder = tempfile::tempdir().unwrap();

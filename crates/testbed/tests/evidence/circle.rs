@@ -248,6 +248,13 @@ impl Circle {
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
+    /// Calls Spain's national listener with the certificate of this country.
+    pub fn national_client(&self, from: Country) -> Client {
+        let tls = ClientTls::new(&self.identity(from, Role::ServiceConsumer)).unwrap();
+        let base = format!("https://localhost:{}", self.ports(es()).0.port());
+        Client::new(&base, Some(es()), tls, ClientLimits::default())
+    }
+
     pub fn visit(&self) -> Visit {
         self.visit_of(&AGNETE, Timestamp::now())
     }

@@ -71,6 +71,13 @@ impl<'c> Forger<'c> {
         Claim { txid, signed, certificates, secrets: secrets.encode() }
     }
 
+    /// The values of the honest request, but for this one.
+    fn with(&self, field: Field, value: &str) -> Vec<(Field, String)> {
+        let swap =
+            |(f, v): &(Field, String)| (*f, if *f == field { value.into() } else { v.clone() });
+        self.values.iter().map(swap).collect()
+    }
+
     fn honest(&self) -> Claim {
         self.claim(&self.values, |_| ())
     }
@@ -119,11 +126,7 @@ async fn a_claim_that_is_not_about_this_message_by_this_country_releases_nothing
     assert!(forger.is_answered(forger.honest()).await, "the forger can speak");
     let italian = forger.seal_of("IT");
     let country = |code| Country::parse(code).unwrap();
-    let with = |field: Field, value: &str| {
-        let swap =
-            |(f, v): &(Field, String)| (*f, if *f == field { value.into() } else { v.clone() });
-        forger.values.iter().map(swap).collect::<Vec<_>>()
-    };
+    let with = |field, value: &str| forger.with(field, value);
     let honest = || forger.honest();
     let mut attacks: Vec<(&str, Claim)> = vec![
         ("Spain lies about the request's digest", {
@@ -218,9 +221,32 @@ async fn a_request_of_nobody_is_refused_and_kept() {
     let anchors = circle.pki.anchors();
     let signed = Settled::verify(&row.statement, &[&seal], &anchors, row.at).unwrap();
     assert_eq!(signed.statement.outcome, "1001", "as a plain request would be refused");
-    let mut lie = forger.honest();
+    let mut lie = forger.claim(&forger.with(Field::Patient, "1^^^&1.2.3&ISO"), |_| ());
+    assert!(!forger.is_answered(lie).await, "a patient whom the body does not name");
+    lie = forger.honest();
     lie.secrets = forger.honest().secrets;
     assert!(!forger.is_answered(lie).await, "nor is a claim about something else believed");
+    spain.stop().await;
+    denmark.stop().await;
+}
+
+/// Nobody's assertions verify, so Spain may claim what it likes of people: a megabyte, or a name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denmark_keeps_no_name_that_it_could_not_verify() {
+    let circle = Circle::new();
+    let (spain, denmark) = (circle.start(es()).await, circle.start(dk()).await);
+    let (mut forger, _) = Forger::new(&circle, &spain).await;
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48);
+    forger.visit = circle.visit_of(&AGNETE, long_ago);
+    let claim = forger.claim(&forger.with(Field::Professional, &"x".repeat(1 << 20)), |_| ());
+    let txid = claim.txid;
+    assert!(forger.is_answered(claim).await, "with a sealed refusal");
+    let row = denmark.journal.row(txid, Side::A).await.unwrap().unwrap();
+    assert!(row.secrets.len() < 1024, "{} bytes are kept", row.secrets.len());
+    let secrets = Secrets::decode(&row.secrets).unwrap();
+    let shown = FIELDS.into_iter().filter(|field| secrets.disclose(*field).is_some());
+    assert_eq!(shown.collect::<Vec<_>>(), [Field::Request]);
+    assert!(secrets.disclose(Field::Answer).is_some());
     spain.stop().await;
     denmark.stop().await;
 }

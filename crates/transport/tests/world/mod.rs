@@ -10,12 +10,14 @@ use bytes::Bytes;
 use exchange::Country;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use transport::Peer;
 use transport::client::{Client, ClientLimits};
 use transport::problem::{Body, respond};
 use transport::server::{Bound, Limits, content_length, read_body};
+use transport::stream::{Target, dial};
 use transport::tls::{ClientTls, Identity, ServerTls};
 
 /// A certificate authority.
@@ -151,6 +153,17 @@ pub fn body(length: usize) -> Bytes {
 
 pub fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+/// A connection of Spain, for clients that write HTTP by hand.
+pub async fn connect(
+    running: &Running,
+    ca: &Authority,
+) -> impl AsyncReadExt + AsyncWriteExt + Unpin + use<> {
+    let tls = ClientTls::new(&ca.identity("ES", 9)).unwrap();
+    let target =
+        Target { host: "localhost".into(), port: running.address.port(), country: None, pin: None };
+    dial(&target, &tls, millis(2000)).await.unwrap().0
 }
 
 /// A raw TLS connection, for clients that misbehave.

@@ -1,0 +1,85 @@
+//! How much of a node one country may take.
+
+use exchange::{Code, Refusal};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The exchanges with one country that are under way at once. A slow country delays its own
+/// exchanges only: so many run, some more wait with nothing but their message in memory, and those
+/// beyond are refused at once, as each would keep a connection that other countries need.
+pub struct Slots {
+    /// We ask it.
+    pub asking: Line,
+    /// It asks us.
+    pub answering: Line,
+}
+
+impl Slots {
+    /// So many in each direction.
+    pub fn new(each: usize) -> Self {
+        Self { asking: Line::new(each), answering: Line::new(each) }
+    }
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self::new(64)
+    }
+}
+
+/// Places, and the line before them.
+pub struct Line {
+    places: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Line {
+    fn new(places: usize) -> Self {
+        let waiting = places.saturating_mul(WAITING).min(Semaphore::MAX_PERMITS);
+        Self { places: Semaphore::new(places), waiting: Semaphore::new(waiting) }
+    }
+
+    /// A place, at once or in turn; given back when dropped.
+    pub async fn place(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let full = || {
+            let hint = "too many exchanges with that country wait already; try again later";
+            Refusal::new(Code::ErrorGeneric, hint).with_detail("line is full")
+        };
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        let _turn = self.waiting.try_acquire().map_err(|_| full())?;
+        self.places.acquire().await.map_err(|_| full())
+    }
+}
+
+/// Requests that wait for each place: with 64 of them 512, a quarter of a listener's connections.
+const WAITING: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn a_country_that_never_answers_does_not_take_every_connection() {
+        let line = Line::new(1);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut places: Vec<_> = (0..=WAITING).map(|_| Box::pin(line.place())).collect();
+        let mut first = None;
+        for place in &mut places {
+            match place.as_mut().poll(&mut context) {
+                Poll::Ready(taken) => first = Some(taken.unwrap()),
+                Poll::Pending => {}
+            }
+        }
+        let mut poll = |place: std::pin::Pin<&mut dyn Future<Output = _>>| place.poll(&mut context);
+        assert!(first.is_some(), "one runs");
+        let mut beyond = Box::pin(line.place());
+        assert!(matches!(poll(beyond.as_mut()), Poll::Ready(Err(_))), "who would wait too long");
+        places.pop();
+        let mut later = Box::pin(line.place());
+        assert!(poll(later.as_mut()).is_pending(), "who gave up made room in the line");
+        drop(first);
+        assert!(matches!(poll(places[1].as_mut()), Poll::Ready(Ok(_))), "the next in turn");
+    }
+}
