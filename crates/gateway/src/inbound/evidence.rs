@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use enclave::{Address, VaultError};
-use exchange::{Code, Refusal, Side, TransactionId};
+use exchange::{Code, Country, Refusal, Side, TransactionId};
 use identity::Recognised;
 use identity::replay::message_key;
 use ledger::evidence::{Asked, JointStatement, RequestStatement};
@@ -60,9 +60,7 @@ impl Recorded {
     }
 }
 
-/// Checks the claim: signed by the asking country, about this very message. When nobody was
-/// recognised, what the claim says of people is the other country's word, under its signature: we
-/// keep no name that we could not verify, and could show none.
+/// Takes down what is asked, under the other country's claim where it made one.
 pub(super) fn record(
     node: &Node,
     peer: &Peer,
@@ -75,46 +73,18 @@ pub(super) fn record(
     let requester = peer.country().ok_or_else(|| mismatch("a peer of no country"))?;
     let content = &message.package.root[facts.content.clone()];
     let parts = &message.package.parts;
-    let values = who.map_or_else(Vec::new, |who| request_values(who, content, parts));
     let (txid, kind, secrets, request, certificate) = match claim {
         Some(claim) => {
-            let chain =
-                Chain::from_der(&claim.certificates).map_err(|e| mismatch(&e.to_string()))?;
-            let asked =
-                RequestStatement::verify_chained(&claim.signed, &chain, &node.seal_anchors, now)
-                    .map_err(|e| mismatch(&e.to_string()))?;
-            let secrets = Secrets::decode(&claim.secrets).ok_or_else(|| mismatch("salts"))?;
-            let said = &asked.statement;
-            let fits = said.txid == claim.address.txid.to_string()
-                && said.transaction == facts.transaction.iti()
-                && claim.address.transaction == facts.transaction
-                && (said.requester, said.provider) == (requester, node.country)
-                && match who {
-                    Some(who) => who.country() == requester && secrets.agree_with(&values),
-                    None => {
-                        secrets.has(Field::Request, &digest(content, parts))
-                            && names_its_patient(facts, &secrets)
-                    }
-                }
-                && secrets.commitments() == said.commitments;
-            if !fits {
-                return Err(mismatch("the request is not what its evidence is about"));
-            }
-            let secrets = if who.is_some() { secrets } else { secrets.only(Field::Request) };
+            let (asked, secrets) = believe(node, requester, facts, who, message, &claim)?;
             let (request, certificate) = (claim.signed.to_vec(), claim.certificates.to_vec());
             (claim.address.txid, RecordedKind::Bilateral(asked), secrets, request, certificate)
         }
         None => {
-            let txid = TransactionId::random(node.entropy.as_ref());
-            let secrets = Secrets::draw(values, node.entropy.as_ref());
-            let commitments = secrets.commitments();
-            let said = RequestStatement::new(
-                txid,
-                facts.transaction,
-                requester,
-                node.country,
-                commitments,
-            );
+            let values = who.map_or_else(Vec::new, |who| request_values(who, content, parts));
+            let (txid, entropy) = (TransactionId::random(node.entropy.as_ref()), &node.entropy);
+            let secrets = Secrets::draw(values, entropy.as_ref());
+            let (kind, asked) = (facts.transaction, secrets.commitments());
+            let said = RequestStatement::new(txid, kind, requester, node.country, asked);
             (txid, RecordedKind::OneSided(said), secrets, Vec::new(), Vec::new())
         }
     };
@@ -136,6 +106,48 @@ pub(super) fn record(
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
     Ok(Recorded { txid, kind, row, replay })
+}
+
+/// Checks the claim: signed by the asking country, about this very message. When nobody was
+/// recognised, what the claim says of people is the other country's word, under its signature: we
+/// keep no name that we could not verify, and could show none.
+fn believe(
+    node: &Node,
+    requester: Country,
+    facts: &Facts,
+    who: Option<&Recognised>,
+    message: &Message,
+    claim: &Claim,
+) -> Result<(Asked, Secrets), Refusal> {
+    let broken = |e: &dyn std::fmt::Display| mismatch(&e.to_string());
+    let content = &message.package.root[facts.content.clone()];
+    let parts = &message.package.parts;
+    let chain = Chain::from_der(&claim.certificates).map_err(|e| broken(&e))?;
+    let (anchors, now) = (&node.seal_anchors, node.clock.now());
+    let asked = RequestStatement::verify_chained(&claim.signed, &chain, anchors, now)
+        .map_err(|e| broken(&e))?;
+    let secrets = Secrets::decode(&claim.secrets).ok_or_else(|| mismatch("salts"))?;
+    let said = &asked.statement;
+    let fits = said.txid == claim.address.txid.to_string()
+        && said.transaction == facts.transaction.iti()
+        && claim.address.transaction == facts.transaction
+        && (said.requester, said.provider) == (requester, node.country)
+        && match who {
+            Some(who) => {
+                who.country() == requester
+                    && secrets.agree_with(&request_values(who, content, parts))
+            }
+            None => {
+                secrets.has(Field::Request, &digest(content, parts))
+                    && names_its_patient(facts, &secrets)
+            }
+        }
+        && secrets.commitments() == said.commitments;
+    if !fits {
+        return Err(mismatch("the request is not what its evidence is about"));
+    }
+    let secrets = if who.is_some() { secrets } else { secrets.only(Field::Request) };
+    Ok((asked, secrets))
 }
 
 /// Whether the patient of the claim is one of the Body's, where the Body names any.
