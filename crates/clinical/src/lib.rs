@@ -8,3 +8,7 @@
 
 pub mod cda;
 pub mod findings;
+
+#[cfg(test)]
+#[path = "../../testbed/samples.rs"]
+mod samples;

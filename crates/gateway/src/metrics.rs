@@ -128,28 +128,27 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&self, registry: &mut Registry) {
-        let metrics = self;
-        registry.register("exchanges", "Exchanges by outcome", metrics.exchanges.clone());
-        registry.register("exchange_seconds", "Time of an exchange", metrics.duration.clone());
+        registry.register("exchanges", "Exchanges by outcome", self.exchanges.clone());
+        registry.register("exchange_seconds", "Time of an exchange", self.duration.clone());
         registry.register(
             "evidence_half",
             "Evidence whose other half did not come by the deadline",
-            metrics.halves.clone(),
+            self.halves.clone(),
         );
         registry.register(
             "evidence_half_closed",
             "Halves that were completed later",
-            metrics.halves_closed.clone(),
+            self.halves_closed.clone(),
         );
         registry.register(
             "receipts_refused",
             "Receipts of ours that their country refused",
-            metrics.receipts_refused.clone(),
+            self.receipts_refused.clone(),
         );
         registry.register(
             "notes_dropped",
             "Events lost to a full queue or a failing disk",
-            metrics.notes_dropped.clone(),
+            self.notes_dropped.clone(),
         );
         self.register_gauges(registry);
     }

@@ -1,7 +1,9 @@
 //! Samples lane: what the rules say to assertions that others made, in one table.
 
+#[path = "../../testbed/samples.rs"]
+mod samples;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use exchange::{Code, Country, PatientId, Purpose, RoleCode, Transaction};
 use identity::{AssertionCache, Context, recognise};
@@ -71,19 +73,6 @@ static TABLE: &[Row] = &[
     alone(&["soap/ncp8_incomingMsg.xml"], (Code::ErrorNotValidAssertion, "")),
 ];
 
-fn samples() -> Option<PathBuf> {
-    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
-        PathBuf::from,
-    );
-    let folder = root.join("openncp");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no samples at {}", root.display());
-    None
-}
-
 fn outermost<'d, 'a>(element: Element<'d, 'a>) -> Vec<Element<'d, 'a>> {
     if element.is(SAML, "Assertion") {
         return vec![element];
@@ -93,7 +82,7 @@ fn outermost<'d, 'a>(element: Element<'d, 'a>) -> Vec<Element<'d, 'a>> {
 
 #[test]
 fn every_foreign_assertion_gets_the_verdict_of_its_row() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     let anchors =
         Anchors::from_pem(&std::fs::read(folder.join("certs/ehdsi_ca.pem")).unwrap()).unwrap();
     for row in TABLE {
@@ -134,7 +123,7 @@ fn every_foreign_assertion_gets_the_verdict_of_its_row() {
 
 #[test]
 fn every_file_of_the_saml_folder_has_a_row() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     let listed: BTreeSet<&str> = TABLE.iter().flat_map(|row| row.files).copied().collect();
     for entry in std::fs::read_dir(folder.join("saml")).unwrap() {
         let file = format!("saml/{}", entry.unwrap().file_name().to_string_lossy());

@@ -177,6 +177,20 @@ pub(crate) fn write_name(w: &mut Writer, text: &str) {
     w.close();
 }
 
+/// The classifications that every document entry of eHDSI has, and that say little: format,
+/// confidentiality, facility (the country) and practice setting.
+pub(crate) fn write_common(w: &mut Writer, object: &str, format: &str, country: &str) {
+    let practice = "eHDSI Practice Setting Codes-Not Used";
+    for (scheme, code, coding, name) in [
+        (FORMAT, format, "eHDSI formatCodes", format),
+        (CONFIDENTIALITY, "N", "2.16.840.1.113883.5.25", "Normal"),
+        (FACILITY, country, "1.0.3166.1", country),
+        (PRACTICE, "Not Used", practice, "Not Used"),
+    ] {
+        write_classification(w, object, scheme, code, coding, name);
+    }
+}
+
 /// (scheme, code, coding scheme, display name)
 pub(crate) fn write_classification(
     w: &mut Writer,

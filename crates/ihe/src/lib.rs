@@ -53,3 +53,7 @@ pub(crate) fn compact_time(at: jiff::Timestamp) -> String {
 pub fn uuid(entropy: &dyn exchange::Entropy) -> String {
     exchange::CorrelationId::random(entropy).to_string()
 }
+
+#[cfg(test)]
+#[path = "../../testbed/samples.rs"]
+mod samples;

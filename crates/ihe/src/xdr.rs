@@ -136,32 +136,7 @@ impl Submission {
         ebrim::write_classification(w, DOCUMENT, ebrim::CLASS, code, loinc, name);
         ebrim::write_classification(w, DOCUMENT, ebrim::TYPE, code, loinc, name);
         let format = self.class.format_code();
-        ebrim::write_classification(
-            w,
-            DOCUMENT,
-            ebrim::FORMAT,
-            format,
-            "eHDSI formatCodes",
-            format,
-        );
-        ebrim::write_classification(
-            w,
-            DOCUMENT,
-            ebrim::CONFIDENTIALITY,
-            "N",
-            "2.16.840.1.113883.5.25",
-            "Normal",
-        );
-        ebrim::write_classification(
-            w,
-            DOCUMENT,
-            ebrim::FACILITY,
-            from.country,
-            "1.0.3166.1",
-            from.country,
-        );
-        let practice = "eHDSI Practice Setting Codes-Not Used";
-        ebrim::write_classification(w, DOCUMENT, ebrim::PRACTICE, "Not Used", practice, "Not Used");
+        ebrim::write_common(w, DOCUMENT, format, from.country);
         ebrim::write_identifier(
             w,
             DOCUMENT,

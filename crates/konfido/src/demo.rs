@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use std::io::{IsTerminal as _, Write as _};
 
-pub use circle::{Circle, origin, tls};
+pub use circle::{Circle, origin};
 
 /// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
 pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use enclave::Attestation;
-use exchange::{Clock, Country, Digest, Entropy, Oid, SystemClock, SystemEntropy};
+use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
 use gateway::door::Door;
@@ -29,7 +28,7 @@ use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate};
 
 use crate::check::Files;
-use crate::config::Audit;
+use crate::config::{Audit, Peer};
 use crate::seals;
 
 /// What a node is made of.
@@ -71,24 +70,6 @@ pub struct Sockets {
     admin: Bound,
     audit: Option<Bound>,
     server: ServerTls,
-}
-
-/// A country that the node exchanges with.
-pub struct PeerSetup {
-    /// Which.
-    pub country: Country,
-    /// `https://host:port` of its border listener.
-    pub url: String,
-    /// Speaks sealed.
-    pub konfido: bool,
-    /// May be spoken to plainly.
-    pub allow_plain: bool,
-    /// The one certificate that its border may present.
-    pub pin: Option<Digest>,
-    /// How long an answer may take.
-    pub answer: Duration,
-    /// Exchanges with it at once, in each direction.
-    pub exchanges: usize,
 }
 
 /// A node that serves.
@@ -153,7 +134,7 @@ impl Sockets {
 }
 
 /// Opens the stores and serves on the sockets.
-pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::Result<Running> {
+pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result<Running> {
     std::fs::create_dir_all(&setup.data)
         .with_context(|| format!("cannot make {}", setup.data.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -206,11 +187,8 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<PeerSetup>) -> anyhow::R
         clock,
         entropy,
     });
-    let tls = (&setup.consumer, &setup.provider);
-    certificates(
-        &node,
-        &[(CONSUMER, &tls.0.chain), (PROVIDER, &tls.1.chain), (SEAL, &setup.seal.1)],
-    )?;
+    let (consumer, provider) = (&setup.consumer.chain, &setup.provider.chain);
+    certificates(&node, &[(CONSUMER, consumer), (PROVIDER, provider), (SEAL, &setup.seal.1)])?;
     let mut background = background::start(&node, log);
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
@@ -309,7 +287,7 @@ fn serve(
     ]
 }
 
-fn row(peer: PeerSetup, tls: &ClientTls) -> PeerCountry {
+fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
     PeerCountry {
         client: Client::pinned(
             &peer.url,

@@ -8,13 +8,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::check::{self, Files};
 use crate::config::Config;
-use crate::node::{PeerSetup, Running, Setup, Sockets, start};
+use crate::node::{Running, Setup, Sockets, start};
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn run(file: &Path, config: Config, files: Files) -> anyhow::Result<()> {
+pub async fn run(file: &Path, mut config: Config, files: Files) -> anyhow::Result<()> {
     let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
     let (country, listen) = (config.country, config.listen);
-    let peers = peers(&config);
+    let peers = std::mem::take(&mut config.peers);
     let setup = setup(config, files);
     let mut sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
     if let Some(audit) = listen.audit {
@@ -49,19 +49,6 @@ fn reload(file: &Path, running: &Running) {
         ),
         Err(error) => tracing::error!("nothing was reloaded: {error:#}"),
     }
-}
-
-fn peers(config: &Config) -> Vec<PeerSetup> {
-    let row = |peer: &crate::config::Peer| PeerSetup {
-        country: peer.country,
-        url: peer.url.clone(),
-        konfido: peer.konfido,
-        allow_plain: peer.allow_plain,
-        pin: peer.pin,
-        answer: peer.answer,
-        exchanges: peer.exchanges,
-    };
-    config.peers.iter().map(row).collect()
 }
 
 fn setup(config: Config, files: Files) -> Setup {

@@ -179,6 +179,16 @@ impl Pki {
             .expect("because the key was made for the certificate")
     }
 
+    /// What a TLS end of this country is configured with.
+    pub fn tls(&self, country: Country, role: Role) -> transport::tls::Identity {
+        let identity = self.identity(country, role);
+        transport::tls::Identity {
+            chain: identity.chain_pem().into_bytes(),
+            key: identity.key_pem().as_bytes().to_vec(),
+            roots: self.ca_pem().into_bytes(),
+        }
+    }
+
     /// Issues all certificates of a country again, with new P-256 keys.
     pub fn renew(&mut self, country: Country) {
         for role in Role::ALL {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use transport::client::{Client, ClientLimits};
-use transport::tls::{ClientTls, Identity, TlsError};
+use transport::tls::{ClientTls, TlsError};
 
 use crate::pki::{Pki, Role};
 use crate::portal::Portal;
@@ -77,12 +77,7 @@ impl Site {
     /// The OpenNCP of this country, asking its own node for `other`.
     pub fn portal(&self, pki: &Pki, other: &Self) -> Result<Portal, TlsError> {
         let country = self.land.country();
-        let identity = pki.identity(country, Role::OpenncpClient);
-        let tls = ClientTls::new(&Identity {
-            chain: identity.chain_pem().into_bytes(),
-            key: identity.key_pem().as_bytes().to_vec(),
-            roots: pki.ca_pem().into_bytes(),
-        })?;
+        let tls = ClientTls::new(&pki.tls(country, Role::OpenncpClient))?;
         let url = format!("https://{}", self.national);
         Ok(Portal {
             client: Client::new(&url, Some(country), tls, ClientLimits::default()),

@@ -34,12 +34,7 @@ impl World {
     }
 
     fn identity(&self, role: Role) -> Identity {
-        let found = self.pki.identity(country(), role);
-        Identity {
-            chain: found.chain_pem().into_bytes(),
-            key: found.key_pem().as_bytes().to_vec(),
-            roots: self.pki.ca_pem().into_bytes(),
-        }
+        self.pki.tls(country(), role)
     }
 
     fn trail(&self, most: u64) -> (Arc<Audit>, Arc<Trail>) {

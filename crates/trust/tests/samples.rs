@@ -1,5 +1,8 @@
 //! Real OpenNCP signatures (samples lane): the good ones verify, all others do not.
 
+#[path = "../../testbed/samples.rs"]
+mod samples;
+
 use std::path::PathBuf;
 
 use trust::certificate::{Anchors, Certificate, Usage};
@@ -7,18 +10,6 @@ use trust::signature::{Profile, verify_enveloped, verify_key_value_signature};
 use trust::xml::{Limits, Xml};
 
 const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-
-fn samples() -> Option<PathBuf> {
-    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
-        PathBuf::from,
-    );
-    let found = root.join("openncp").is_dir();
-    if !found {
-        println!("skipped: no samples at {}", root.display());
-    }
-    found.then_some(root)
-}
 
 /// Verdicts on every assertion in a file that has a signature.
 fn verdicts(text: &str, anchors: &Anchors) -> Vec<bool> {
@@ -44,8 +35,8 @@ fn verdicts(text: &str, anchors: &Anchors) -> Vec<bool> {
 
 #[test]
 fn the_danish_header_verifies_and_the_edited_ones_do_not() {
-    let Some(root) = samples() else { return };
-    let read = |name: &str| std::fs::read_to_string(root.join("openncp").join(name)).unwrap();
+    let Some(folder) = samples::openncp() else { return };
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let anchors = Anchors::from_pem(read("certs/ehdsi_ca.pem").as_bytes()).unwrap();
     for (file, expected) in [
         ("soap/dk_xca_query_soap_header_hcp_trc.restored.xml", vec![true, true]),
@@ -62,8 +53,8 @@ fn the_danish_header_verifies_and_the_edited_ones_do_not() {
 
 #[test]
 fn each_certificate_is_read_and_only_the_issued_seal_leads_to_the_ehdsi_root() {
-    let Some(root) = samples() else { return };
-    let folder = root.join("openncp/certs");
+    let Some(folder) = samples::openncp() else { return };
+    let folder = folder.join("certs");
     let anchors = Anchors::from_pem(&std::fs::read(folder.join("ehdsi_ca.pem")).unwrap()).unwrap();
     let at = "2026-01-01T00:00:00Z".parse().unwrap();
     let table = [
@@ -88,8 +79,8 @@ fn each_certificate_is_read_and_only_the_issued_seal_leads_to_the_ehdsi_root() {
 
 #[test]
 fn the_openncp_audit_record_verifies_by_its_bare_key() {
-    let Some(root) = samples() else { return };
-    let text = std::fs::read_to_string(root.join("openncp/audit/ncp9_auditMessage.xml")).unwrap();
+    let Some(folder) = samples::openncp() else { return };
+    let text = std::fs::read_to_string(folder.join("audit/ncp9_auditMessage.xml")).unwrap();
     let xml = Xml::parse(&text, &Limits::ASSERTION).unwrap();
     verify_key_value_signature(xml.root()).unwrap();
     let tampered = text.replacen("EventOutcomeIndicator=\"0\"", "EventOutcomeIndicator=\"4\"", 1);
@@ -100,8 +91,8 @@ fn the_openncp_audit_record_verifies_by_its_bare_key() {
 
 #[test]
 fn the_hostile_set_never_yields_evil() {
-    let Some(root) = samples() else { return };
-    let folder = root.join("identity/xsw");
+    let Some(openncp) = samples::openncp() else { return };
+    let folder = openncp.with_file_name("identity").join("xsw");
     let Ok(pem) = std::fs::read(folder.join("generated/rsa2048.crt")) else { return };
     let trusted = Certificate::from_pem(&pem).unwrap().remove(0);
     let (mut files, mut seen, mut accepted) = (0, 0, 0);

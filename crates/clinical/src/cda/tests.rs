@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -175,19 +173,6 @@ proptest! {
     }
 }
 
-fn samples() -> Option<PathBuf> {
-    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/samples")),
-        PathBuf::from,
-    );
-    let openncp = root.join("openncp");
-    if openncp.is_dir() {
-        return Some(openncp);
-    }
-    println!("skipped: no samples");
-    None
-}
-
 /// A row for each sample: (file, class, level, section codes, medicines, orders, codes of findings)
 type Expected = (
     &'static str,
@@ -318,7 +303,7 @@ const SAMPLES: &[Expected] = &[
 
 #[test]
 fn foreign_samples_are_read_as_expected() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = crate::samples::openncp() else { return };
     for (file, class, level, sections, medicines, orders, codes) in SAMPLES {
         let bytes = std::fs::read(folder.join(file)).unwrap();
         let view = View::parse(&bytes).unwrap_or_else(|e| panic!("{file}: {e}"));

@@ -14,6 +14,9 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// More than the cores of a node can work on; each holds its documents in memory.
+    pub const EACH: usize = 64;
+
     /// So many in each direction.
     pub fn new(each: usize) -> Self {
         Self { asking: Line::new(each), answering: Line::new(each) }
@@ -22,7 +25,7 @@ impl Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self::new(64)
+        Self::new(Self::EACH)
     }
 }
 

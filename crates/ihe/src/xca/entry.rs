@@ -132,32 +132,7 @@ impl DocumentEntry {
         let (code, name) = (self.class.code(), self.class.name());
         ebrim::write_classification(w, id, ebrim::CLASS, code, loinc, name);
         ebrim::write_classification(w, id, ebrim::TYPE, code, loinc, name);
-        ebrim::write_classification(
-            w,
-            id,
-            ebrim::FORMAT,
-            &self.format,
-            "eHDSI formatCodes",
-            &self.format,
-        );
-        ebrim::write_classification(
-            w,
-            id,
-            ebrim::CONFIDENTIALITY,
-            "N",
-            "2.16.840.1.113883.5.25",
-            "Normal",
-        );
-        ebrim::write_classification(
-            w,
-            id,
-            ebrim::FACILITY,
-            from.country,
-            "1.0.3166.1",
-            from.country,
-        );
-        let practice = "eHDSI Practice Setting Codes-Not Used";
-        ebrim::write_classification(w, id, ebrim::PRACTICE, "Not Used", practice, "Not Used");
+        ebrim::write_common(w, id, &self.format, from.country);
         if !self.author.is_empty() {
             let author = format!("{id}-author");
             w.open(

@@ -3,11 +3,13 @@
 //! Messages of gematik's simulator, OpenNCP's own tests, IPF and the Danish test tool. A message
 //! that parses is also written again and read again, and must still be the same value.
 
+#[path = "../../../testbed/samples.rs"]
+mod samples;
 mod table;
 mod verdict;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ihe::soap::{Envelope, SOAP12};
 use table::TABLE;
@@ -17,19 +19,6 @@ use verdict::verdict;
 /// The folders whose every file has a row.
 const FOLDERS: [&str; 5] = ["audit", "soap", "xca", "xcpd", "xdr"];
 
-fn samples() -> Option<PathBuf> {
-    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
-        PathBuf::from,
-    );
-    let folder = root.join("openncp");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no samples at {}", root.display());
-    None
-}
-
 fn read(folder: &Path, file: &str) -> String {
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
     text.trim_start_matches('\u{feff}').trim_start().to_owned()
@@ -37,7 +26,7 @@ fn read(folder: &Path, file: &str) -> String {
 
 #[test]
 fn every_sample_gets_the_verdict_of_its_row() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     let mut wrong = Vec::new();
     for (file, expected) in TABLE {
         let said = verdict(&read(&folder, file));
@@ -50,7 +39,7 @@ fn every_sample_gets_the_verdict_of_its_row() {
 
 #[test]
 fn the_table_and_the_folders_name_the_same_files() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     let mut found = BTreeSet::new();
     for name in FOLDERS {
         for entry in std::fs::read_dir(folder.join(name)).unwrap() {
@@ -73,7 +62,7 @@ fn the_table_and_the_folders_name_the_same_files() {
 
 #[test]
 fn openncp_8_headers_are_read_with_both_assertions() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     for file in [
         "soap/dk_openncp_soap_header_asstored.xml",
         "soap/dk_xca_query_soap_header_hcp_trc.restored.xml",
@@ -98,7 +87,7 @@ fn openncp_8_headers_are_read_with_both_assertions() {
 
 #[test]
 fn gematiks_match_is_read_once_its_simulator_has_filled_it_in() {
-    let Some(folder) = samples() else { return };
+    let Some(folder) = samples::openncp() else { return };
     let text = read(&folder, "xcpd/gematik_PRPA_IN201306UV02.xml");
     let filled = text.replace("<ns6:id extension=", "<ns6:id root=\"1.2.276.0.76.4.8\" extension=");
     assert_ne!(filled, text);

@@ -30,12 +30,7 @@ pub struct Listener {
 impl Listener {
     /// Takes the port.
     pub async fn bind(&self) -> anyhow::Result<Bound> {
-        let read = std::fs::read;
-        let identity = Identity {
-            chain: read(&self.certificate)?,
-            key: read(&self.key)?,
-            roots: read(&self.roots)?,
-        };
+        let identity = Identity::read(&self.certificate, &self.key, &self.roots)?;
         let address = ([127, 0, 0, 1], self.port).into();
         Ok(Bound::tls(address, ServerTls::new(&identity)?).await?)
     }

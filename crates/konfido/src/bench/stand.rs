@@ -20,7 +20,6 @@ use transport::tls::ClientTls;
 use super::listener::Listener;
 use super::nginx;
 use super::process::{Process, free_ports};
-use crate::demo::tls;
 
 /// Everything that the load is put on.
 pub struct Stand {
@@ -116,7 +115,7 @@ impl Site<'_> {
         port: u16,
         prefix: &str,
     ) -> anyhow::Result<Portal> {
-        let tls = ClientTls::new(&tls(self.pki, self.es.country(), role))?;
+        let tls = ClientTls::new(&self.pki.tls(self.es.country(), role))?;
         let url = format!("https://127.0.0.1:{port}");
         Ok(Portal {
             client: Client::new(&url, Some(country), tls, ClientLimits::default()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use exchange::{Country, Digest};
+use gateway::node::Slots;
 
 use super::one_of;
 use super::reader::{At, Faults, Section, Span};
@@ -53,7 +54,7 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
     }
     let pin = section.optional::<Digest>("pin");
     let answer = section.or("answer_seconds", ANSWER);
-    let exchanges = section.or("exchanges_at_once", EXCHANGES);
+    let exchanges = section.or("exchanges_at_once", Slots::EACH as u64);
     section.end();
     let (country, url) = (country?, url?.value);
     let allow_plain = allow_plain.is_some_and(|at| at.value);
@@ -97,5 +98,3 @@ fn check_url(at: &At<String>, faults: &Faults) {
 
 /// Seconds; OpenNCP waits longer.
 const ANSWER: u64 = 30;
-/// More than the cores of a node can work on; each holds its documents in memory.
-const EXCHANGES: u64 = 64;

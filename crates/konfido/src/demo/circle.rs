@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use exchange::{Country, SystemEntropy};
 use gateway::national::DocumentStore as _;
+use gateway::node::Slots;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
@@ -18,10 +19,10 @@ use testbed::world::{AGNETE, Citizen, Clinician, JORDI, LANDS, Land, MONTSERRAT}
 use testbed::{seed, world};
 use transport::client::{Client, ClientLimits};
 use transport::server::Limits;
-use transport::tls::{ClientTls, Identity};
+use transport::tls::ClientTls;
 
-use crate::config::Audit;
-use crate::node::{PeerSetup, Running, Setup, Sockets, start};
+use crate::config::{Audit, Peer};
+use crate::node::{Running, Setup, Sockets, start};
 
 /// Three countries.
 pub struct Circle {
@@ -52,7 +53,7 @@ impl Circle {
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (mut bound, mut audits, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
         for land in &LANDS {
-            let server = tls(&pki, land.country(), Role::OpenncpServer);
+            let server = pki.tls(land.country(), Role::OpenncpServer);
             let repository = Repository::start(&server, loopback).await?;
             let data = dir.join(land.country().to_lower());
             let setup = setup(&pki, land, &data, repository.address());
@@ -71,14 +72,14 @@ impl Circle {
             let peers = peers.filter(|(other, _)| agreed(country.as_str(), other.as_str())).map(
                 |(other, border)| {
                     let plain = PLAIN.contains(&(country.as_str(), other.as_str()));
-                    PeerSetup {
+                    Peer {
                         country: *other,
                         url: format!("https://{border}"),
                         konfido: !plain,
                         allow_plain: plain,
                         pin: None,
                         answer: ClientLimits::default().request,
-                        exchanges: 64,
+                        exchanges: Slots::EACH,
                     }
                 },
             );
@@ -114,7 +115,7 @@ impl Circle {
         use tokio::io::AsyncWriteExt as _;
         let (_, at) =
             self.audits.iter().find(|(c, _)| *c == country).context("no audit listener")?;
-        let tls = ClientTls::new(&tls(&self.pki, country, Role::OpenncpClient))?;
+        let tls = ClientTls::new(&self.pki.tls(country, Role::OpenncpClient))?;
         let target = transport::stream::Target {
             host: at.ip().to_string(),
             port: at.port(),
@@ -154,7 +155,7 @@ impl Circle {
 
     /// The OpenNCP of `from`, asking its own node for `to`.
     pub fn portal(&self, from: Country, to: Country) -> anyhow::Result<Portal> {
-        let tls = ClientTls::new(&tls(&self.pki, from, Role::OpenncpClient))?;
+        let tls = ClientTls::new(&self.pki.tls(from, Role::OpenncpClient))?;
         let url = format!("https://{}", self.addresses(from).0);
         let community = |country| Land::of(country).map(Land::community).context("unknown country");
         Ok(Portal {
@@ -242,8 +243,8 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         repository: land.repository.to_owned(),
         data: data.to_owned(),
         origin: origin(country),
-        consumer: tls(pki, country, Role::ServiceConsumer),
-        provider: tls(pki, country, Role::ServiceProvider),
+        consumer: pki.tls(country, Role::ServiceConsumer),
+        provider: pki.tls(country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
         seal_anchors: pki.anchors(),
         openncp: None,
@@ -263,16 +264,6 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
 /// The name of a country's log.
 pub fn origin(country: Country) -> String {
     format!("konfido.example/{}", country.to_lower())
-}
-
-/// A TLS identity of the world.
-pub fn tls(pki: &Pki, country: Country, role: Role) -> Identity {
-    let identity = pki.identity(country, role);
-    Identity {
-        chain: identity.chain_pem().into_bytes(),
-        key: identity.key_pem().as_bytes().to_vec(),
-        roots: pki.ca_pem().into_bytes(),
-    }
 }
 
 impl Circle {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use enclave::Vault;
 use exchange::{Code, Country, DocumentClass, SystemEntropy, Transaction};
 use gateway::message::digest;
+use gateway::node::Slots;
 use gateway::outbound::VAULT_KEY_PATH;
 use gateway::wire::{self, Inner, SEALED_BODY};
 use http::{Request, Response, StatusCode};
@@ -24,9 +25,10 @@ use transport::tls::ServerTls;
 use trust::certificate::{Anchors, Certificate};
 use trust::seal::SealKey;
 
+use super::Circle;
 use super::circle::setup;
-use super::{Circle, tls};
-use crate::node::{PeerSetup, Sockets, start};
+use crate::config::Peer;
+use crate::node::{Sockets, start};
 
 fn country(code: &str) -> Country {
     Country::parse(code).unwrap()
@@ -122,14 +124,14 @@ async fn spain(
     let setup = crate::node::Setup { audit: None, ..setup(pki, land, dir, loopback) };
     let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await.unwrap();
     let national = sockets.addresses().unwrap().0;
-    let denmark = PeerSetup {
+    let denmark = Peer {
         country: country("DK"),
         url: format!("https://{liar}"),
         konfido: true,
         allow_plain: false,
         pin: None,
         answer: ClientLimits::default().request,
-        exchanges: 64,
+        exchanges: Slots::EACH,
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }
@@ -139,7 +141,7 @@ async fn the_doctor_does_not_read_another_answer_than_the_one_in_the_evidence() 
     let dir = tempfile::tempdir().unwrap();
     let (es, dk) = (country("ES"), country("DK"));
     let pki = Pki::of_the_world(Timestamp::now());
-    let server = ServerTls::new(&tls(&pki, dk, Role::ServiceProvider)).unwrap();
+    let server = ServerTls::new(&pki.tls(dk, Role::ServiceProvider)).unwrap();
     let bound = Bound::tls(([127, 0, 0, 1], 0).into(), server).await.unwrap();
     let address = bound.address().unwrap();
     let liar = Arc::new(Liar {
@@ -161,7 +163,7 @@ async fn the_doctor_does_not_read_another_answer_than_the_one_in_the_evidence() 
         Timestamp::now(),
         &SystemEntropy,
     );
-    let tls = transport::tls::ClientTls::new(&tls(&pki, es, Role::OpenncpClient)).unwrap();
+    let tls = transport::tls::ClientTls::new(&pki.tls(es, Role::OpenncpClient)).unwrap();
     let community = |country| Land::of(country).unwrap().community();
     let portal = testbed::portal::Portal {
         client: transport::client::Client::new(

@@ -9,7 +9,7 @@ use exchange::{Country, Digest};
 use testbed::pki::{Pki, Role};
 use testbed::site::Site;
 use transport::stream::{Target, dial};
-use transport::tls::{ClientTls, Identity};
+use transport::tls::ClientTls;
 
 use crate::client::{Ask, Client};
 use crate::node::{Node, pause};
@@ -63,12 +63,7 @@ async fn renew(folder: &std::path::Path) -> anyhow::Result<()> {
 /// The certificate that Denmark's border shows to Spain.
 async fn shown(pki: &Pki, es: &Site, dk: &Site) -> anyhow::Result<Digest> {
     let (spain, denmark): (Country, Country) = (es.land.country(), dk.land.country());
-    let identity = pki.identity(spain, Role::ServiceConsumer);
-    let tls = ClientTls::new(&Identity {
-        chain: identity.chain_pem().into_bytes(),
-        key: identity.key_pem().as_bytes().to_vec(),
-        roots: pki.ca_pem().into_bytes(),
-    })?;
+    let tls = ClientTls::new(&pki.tls(spain, Role::ServiceConsumer))?;
     let host = dk.border.ip().to_string();
     let target = Target { host, port: dk.border.port(), country: Some(denmark), pin: None };
     let (_, peer) = dial(&target, &tls, Duration::from_secs(5)).await?;

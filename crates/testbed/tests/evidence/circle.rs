@@ -108,12 +108,7 @@ impl Circle {
     }
 
     fn identity(&self, country: Country, role: Role) -> Identity {
-        let identity = self.pki.identity(country, role);
-        Identity {
-            chain: identity.chain_pem().into_bytes(),
-            key: identity.key_pem().as_bytes().to_vec(),
-            roots: self.pki.ca_pem().into_bytes(),
-        }
+        self.pki.tls(country, role)
     }
 
     fn seal(&self, country: Country) -> SealKey {
