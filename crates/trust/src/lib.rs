@@ -10,6 +10,7 @@ mod anchors;
 pub mod certificate;
 pub mod chain;
 pub mod cose;
+pub mod encryption;
 pub mod seal;
 pub mod signature;
 pub mod xml;
