@@ -7,13 +7,16 @@
 //! Start reading at [`recognise`], then [`rules`].
 
 pub mod assertion;
+mod assurance;
 pub mod cache;
+pub mod eidas;
 pub mod issue;
 mod mandate;
 pub mod replay;
 pub mod rules;
 
 pub use assertion::{Assertion, Kind};
+pub use assurance::Assurance;
 pub use cache::AssertionCache;
 pub use mandate::{Consent, Mandate, permit};
 pub use rules::{Context, Policy, Recognised, recognise};

@@ -20,7 +20,7 @@ use structure::Sealed;
 use crate::xml::Element;
 
 /// XML Encryption.
-pub(crate) const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
+pub const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
 /// XML Encryption 1.1.
 pub(crate) const XENC11: &str = "http://www.w3.org/2009/xmlenc11#";
 

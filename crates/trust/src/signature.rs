@@ -99,6 +99,20 @@ pub fn verify_key_value_signature(element: Element<'_, '_>) -> Result<(), Signat
 /// `id` is the value of the element's `ID` attribute (REM: `Id`). exc-c14n with `InclusiveNamespaces xsd`, as
 /// OpenNCP writes it; the scheme follows the key; exactly one certificate in the KeyInfo.
 pub fn sign_enveloped(xml: &str, id: &str, key: &Arc<SealKey>) -> Result<String, SignatureError> {
+    sign_enveloped_as(xml, id, key, Profile::Ehdsi)
+}
+
+/// [`sign_enveloped`] under a profile: eIDAS wants PSS of an RSA key, eHDSI's peers PKCS#1 v1.5.
+pub fn sign_enveloped_as(
+    xml: &str,
+    id: &str,
+    key: &Arc<SealKey>,
+    profile: Profile,
+) -> Result<String, SignatureError> {
+    let scheme = match profile {
+        Profile::Ehdsi => key.xml_scheme(),
+        Profile::Eidas => key.cose_scheme(),
+    };
     let at = {
         let parsed = Xml::parse(xml, &Limits::MESSAGE)?;
         let root = parsed.root();
@@ -118,9 +132,9 @@ pub fn sign_enveloped(xml: &str, id: &str, key: &Arc<SealKey>) -> Result<String,
     };
     let mut template = String::with_capacity(xml.len() + 4096);
     template.push_str(&xml[..at]);
-    template.push_str(&engine::template(id, key));
+    template.push_str(&engine::template(id, key, scheme));
     template.push_str(&xml[at..]);
-    engine::sign(template, key)
+    engine::sign(template, key, scheme)
 }
 
 /// The `SignatureMethod` of XML signatures in this scheme.

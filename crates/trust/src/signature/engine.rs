@@ -54,16 +54,20 @@ pub(super) fn verify_key_value(
 }
 
 /// Fills the template's digest and signature value.
-pub(super) fn sign(template: String, key: &Arc<SealKey>) -> Result<String, SignatureError> {
-    let signer = BySealKey { key: Arc::clone(key) };
+pub(super) fn sign(
+    template: String,
+    key: &Arc<SealKey>,
+    scheme: Scheme,
+) -> Result<String, SignatureError> {
+    let signer = BySealKey { key: Arc::clone(key), scheme };
     let context = DsigContext::new(KeysManager::new()).with_hsm_signer(Box::new(signer));
     sign_owned(&context, template).map_err(|e| SignatureError::Signing(e.to_string()))
 }
 
 /// An empty signature that refers to `#id`.
-pub(super) fn template(id: &str, key: &SealKey) -> String {
+pub(super) fn template(id: &str, key: &SealKey, scheme: Scheme) -> String {
     let certificate = base64::engine::general_purpose::STANDARD.encode(key.certificate().der());
-    let method = method_of(key.xml_scheme());
+    let method = method_of(scheme);
     let id = crate::xml::escape(id);
     format!(
         "<ds:Signature xmlns:ds=\"{DS}\"><ds:SignedInfo>\
@@ -126,11 +130,12 @@ impl Verifier for ByCertificate {
 
 struct BySealKey {
     key: Arc<SealKey>,
+    scheme: Scheme,
 }
 
 impl Signer for BySealKey {
     fn algorithm(&self) -> SignatureAlgorithm {
-        match self.key.xml_scheme() {
+        match self.scheme {
             Scheme::Es256 => SignatureAlgorithm::Ecdsa(EcCurve::P256, HashAlgorithm::Sha256),
             Scheme::Es384 => SignatureAlgorithm::Ecdsa(EcCurve::P384, HashAlgorithm::Sha384),
             Scheme::Ps256 => SignatureAlgorithm::RsaPss(HashAlgorithm::Sha256),
@@ -140,7 +145,7 @@ impl Signer for BySealKey {
 
     fn sign(&self, data: &[u8]) -> kryptering::Result<Vec<u8>> {
         self.key
-            .sign(self.key.xml_scheme(), data)
+            .sign(self.scheme, data)
             .ok_or_else(|| kryptering::Error::Crypto("the seal key cannot sign".into()))
     }
 }
