@@ -171,6 +171,17 @@ impl Certificate {
         self.0.not_after
     }
 
+    /// Whether the key is RSA, and its length in bits; `None` for keys that we do not know.
+    pub fn key_bits(&self) -> Option<(bool, usize)> {
+        match self.key() {
+            PublicKey::Rsa(_, bits) => Some((true, *bits)),
+            PublicKey::P256(_) => Some((false, 256)),
+            PublicKey::P384(_) => Some((false, 384)),
+            PublicKey::P521(_) => Some((false, 521)),
+            PublicKey::Other => None,
+        }
+    }
+
     /// The DER bytes of the `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
     pub fn spki(&self) -> &[u8] {
         &self.0.spki

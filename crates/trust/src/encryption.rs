@@ -33,15 +33,17 @@ pub struct Undecipherable;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     Aes128Gcm,
+    Aes192Gcm,
     Aes256Gcm,
 }
 
 impl Content {
-    const ALL: [Self; 2] = [Self::Aes128Gcm, Self::Aes256Gcm];
+    const ALL: [Self; 3] = [Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
 
     fn uri(self) -> &'static str {
         match self {
             Self::Aes128Gcm => "http://www.w3.org/2009/xmlenc11#aes128-gcm",
+            Self::Aes192Gcm => "http://www.w3.org/2009/xmlenc11#aes192-gcm",
             Self::Aes256Gcm => "http://www.w3.org/2009/xmlenc11#aes256-gcm",
         }
     }
@@ -53,6 +55,7 @@ impl Content {
     fn key(self, bytes: &[u8]) -> Result<aead::LessSafeKey, Undecipherable> {
         let algorithm = match self {
             Self::Aes128Gcm => &aead::AES_128_GCM,
+            Self::Aes192Gcm => &aead::AES_192_GCM,
             Self::Aes256Gcm => &aead::AES_256_GCM,
         };
         let key = aead::UnboundKey::new(algorithm, bytes).map_err(|_| Undecipherable)?;

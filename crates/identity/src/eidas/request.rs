@@ -17,7 +17,7 @@ use crate::assertion::SAML;
 
 pub use rules::{RULES, Rule};
 
-/// Which sector asks.
+/// Which sector asks (`eidas:SPType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpType {
     /// A public body.
@@ -26,7 +26,6 @@ pub enum SpType {
     Private,
 }
 
-/// `eidas:SPType`.
 impl SpType {
     /// The word.
     pub fn word(self) -> &'static str {
@@ -36,7 +35,8 @@ impl SpType {
         }
     }
 
-    fn of(word: &str) -> Option<Self> {
+    /// The sector with this word.
+    pub fn of(word: &str) -> Option<Self> {
         [Self::Public, Self::Private].into_iter().find(|kind| kind.word() == word)
     }
 }

@@ -15,6 +15,7 @@ use super::{EidasError, MAX_MESSAGE, SAMLP};
 use crate::Assurance;
 use crate::assertion::SAML;
 
+pub(crate) use issue::id;
 pub use issue::{Answer, refuse};
 pub use rules::{RULES, Rule};
 
