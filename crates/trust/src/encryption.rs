@@ -32,19 +32,19 @@ pub struct Undecipherable;
 /// Content encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    Aes128Gcm,
-    Aes192Gcm,
-    Aes256Gcm,
+    Aes128,
+    Aes192,
+    Aes256,
 }
 
 impl Content {
-    const ALL: [Self; 3] = [Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
+    const ALL: [Self; 3] = [Self::Aes128, Self::Aes192, Self::Aes256];
 
     fn uri(self) -> &'static str {
         match self {
-            Self::Aes128Gcm => "http://www.w3.org/2009/xmlenc11#aes128-gcm",
-            Self::Aes192Gcm => "http://www.w3.org/2009/xmlenc11#aes192-gcm",
-            Self::Aes256Gcm => "http://www.w3.org/2009/xmlenc11#aes256-gcm",
+            Self::Aes128 => "http://www.w3.org/2009/xmlenc11#aes128-gcm",
+            Self::Aes192 => "http://www.w3.org/2009/xmlenc11#aes192-gcm",
+            Self::Aes256 => "http://www.w3.org/2009/xmlenc11#aes256-gcm",
         }
     }
 
@@ -54,9 +54,9 @@ impl Content {
 
     fn key(self, bytes: &[u8]) -> Result<aead::LessSafeKey, Undecipherable> {
         let algorithm = match self {
-            Self::Aes128Gcm => &aead::AES_128_GCM,
-            Self::Aes192Gcm => &aead::AES_192_GCM,
-            Self::Aes256Gcm => &aead::AES_256_GCM,
+            Self::Aes128 => &aead::AES_128_GCM,
+            Self::Aes192 => &aead::AES_192_GCM,
+            Self::Aes256 => &aead::AES_256_GCM,
         };
         let key = aead::UnboundKey::new(algorithm, bytes).map_err(|_| Undecipherable)?;
         Ok(aead::LessSafeKey::new(key))
@@ -98,7 +98,7 @@ pub fn encrypt(
     let mut nonce = [0; aead::NONCE_LEN];
     entropy.fill(&mut nonce);
     let mut body = plaintext.to_vec();
-    let tag = Content::Aes256Gcm
+    let tag = Content::Aes256
         .key(content_key.as_ref())?
         .seal_in_place_separate_tag(
             aead::Nonce::assume_unique_for_key(nonce),
@@ -108,7 +108,7 @@ pub fn encrypt(
         .map_err(|_| Undecipherable)?;
     let cipher = STANDARD.encode([&nonce[..], &body, tag.as_ref()].concat());
     let key = recipient.wrap(content_key.as_ref())?;
-    let algorithm = Content::Aes256Gcm.uri();
+    let algorithm = Content::Aes256.uri();
     Ok(format!(
         "<xenc:EncryptedData xmlns:xenc=\"{XENC}\" Type=\"{XENC}Element\">\
          <xenc:EncryptionMethod Algorithm=\"{algorithm}\"/>\

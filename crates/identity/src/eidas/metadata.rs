@@ -145,7 +145,8 @@ impl Metadata {
         // the node's country and sector stand in the descriptor's extensions or in the entity's
         let inner = descriptor.child(MD, "Extensions");
         let extension = |name: &'static str| {
-            let found = [inner, extensions].into_iter().flatten().find_map(|e| e.child(EIDAS, name));
+            let found =
+                [inner, extensions].into_iter().flatten().find_map(|e| e.child(EIDAS, name));
             found.map(|e| e.demand_text(name)).transpose()
         };
         let country = extension("NodeCountry")?.map(Country::parse).transpose();
@@ -207,10 +208,13 @@ fn certificates(descriptor: Element<'_, '_>, wanted: &str) -> Result<Vec<Certifi
 }
 
 fn endpoints(descriptor: Element<'_, '_>, role: Role) -> Vec<(Binding, String)> {
-    let name = if role == Role::Connector { "AssertionConsumerService" } else { "SingleSignOnService" };
+    let name =
+        if role == Role::Connector { "AssertionConsumerService" } else { "SingleSignOnService" };
     let all = descriptor.children_named(MD, name);
-    all.filter_map(|e| Some((Binding::of(e.attribute("Binding")?)?, e.attribute("Location")?.to_owned())))
-        .collect()
+    all.filter_map(|e| {
+        Some((Binding::of(e.attribute("Binding")?)?, e.attribute("Location")?.to_owned()))
+    })
+    .collect()
 }
 
 fn methods(extensions: Element<'_, '_>) -> Result<Vec<(String, usize)>, EidasError> {
@@ -223,5 +227,4 @@ fn methods(extensions: Element<'_, '_>) -> Result<Vec<(String, usize)>, EidasErr
 }
 
 /// Entity attribute of a proxy service that wants to know private askers.
-pub(super) const REQUESTER: &str =
-    "http://macedir.org/entity-category/http://eidas.europa.eu/entity-attributes/termsofaccess/requesterid";
+pub(super) const REQUESTER: &str = "http://macedir.org/entity-category/http://eidas.europa.eu/entity-attributes/termsofaccess/requesterid";

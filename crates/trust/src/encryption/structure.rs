@@ -133,7 +133,7 @@ fn agreement(key: Element<'_, '_>, length: usize) -> Option<Wrap> {
 
 /// XML Encryption 1.1 §5.4.1: hexadecimal; the first byte says how many bits of the last to drop.
 fn bits(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || hex.len() % 2 != 0 || hex.len() > 512 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(2) || hex.len() > 512 {
         return None;
     }
     let bytes: Option<Vec<u8>> = (0..hex.len() / 2)

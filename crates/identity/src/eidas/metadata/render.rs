@@ -105,7 +105,8 @@ impl Metadata {
             w.leaf("eidas:NodeCountry", &[], country.as_str());
             w.close();
         }
-        for (usage, certificates) in [("signing", &self.signing), ("encryption", &self.encryption)] {
+        for (usage, certificates) in [("signing", &self.signing), ("encryption", &self.encryption)]
+        {
             for certificate in certificates {
                 w.open("md:KeyDescriptor", &[("use", usage)]);
                 w.open("ds:KeyInfo", &[("xmlns:ds", "http://www.w3.org/2000/09/xmldsig#")]);

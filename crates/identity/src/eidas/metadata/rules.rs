@@ -38,7 +38,8 @@ pub static RULES: [Rule; 10] = [
         known.role == Role::Connector || found.certified.is_some()
     }),
     row("metadata.signing-key", |found, known| {
-        !found.signing.is_empty() && found.signing.iter().all(|key| strong(key) && current(key, known))
+        !found.signing.is_empty()
+            && found.signing.iter().all(|key| strong(key) && current(key, known))
     }),
     row("metadata.encryption-key", |found, known| {
         // answers are sealed for a connector; a proxy service gets nothing sealed
@@ -47,7 +48,10 @@ pub static RULES: [Rule; 10] = [
     }),
     row("metadata.endpoint", |found, _| {
         !found.endpoints.is_empty()
-            && found.endpoints.iter().all(|(_, url)| url.starts_with("https://") && url.len() <= 1024)
+            && found
+                .endpoints
+                .iter()
+                .all(|(_, url)| url.starts_with("https://") && url.len() <= 1024)
     }),
     row("metadata.key-size", |found, _| {
         let weak = |(uri, least): &(String, usize)| {
