@@ -193,6 +193,6 @@ fn scripted(attribute: Element<'_, '_>, row: &Attribute) -> Result<Scripted, Eid
 }
 
 /// Namespace of the attributes' types.
-pub(super) const NATURAL: &str = "http://eidas.europa.eu/attributes/naturalperson";
+pub(crate) const NATURAL: &str = "http://eidas.europa.eu/attributes/naturalperson";
 /// Longest value, in bytes; an address in base64 is the longest in the field.
 const MAX_VALUE: usize = 4096;
