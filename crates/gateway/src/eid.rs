@@ -1,0 +1,151 @@
+//! The front door of people: logins by eID or wallet, in the browser; and the back door by which
+//! our own portals ask who was there.
+//!
+//! A node stands in three places. As *requester* it asks whoever identifies the people of a country:
+//! that country's proxy service, or the identity provider of our own. As *responder* it is the proxy
+//! service of its country for the connectors of others. As *issuer* it gives our own portals sessions
+//! and HCP assertions. Docs: docs/identity.md.
+
+mod back;
+mod login;
+mod pages;
+mod party;
+mod pending;
+mod proxy;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use exchange::{Clock, CorrelationId, Country, Entropy};
+use identity::Assurance;
+use identity::eidas::EidasError;
+use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
+use identity::eidas::request::SpType;
+use identity::session::{Keeper, Lives};
+use jiff::{SignedDuration, Timestamp};
+use siem::{Event, Kind, Notes};
+use trust::certificate::Certificate;
+use trust::encryption::DecryptionKey;
+use trust::seal::SealKey;
+
+pub use back::is_back_path;
+pub use party::{Party, PartyError};
+pub use routes::pages;
+
+/// Everything that a login needs.
+pub struct Eid {
+    /// Whose node.
+    pub country: Country,
+    /// Address of the pages, without a slash at its end.
+    pub url: String,
+    /// Who runs it: organisation, page, mail address.
+    pub contact: [String; 3],
+    /// Signs messages and metadata.
+    pub signing: Arc<SealKey>,
+    /// Opens answers.
+    pub decryption: DecryptionKey,
+    /// What answers are sealed for.
+    pub encryption: Certificate,
+    /// Who identifies the people of a country.
+    pub providers: BTreeMap<Country, Party>,
+    /// Whose connectors we identify our people for.
+    pub connectors: Vec<Party>,
+    /// The highest level of our own people's eID.
+    pub certified: Assurance,
+    /// The portals that people sign in to.
+    pub applications: Vec<Application>,
+    /// Logins on their way, codes, sessions.
+    pub keeper: Keeper,
+    /// How long those live.
+    pub lives: Lives,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Events.
+    pub notes: Arc<Notes>,
+}
+
+/// A portal of ours.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// For people.
+    pub name: String,
+    /// Where its people come back to: the whole address.
+    pub returns: String,
+    /// Common name of the TLS certificate with which it redeems codes.
+    pub client: String,
+}
+
+impl Eid {
+    /// Our metadata URL as connector, which is our name when we ask.
+    pub fn connector_entity(&self) -> String {
+        format!("{}{CONNECTOR_METADATA}", self.url)
+    }
+
+    /// Our metadata URL as proxy service, which is our name when we answer.
+    pub fn proxy_entity(&self) -> String {
+        format!("{}{PROXY_METADATA}", self.url)
+    }
+
+    fn acs(&self) -> String {
+        format!("{}{ACS}", self.url)
+    }
+
+    fn sso(&self) -> String {
+        format!("{}{SSO}", self.url)
+    }
+
+    /// Our signed metadata in one role, fresh.
+    pub fn metadata(&self, role: Role) -> Result<String, EidasError> {
+        let connector = role == Role::Connector;
+        let acs = vec![(Binding::Post, self.acs())];
+        let sso = [Binding::Post, Binding::Redirect].map(|binding| (binding, self.sso())).to_vec();
+        let attributes = identity::eidas::attributes::NATURAL_PERSON.iter().map(|row| row.uri());
+        let metadata = Metadata {
+            entity: if connector { self.connector_entity() } else { self.proxy_entity() },
+            role,
+            valid_until: self.now() + METADATA_LIFE,
+            country: Some(self.country),
+            certified: (!connector).then_some(self.certified),
+            versions: vec!["1.2".to_owned()],
+            sector: connector.then_some(SpType::Public),
+            requester_needed: false,
+            wants_signed: true,
+            signing: vec![self.signing.certificate().clone()],
+            encryption: if connector { vec![self.encryption.clone()] } else { Vec::new() },
+            endpoints: if connector { acs } else { sso },
+            methods: Vec::new(),
+            attributes: if connector { Vec::new() } else { attributes.collect() },
+        };
+        let [organisation, url, email] = &self.contact;
+        let contact = Contact { organisation, url, email };
+        metadata.sign(&contact, &self.signing, self.entropy.as_ref())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// One event and one line in the log, under the id that a person may quote. `why` is a row's name.
+    fn refused(&self, country: Option<Country>, why: &str) -> CorrelationId {
+        let correlation = CorrelationId::random(self.entropy.as_ref());
+        tracing::info!(%correlation, why, country = country.as_ref().map(Country::as_str), "login refused");
+        let event = Event::new(self.now(), Kind::LoginRefused);
+        self.notes.note(Event { peer: country, correlation: correlation.to_string(), ..event });
+        correlation
+    }
+
+    fn noted(&self, kind: Kind, country: Country) {
+        self.notes.note(Event { peer: Some(country), ..Event::new(self.now(), kind) });
+    }
+}
+
+const CONNECTOR_METADATA: &str = "/eid/connector/metadata";
+const ACS: &str = "/eid/connector/acs";
+const PROXY_METADATA: &str = "/eid/proxy/metadata";
+const SSO: &str = "/eid/proxy/sso";
+const LOGIN: &str = "/eid/login";
+/// Peers fetch it again each day.
+const METADATA_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -1,0 +1,287 @@
+//! A login of ours: begun by a portal, answered by whoever identifies the person.
+
+use exchange::Country;
+use http::{HeaderValue, Response, StatusCode, header};
+use identity::Assurance;
+use identity::eidas::EidasError;
+use identity::eidas::binding::{self, Field};
+use identity::eidas::metadata::Binding;
+use identity::eidas::request::{Request, SpType};
+use identity::eidas::response::{Expectation, Identified, verify};
+use identity::session::{Drawer, SignedIn, Subject, Ticket};
+use siem::Kind;
+use transport::problem::Body;
+
+use super::pending::{Pending, Portal, Then};
+use super::{Eid, pages};
+use crate::eid::party::Party;
+
+/// What the browser brings: parameters of the query or form, and its cookie.
+pub(super) struct Visit {
+    pub pairs: Vec<(String, String)>,
+    pub cookie: Option<Ticket>,
+}
+
+impl Visit {
+    /// The one value with this name; a name that comes twice is none.
+    pub(super) fn one(&self, name: &str) -> Option<&str> {
+        let mut all = self.pairs.iter().filter(|pair| pair.0 == name);
+        let first = all.next()?;
+        all.next().is_none().then_some(first.1.as_str())
+    }
+}
+
+impl Eid {
+    /// `GET /eid/login`: checks what the portal wants and sends the browser to be identified.
+    pub(super) async fn begin(&self, visit: &Visit) -> Response<Body> {
+        let one = |name| visit.one(name);
+        let returns = one("return").filter(|url| self.applications.iter().any(|a| a.returns == *url));
+        let (Some(returns), Some(state)) = (returns, one("state").filter(|s| s.len() <= 512)) else {
+            // not to an address that nobody configured
+            let correlation = self.refused(None, "login.return");
+            let next = "The page that sent you here is not known to this service.";
+            return pages::trouble(StatusCode::BAD_REQUEST, "Login not possible", next, correlation);
+        };
+        let fail = |why, country| {
+            self.refused(country, why);
+            pages::redirect(&pages::with_query(returns, &[("error", "invalid_request"), ("state", state)]))
+        };
+        let Some(subject) = one("for").and_then(Subject::of) else {
+            return fail("login.for", None);
+        };
+        let level = one("level").map_or(Some(least(subject)), Assurance::of_name);
+        let Some(level) = level.filter(|level| *level >= least(subject)) else {
+            return fail("login.level", None);
+        };
+        let Some(country) = one("country").and_then(|cc| Country::parse(cc).ok()) else {
+            return fail("login.country", None);
+        };
+        let Some(provider) = self.providers.get(&country) else {
+            return fail("login.provider", Some(country));
+        };
+        let (returns, state) = (returns.to_owned(), state.to_owned());
+        let then = Then::Portal(Portal { subject, returns, state });
+        self.ask(provider, level, Vec::new(), then, visit.cookie.clone()).await
+    }
+
+    /// Sends the browser to a provider with a new request.
+    pub(super) async fn ask(
+        &self,
+        provider: &Party,
+        level: Assurance,
+        optional: Vec<&'static identity::eidas::attributes::Attribute>,
+        then: Then,
+        cookie: Option<Ticket>,
+    ) -> Response<Body> {
+        let (country, now) = (provider.country, self.now());
+        let metadata = match provider.metadata(now).await {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                tracing::warn!(%country, %error, "provider not believed");
+                let correlation = self.refused(Some(country), "login.metadata");
+                let next = "The identification service of that country cannot be reached or trusted now. Try again later.";
+                return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", next, correlation);
+            }
+        };
+        let Some(endpoint) = metadata.endpoint(Binding::Post) else {
+            let correlation = self.refused(Some(country), "login.endpoint");
+            return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", "", correlation);
+        };
+        let request = Request {
+            id: identity::eidas::message_id(self.entropy.as_ref()),
+            issued: now,
+            destination: endpoint.to_owned(),
+            issuer: self.connector_entity(),
+            provider: self.contact[0].clone(),
+            sector: None,
+            requester: None,
+            assurance: level,
+            optional,
+        };
+        let browser = cookie.unwrap_or_else(|| Ticket::random(self.entropy.as_ref()));
+        let pending = Pending {
+            browser: digest(&browser),
+            request: request.id.clone(),
+            asked: country,
+            level,
+            then,
+        };
+        let kept = self.keeper.keep(Drawer::Login, &pending.encode(), now + self.lives.login).await;
+        let (relay, message) = match (kept, request.sign(&self.signing)) {
+            (Ok(relay), Ok(message)) => (relay, message),
+            (kept, signed) => {
+                let (kept, signed) = (kept.err(), signed.err());
+                tracing::error!(?kept, ?signed, "a login could not be begun");
+                let correlation = self.refused(Some(country), "login.begin");
+                let next = "Too many people sign in at the same time, or this service has a fault. Try again.";
+                return pages::trouble(StatusCode::SERVICE_UNAVAILABLE, "Try again", next, correlation);
+            }
+        };
+        let page = binding::post_page(endpoint, Field::Request, &message, relay.text());
+        let mut response = pages::onward(page, binding::SCRIPT_HASH);
+        set_cookie(&mut response, &browser);
+        response
+    }
+
+    /// `POST /eid/connector/acs`: the answer of a provider.
+    pub(super) async fn answered(&self, visit: &Visit) -> Response<Body> {
+        let now = self.now();
+        let relay = Ticket::of(visit.one("RelayState").unwrap_or(""));
+        let taken = self.keeper.take(Drawer::Login, &relay, now).await;
+        let pending = taken.ok().flatten().and_then(|bytes| Pending::decode(&bytes));
+        let browser = visit.cookie.as_ref().map(digest);
+        let pending = pending.filter(|pending| browser.as_ref() == Some(&pending.browser));
+        let Some(pending) = pending else {
+            let correlation = self.refused(None, "login.unknown");
+            let next = "This login took too long, was used before, or began in another browser. Begin again.";
+            return pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation);
+        };
+        let identified = self.identified(&pending, visit).await;
+        match (&pending.then, identified) {
+            (Then::Portal(portal), Ok(identified)) => {
+                self.deliver(portal, pending.asked, &identified).await
+            }
+            (Then::Portal(portal), Err(why)) => {
+                self.refused(Some(pending.asked), why.row);
+                let pairs = [("error", why.error), ("state", portal.state.as_str())];
+                pages::redirect(&pages::with_query(&portal.returns, &pairs))
+            }
+            (Then::Connector(connector), Ok(identified)) => {
+                self.pass_on(connector, &identified).await
+            }
+            (Then::Connector(connector), Err(why)) => {
+                self.refused(Some(pending.asked), why.row);
+                self.pass_refusal(connector, why.status).await
+            }
+        }
+    }
+
+    /// Verifies the answer to what we asked, and that it is new.
+    async fn identified(&self, pending: &Pending, visit: &Visit) -> Result<Identified, Failed> {
+        let provider = self.providers.get(&pending.asked).ok_or(Failed::fault("login.provider"))?;
+        let now = self.now();
+        let metadata = provider.metadata(now).await.map_err(|_| Failed::fault("login.metadata"))?;
+        let message = visit.one("SAMLResponse").ok_or(Failed::fault("login.response"))?;
+        let message = binding::read_post(message).map_err(|e| failed(&e))?;
+        let expected = Expectation {
+            request_id: &pending.request,
+            audience: &self.connector_entity(),
+            endpoint: &self.acs(),
+            issuer: &metadata.entity,
+            signers: &metadata.signing,
+            assurance: pending.level,
+            sector: SpType::Public,
+            address: None,
+            now,
+        };
+        let identified =
+            verify(&message, &expected, &self.decryption).map_err(|error| failed(&error))?;
+        // the country whose provider was asked speaks for its own people only
+        if identified.person().identifier.of != pending.asked {
+            return Err(Failed::fault("login.person-country"));
+        }
+        if metadata.certified.is_some_and(|most| identified.assurance() > most) {
+            return Err(Failed::fault("login.level-certified"));
+        }
+        let horizon = self.lives.login * 2;
+        match self.keeper.first_seen(identified.assertion_id(), now, horizon).await {
+            Ok(true) => Ok(identified),
+            Ok(false) => Err(Failed::fault("login.replay")),
+            Err(_) => Err(Failed::fault("login.store")),
+        }
+    }
+
+    /// Signs the person in and sends the browser back with a code.
+    async fn deliver(&self, portal: &Portal, country: Country, who: &Identified) -> Response<Body> {
+        let now = self.now();
+        let session = SignedIn {
+            subject: portal.subject,
+            person: who.person().clone(),
+            country,
+            assurance: who.assurance(),
+            authenticated: who.authenticated(),
+            used: now,
+            application: String::new(),
+        };
+        self.hand_over(&session, &portal.returns, &portal.state).await
+    }
+
+    /// A code for a session that the portal at `returns` redeems.
+    pub(super) async fn hand_over(
+        &self,
+        session: &SignedIn,
+        returns: &str,
+        state: &str,
+    ) -> Response<Body> {
+        let until = self.now() + self.lives.code;
+        let mut value = zeroize::Zeroizing::new(returns.as_bytes().to_vec());
+        value.push(b'\n');
+        value.extend(session.encode().iter());
+        match self.keeper.keep(Drawer::Code, &value, until).await {
+            Ok(code) => {
+                self.noted(Kind::LoginDone, session.country);
+                let pairs = [("code", code.text()), ("state", state)];
+                pages::redirect(&pages::with_query(returns, &pairs))
+            }
+            Err(error) => {
+                tracing::error!(%error, "a session could not be kept");
+                self.refused(Some(session.country), "login.store");
+                let pairs = [("error", "temporarily_unavailable"), ("state", state)];
+                pages::redirect(&pages::with_query(returns, &pairs))
+            }
+        }
+    }
+}
+
+/// Why nobody was identified, for us, for the portal and for a connector.
+pub(super) struct Failed {
+    row: &'static str,
+    error: &'static str,
+    status: &'static str,
+}
+
+impl Failed {
+    fn fault(row: &'static str) -> Self {
+        Self { row, error: "server_error", status: "AuthnFailed" }
+    }
+}
+
+/// What can be told of a refused answer: a rule's name, never what stood in it.
+fn failed(error: &EidasError) -> Failed {
+    match error {
+        EidasError::NotIdentified(_) => {
+            Failed { row: "login.not-identified", error: "access_denied", status: "AuthnFailed" }
+        }
+        EidasError::Rule(row) => Failed::fault(row),
+        EidasError::Xml(_) | EidasError::Malformed(_) => Failed::fault("login.malformed"),
+        EidasError::Undecipherable(_) => Failed::fault("login.undecipherable"),
+        _ => Failed::fault("login.signature"),
+    }
+}
+
+/// Professionals need two factors; of patients any notified eID is taken, unless a portal wants more.
+fn least(subject: Subject) -> Assurance {
+    match subject {
+        Subject::Professional => Assurance::Substantial,
+        Subject::Patient => Assurance::Low,
+    }
+}
+
+fn digest(cookie: &Ticket) -> String {
+    exchange::Digest::of(cookie.text().as_bytes()).to_string()
+}
+
+/// Binds the login to this browser. `SameSite=None`, because the answer is posted by another
+/// country's page.
+fn set_cookie(response: &mut Response<Body>, cookie: &Ticket) {
+    let text = format!(
+        "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=3600",
+        cookie.text()
+    );
+    if let Ok(text) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert(header::SET_COOKIE, text);
+    }
+}
+
+/// `__Host-`: from this host, over TLS, for all paths (RFC 6265bis §4.1.3.2).
+pub(super) const COOKIE: &str = "__Host-konfido-eid";

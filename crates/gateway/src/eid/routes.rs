@@ -1,0 +1,84 @@
+//! Paths of the pages, one row each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use exchange::CorrelationId;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use identity::eidas::metadata::Role;
+use identity::session::Ticket;
+use transport::problem::{Body, problem, respond};
+use transport::server::{content_length, read_body};
+
+use super::login::{COOKIE, Visit};
+use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, pages};
+
+/// Answers a browser, or whoever fetches metadata.
+pub async fn pages(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or("").to_owned();
+    let visit = |text: &[u8]| Visit {
+        pairs: form_urlencoded::parse(text).take(MAX_PAIRS).into_owned().collect(),
+        cookie: cookie(&head.headers),
+    };
+    match (&head.method, head.uri.path()) {
+        (&Method::GET, "/eid/livez") => respond(StatusCode::OK, "text/plain", "alive\n"),
+        (&Method::GET, CONNECTOR_METADATA) => metadata(&eid, Role::Connector),
+        (&Method::GET, PROXY_METADATA) => metadata(&eid, Role::ProxyService),
+        (&Method::GET, LOGIN) => eid.begin(&visit(query.as_bytes())).await,
+        (&Method::GET, SSO) => eid.asked(&visit(query.as_bytes()), Some(&query)).await,
+        (&Method::POST, path @ (ACS | SSO)) => {
+            let length = content_length(&head.headers);
+            match read_body(body, length, MAX_FORM, FORM_TIME).await {
+                Ok(form) if path == ACS => eid.answered(&visit(&form)).await,
+                Ok(form) => eid.asked(&visit(&form), None).await,
+                Err(error) => {
+                    let correlation = eid.refused(None, "login.body");
+                    problem(error.status(), error.code(), "begin again", correlation)
+                }
+            }
+        }
+        (_, path) => {
+            let correlation = CorrelationId::random(eid.entropy.as_ref());
+            let known = [CONNECTOR_METADATA, PROXY_METADATA, LOGIN, ACS, SSO].contains(&path);
+            let (status, code) = if known {
+                (StatusCode::METHOD_NOT_ALLOWED, "wrong-method")
+            } else {
+                (StatusCode::NOT_FOUND, "no-such-page")
+            };
+            let mut response = problem(status, code, "begin at your portal", correlation);
+            if known {
+                let allow = if path == ACS { "POST" } else { "GET" };
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            response
+        }
+    }
+}
+
+fn metadata(eid: &Eid, role: Role) -> Response<Body> {
+    match eid.metadata(role) {
+        Ok(text) => respond(StatusCode::OK, "application/samlmetadata+xml", text),
+        Err(error) => {
+            tracing::error!(%error, "our metadata could not be signed");
+            let correlation = eid.refused(None, "metadata");
+            pages::trouble(StatusCode::INTERNAL_SERVER_ERROR, "Fault", "Try again.", correlation)
+        }
+    }
+}
+
+/// The one cookie of ours.
+fn cookie(headers: &HeaderMap) -> Option<Ticket> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut ours = all
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    let first = ours.next()?;
+    ours.next().is_none().then(|| Ticket::of(first))
+}
+
+/// A SAML message in base64 and in a form, with its RelayState.
+const MAX_FORM: usize = 512 << 10;
+const FORM_TIME: Duration = Duration::from_secs(20);
+const MAX_PAIRS: usize = 32;
