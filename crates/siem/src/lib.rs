@@ -42,13 +42,23 @@ pub enum Kind {
     AuditDropped,
     /// Evidence became half: the other country's receipt or answer did not come by the deadline.
     EvidenceHalf,
+    /// Somebody was identified and sent back to their portal.
+    LoginDone,
+    /// One of our people was identified for another country.
+    LoginPassedOn,
+    /// A login or the use of a session was refused.
+    LoginRefused,
+    /// A session was ended by its portal.
+    SessionEnded,
+    /// An HCP, TRC or next-of-kin assertion was issued.
+    AssertionIssued,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 13] = [
+static KINDS: [(Kind, &str); 18] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -60,6 +70,11 @@ static KINDS: [(Kind, &str); 13] = [
     (Kind::AuditTampered, "audit.tampered"),
     (Kind::AuditDropped, "audit.dropped"),
     (Kind::EvidenceHalf, "evidence.half"),
+    (Kind::LoginDone, "login.done"),
+    (Kind::LoginPassedOn, "login.passed-on"),
+    (Kind::LoginRefused, "login.refused"),
+    (Kind::SessionEnded, "session.ended"),
+    (Kind::AssertionIssued, "assertion.issued"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];

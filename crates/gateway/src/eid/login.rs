@@ -1,5 +1,6 @@
 //! A login of ours: begun by a portal, answered by whoever identifies the person.
 
+use base64::Engine as _;
 use exchange::Country;
 use http::{HeaderValue, Response, StatusCode, header};
 use identity::Assurance;
@@ -88,7 +89,7 @@ impl Eid {
             return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", "", correlation);
         };
         let request = Request {
-            id: identity::eidas::message_id(self.entropy.as_ref()),
+            id: identity::eidas::response::id(self.entropy.as_ref()),
             issued: now,
             destination: endpoint.to_owned(),
             issuer: self.connector_entity(),
@@ -117,7 +118,7 @@ impl Eid {
                 return pages::trouble(StatusCode::SERVICE_UNAVAILABLE, "Try again", next, correlation);
             }
         };
-        let page = binding::post_page(endpoint, Field::Request, &message, relay.text());
+        let page = binding::post_page(endpoint, Field::Request, &message, Some(relay.text()));
         let mut response = pages::onward(page, binding::SCRIPT_HASH);
         set_cookie(&mut response, &browser);
         response
@@ -268,7 +269,8 @@ fn least(subject: Subject) -> Assurance {
 }
 
 fn digest(cookie: &Ticket) -> String {
-    exchange::Digest::of(cookie.text().as_bytes()).to_string()
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, cookie.text().as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
 /// Binds the login to this browser. `SameSite=None`, because the answer is posted by another

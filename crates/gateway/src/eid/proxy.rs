@@ -59,7 +59,7 @@ impl Eid {
             }
         };
         // not believed yet: it only says whose keys to try
-        let issuer = Request::issuer_of(&message).map_err(|_| "proxy.malformed")?;
+        let issuer = binding::claimed_issuer(&message).map_err(|_| "proxy.malformed")?;
         let connector = self.connectors.iter().find(|party| party.entity == issuer);
         let connector = connector.ok_or("proxy.issuer")?;
         let now = self.now();
@@ -156,7 +156,7 @@ impl Eid {
 }
 
 fn onward(endpoint: &str, message: &str, relay: &str) -> Response<Body> {
-    let page = binding::post_page(endpoint, Field::Response, message, relay);
+    let page = binding::post_page(endpoint, Field::Response, message, Some(relay).filter(|r| !r.is_empty()));
     pages::onward(page, binding::SCRIPT_HASH)
 }
 

@@ -147,7 +147,7 @@ fn time(at: Timestamp) -> String {
 }
 
 /// An `ID`: an NCName of 160 random bits.
-pub(crate) fn id(entropy: &dyn Entropy) -> String {
+pub fn id(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 20];
     entropy.fill(&mut bytes);
     bytes.iter().fold(String::from("_"), |id, byte| format!("{id}{byte:02x}"))
