@@ -20,6 +20,7 @@ use std::sync::Arc;
 use exchange::{Clock, CorrelationId, Country, Entropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
+use identity::eidas::attributes::{Attribute, NATURAL_PERSON};
 use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
 use identity::eidas::request::SpType;
 use identity::session::{Keeper, Lives};
@@ -31,7 +32,7 @@ use trust::seal::SealKey;
 
 pub use back::is_back_path;
 pub use party::{Party, PartyError};
-pub use routes::pages;
+pub use routes::answer;
 
 /// Everything that a login needs.
 pub struct Eid {
@@ -102,7 +103,7 @@ impl Eid {
         let connector = role == Role::Connector;
         let acs = vec![(Binding::Post, self.acs())];
         let sso = [Binding::Post, Binding::Redirect].map(|binding| (binding, self.sso())).to_vec();
-        let attributes = identity::eidas::attributes::NATURAL_PERSON.iter().map(|row| row.uri());
+        let attributes = NATURAL_PERSON.iter().map(Attribute::uri);
         let metadata = Metadata {
             entity: if connector { self.connector_entity() } else { self.proxy_entity() },
             role,

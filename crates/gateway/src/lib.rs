@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod background;
 pub mod door;
+pub mod eid;
 pub mod inbound;
 pub mod listeners;
 pub mod message;

@@ -13,6 +13,7 @@ use transport::Peer;
 use transport::problem::{Body, problem, respond};
 use transport::server::{Limits, content_length, read_body};
 
+use crate::eid::is_back_path;
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
 use crate::message::Message;
@@ -29,6 +30,15 @@ pub async fn national(
 ) -> Response<Body> {
     let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
     let Some(peer) = &peer else { return desk.uncertified() };
+    if let (Some(eid), path) = (&node.eid, request.uri().path())
+        && is_back_path(path)
+    {
+        let (method, path) = (request.method().clone(), path.to_owned());
+        return match desk.body(request).await {
+            Ok((_, form)) => eid.back(&method, &path, peer, &form).await,
+            Err(response) => response,
+        };
+    }
     let path = request.uri().path();
     let target = path.get(1..3).filter(|_| path.as_bytes().get(3) == Some(&b'/'));
     let target = target.and_then(|cc| Country::parse(cc).ok()).filter(|_| is_service(&path[3..]));

@@ -18,6 +18,7 @@ use trust::certificate::Anchors;
 use trust::seal::SealKey;
 
 use crate::audit::Trail;
+use crate::eid::Eid;
 use crate::metrics::Metrics;
 use crate::national::Connector;
 pub use slots::{Line, Slots};
@@ -52,6 +53,8 @@ pub struct Node {
     pub peers: BTreeMap<Country, Arc<PeerCountry>>,
     /// Our own country.
     pub connector: Connector,
+    /// Logins by eID and wallet; `None` when not configured.
+    pub eid: Option<Arc<Eid>>,
     /// Counters.
     pub metrics: Metrics,
     /// Limits.

@@ -16,7 +16,13 @@ pub fn is_back_path(path: &str) -> bool {
 
 impl Eid {
     /// Answers one form of a portal.
-    pub async fn back(&self, method: &Method, path: &str, peer: &Peer, form: &[u8]) -> Response<Body> {
+    pub async fn back(
+        &self,
+        method: &Method,
+        path: &str,
+        peer: &Peer,
+        form: &[u8],
+    ) -> Response<Body> {
         if method != Method::POST {
             return self.no(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "post a form");
         }

@@ -36,16 +36,26 @@ impl Eid {
     /// `GET /eid/login`: checks what the portal wants and sends the browser to be identified.
     pub(super) async fn begin(&self, visit: &Visit) -> Response<Body> {
         let one = |name| visit.one(name);
-        let returns = one("return").filter(|url| self.applications.iter().any(|a| a.returns == *url));
-        let (Some(returns), Some(state)) = (returns, one("state").filter(|s| s.len() <= 512)) else {
+        let returns =
+            one("return").filter(|url| self.applications.iter().any(|a| a.returns == *url));
+        let (Some(returns), Some(state)) = (returns, one("state").filter(|s| s.len() <= 512))
+        else {
             // not to an address that nobody configured
             let correlation = self.refused(None, "login.return");
             let next = "The page that sent you here is not known to this service.";
-            return pages::trouble(StatusCode::BAD_REQUEST, "Login not possible", next, correlation);
+            return pages::trouble(
+                StatusCode::BAD_REQUEST,
+                "Login not possible",
+                next,
+                correlation,
+            );
         };
         let fail = |why, country| {
             self.refused(country, why);
-            pages::redirect(&pages::with_query(returns, &[("error", "invalid_request"), ("state", state)]))
+            pages::redirect(&pages::with_query(
+                returns,
+                &[("error", "invalid_request"), ("state", state)],
+            ))
         };
         let Some(subject) = one("for").and_then(Subject::of) else {
             return fail("login.for", None);
@@ -81,7 +91,12 @@ impl Eid {
                 tracing::warn!(%country, %error, "provider not believed");
                 let correlation = self.refused(Some(country), "login.metadata");
                 let next = "The identification service of that country cannot be reached or trusted now. Try again later.";
-                return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", next, correlation);
+                return pages::trouble(
+                    StatusCode::BAD_GATEWAY,
+                    "Login not possible",
+                    next,
+                    correlation,
+                );
             }
         };
         let Some(endpoint) = metadata.endpoint(Binding::Post) else {
@@ -115,7 +130,12 @@ impl Eid {
                 tracing::error!(?kept, ?signed, "a login could not be begun");
                 let correlation = self.refused(Some(country), "login.begin");
                 let next = "Too many people sign in at the same time, or this service has a fault. Try again.";
-                return pages::trouble(StatusCode::SERVICE_UNAVAILABLE, "Try again", next, correlation);
+                return pages::trouble(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Try again",
+                    next,
+                    correlation,
+                );
             }
         };
         let page = binding::post_page(endpoint, Field::Request, &message, Some(relay.text()));

@@ -87,7 +87,8 @@ impl Party {
         if !answer.status.is_success() {
             return Err(PartyError::Status(answer.status.as_u16()));
         }
-        let text = std::str::from_utf8(&answer.body).map_err(|_| EidasError::Malformed("metadata"))?;
+        let text =
+            std::str::from_utf8(&answer.body).map_err(|_| EidasError::Malformed("metadata"))?;
         let Self { country, entity, role, signers, .. } = self;
         let known = Known { url: entity, role: *role, country: *country, signers, now };
         Ok(Metadata::verify(text, &known)?)

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use http::{Response, StatusCode};
-use identity::Assurance;
 use identity::eidas::binding::{self, Field};
 use identity::eidas::metadata::{Binding, Metadata};
 use identity::eidas::person::{Person, PersonIdentifier};
@@ -36,7 +35,8 @@ impl Eid {
         let (level, optional) = (request.assurance, request.optional.clone());
         let country = connector.country;
         let waiting = Connector { country, request, relay };
-        let Some(own) = self.providers.get(&self.country).filter(|_| level <= self.certified) else {
+        let Some(own) = self.providers.get(&self.country).filter(|_| level <= self.certified)
+        else {
             self.refused(Some(country), "proxy.level");
             return self.pass_refusal(&waiting, "NoAuthnContext").await;
         };
@@ -156,9 +156,11 @@ impl Eid {
 }
 
 fn onward(endpoint: &str, message: &str, relay: &str) -> Response<Body> {
-    let page = binding::post_page(endpoint, Field::Response, message, Some(relay).filter(|r| !r.is_empty()));
+    let page = binding::post_page(
+        endpoint,
+        Field::Response,
+        message,
+        Some(relay).filter(|r| !r.is_empty()),
+    );
     pages::onward(page, binding::SCRIPT_HASH)
 }
-
-/// The highest level that a country's identity provider may say, unless configured otherwise.
-pub const CERTIFIED: Assurance = Assurance::High;

@@ -15,11 +15,11 @@ use super::login::{COOKIE, Visit};
 use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, pages};
 
 /// Answers a browser, or whoever fetches metadata.
-pub async fn pages(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or("").to_owned();
     let visit = |text: &[u8]| Visit {
-        pairs: form_urlencoded::parse(text).take(MAX_PAIRS).into_owned().collect(),
+        pairs: form_urlencoded::parse(text).into_owned().take(MAX_PAIRS).collect(),
         cookie: cookie(&head.headers),
     };
     match (&head.method, head.uri.path()) {
