@@ -86,7 +86,7 @@ impl std::fmt::Debug for Bound {
 }
 
 impl Bound {
-    /// Binds a mutual TLS listener.
+    /// Binds a TLS listener; whether it wants client certificates is `tls`'s business.
     pub async fn tls(address: SocketAddr, tls: ServerTls) -> std::io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind(address).await?,
@@ -243,9 +243,12 @@ async fn handshake(
     });
     match accepted.await {
         Ok(Ok(Some(stream))) => {
-            let peer = Peer::of(stream.get_ref().1, address).ok_or(Some(Reason::Certificate))?;
+            let peer = Peer::of(stream.get_ref().1, address);
+            if generation.mutual && peer.is_none() {
+                return Err(Some(Reason::Certificate));
+            }
             let stream = Patient::new(Either::Left(stream), idle, limits.writes);
-            Ok(Connection { stream, peer: Some(peer), retired: generation.retired.clone() })
+            Ok(Connection { stream, peer, retired: generation.retired.clone() })
         }
         Ok(Ok(None)) => Err(None),
         Ok(Err(error)) => {

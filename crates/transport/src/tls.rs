@@ -1,7 +1,7 @@
 //! TLS 1.3 and 1.2 with client certificates on both ends, by rustls over aws-lc-rs: one provider,
 //! made here. X25519MLKEM768 comes first; P-256 and P-384 stay for Java peers.
 //!
-//! No session is resumed: every connection proves both certificates against the roots and
+//! No session is resumed: every connection proves its certificates against the roots and
 //! revocation lists of its own moment. Pools keep connections open, so that costs little.
 
 use std::fmt;
@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
@@ -86,18 +86,26 @@ pub struct ServerTls(Arc<ArcSwap<Generation>>);
 pub(crate) struct Generation {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) retired: CancellationToken,
+    /// Demands a client certificate.
+    pub(crate) mutual: bool,
 }
 
 impl ServerTls {
     /// Demands a client certificate that leads to a root.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(ArcSwap::from_pointee(Generation::start(identity)?))))
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Generation::start(identity, true)?))))
+    }
+
+    /// For browsers: asks for no client certificate, so that requests come without a [`crate::Peer`].
+    pub fn public(identity: &Identity) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Generation::start(identity, false)?))))
     }
 
     /// Replaces the configuration; on an error the old one stays. Open HTTP connections end after
     /// the request that they carry, so that a peer whose root went does not stay.
     pub fn reload(&self, identity: &Identity) -> Result<(), TlsError> {
-        let replaced = self.0.swap(Arc::new(Generation::start(identity)?));
+        let next = Generation::start(identity, self.current().mutual)?;
+        let replaced = self.0.swap(Arc::new(next));
         replaced.retired.cancel();
         Ok(())
     }
@@ -108,8 +116,9 @@ impl ServerTls {
 }
 
 impl Generation {
-    fn start(identity: &Identity) -> Result<Self, TlsError> {
-        Ok(Self { config: Arc::new(server_config(identity)?), retired: CancellationToken::new() })
+    fn start(identity: &Identity, mutual: bool) -> Result<Self, TlsError> {
+        let config = Arc::new(server_config(identity, mutual)?);
+        Ok(Self { config, retired: CancellationToken::new(), mutual })
     }
 }
 
@@ -121,6 +130,13 @@ impl ClientTls {
     /// Presents the identity and verifies the server's name and path.
     pub fn new(identity: &Identity) -> Result<Self, TlsError> {
         Ok(Self(Arc::new(ArcSwap::from_pointee(client_config(identity)?))))
+    }
+
+    /// Presents no certificate, as browsers do: for what anybody may fetch.
+    pub fn anonymous(roots: &[u8]) -> Result<Self, TlsError> {
+        let mut config = server_verifying(roots)?.with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Ok(Self(Arc::new(ArcSwap::from_pointee(config))))
     }
 
     /// Replaces the configuration; on an error the old one stays.
@@ -141,17 +157,22 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
 }
 
-fn server_config(identity: &Identity) -> Result<ServerConfig, TlsError> {
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&identity.roots)?), provider())
+fn server_config(identity: &Identity, mutual: bool) -> Result<ServerConfig, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(setup)?;
+    let builder = if mutual {
+        let roots = Arc::new(roots(&identity.roots)?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
             .with_crls(crls(&identity.roots)?)
             .allow_unknown_revocation_status()
             .build()
             .map_err(setup)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(setup)?
-        .with_client_cert_verifier(verifier)
+        builder.with_client_cert_verifier(verifier)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let mut config = builder
         .with_single_cert(chain(&identity.chain)?, key(&identity.key)?)
         .map_err(setup)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -161,20 +182,23 @@ fn server_config(identity: &Identity) -> Result<ServerConfig, TlsError> {
 }
 
 fn client_config(identity: &Identity) -> Result<ClientConfig, TlsError> {
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&identity.roots)?), provider())
-            .with_crls(crls(&identity.roots)?)
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(setup)?;
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(setup)?
-        .with_webpki_verifier(verifier)
+    let mut config = server_verifying(&identity.roots)?
         .with_client_auth_cert(chain(&identity.chain)?, key(&identity.key)?)
         .map_err(setup)?;
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+fn server_verifying(pem: &[u8]) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(pem)?), provider())
+        .with_crls(crls(pem)?)
+        .allow_unknown_revocation_status()
+        .build()
+        .map_err(setup)?;
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(setup)?
+        .with_webpki_verifier(verifier))
 }
 
 fn setup(error: impl fmt::Display) -> TlsError {
