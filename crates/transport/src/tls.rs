@@ -172,9 +172,8 @@ fn server_config(identity: &Identity, mutual: bool) -> Result<ServerConfig, TlsE
     } else {
         builder.with_no_client_auth()
     };
-    let mut config = builder
-        .with_single_cert(chain(&identity.chain)?, key(&identity.key)?)
-        .map_err(setup)?;
+    let mut config =
+        builder.with_single_cert(chain(&identity.chain)?, key(&identity.key)?).map_err(setup)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
