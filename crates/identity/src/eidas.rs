@@ -7,6 +7,7 @@
 //! Start reading at [`request`], then [`response`]; each has one table of rules.
 
 pub mod attributes;
+mod authentic;
 pub mod binding;
 pub mod light;
 pub mod metadata;

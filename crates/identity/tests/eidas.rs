@@ -1,164 +1,21 @@
 //! eIDAS messages of our own: the good ones pass, and for each rule one that breaks it is refused
 //! by that very rule.
 
-use std::sync::Arc;
+mod eidas_world;
 
+use eidas_world::{CONNECTOR, ENDPOINT, PROXY, World, now, person};
 use exchange::SystemEntropy;
 use identity::Assurance;
 use identity::eidas::EidasError;
-use identity::eidas::attributes::Attribute;
-use identity::eidas::person::{Person, PersonIdentifier, Scripted};
-use identity::eidas::request::{Asked, Request, SpType};
-use identity::eidas::response::{Answer, Expectation, RULES, refuse, verify};
-use jiff::Timestamp;
-use rcgen::{
-    CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize,
-};
-use trust::certificate::Certificate;
-use trust::encryption::{DecryptionKey, Recipient, decrypt, encrypt};
-use trust::seal::SealKey;
-use trust::signature::{Profile, sign_enveloped_as};
-use trust::xml::{Limits, Xml};
-
-const CONNECTOR: &str = "https://connector.es.example/metadata";
-const ENDPOINT: &str = "https://connector.es.example/response";
-const PROXY: &str = "https://proxy.dk.example/metadata";
-const SSO: &str = "https://proxy.dk.example/request";
-
-struct Party {
-    key: Arc<SealKey>,
-    pem: String,
-}
-
-impl Party {
-    fn new(rsa: bool) -> Self {
-        let key = if rsa {
-            KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072)
-        } else {
-            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-        }
-        .unwrap();
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CountryName, "DK");
-        let chain = params.self_signed(&key).unwrap().pem();
-        let pem = key.serialize_pem();
-        let key = SealKey::from_pem(pem.as_bytes(), chain.as_bytes()).unwrap();
-        Self { key: Arc::new(key), pem }
-    }
-
-    fn certificate(&self) -> Certificate {
-        self.key.certificate().clone()
-    }
-}
-
-fn now() -> Timestamp {
-    "2026-11-21T10:00:00Z".parse().unwrap()
-}
-
-fn request() -> Request {
-    Request {
-        id: "_r1".into(),
-        issued: now(),
-        destination: SSO.into(),
-        issuer: CONNECTOR.into(),
-        provider: "Hospital".into(),
-        sector: Some(SpType::Public),
-        requester: None,
-        assurance: Assurance::Substantial,
-        optional: vec![Attribute::of("PlaceOfBirth").unwrap()],
-    }
-}
-
-fn person() -> Person {
-    let identifier = PersonIdentifier::parse("DK/ES/7402539902").unwrap();
-    let mut person = Person::new(identifier, "Opdigtet", "Agnete", "1953-02-14".parse().unwrap());
-    person.given.original = Some("Агнете".into());
-    person.more.insert("PlaceOfBirth", Scripted::latin("Ribe"));
-    person
-}
-
-struct World {
-    proxy: Party,
-    connector: Party,
-    request: Request,
-    signers: Vec<Certificate>,
-}
-
-impl World {
-    fn new(rsa: bool) -> Self {
-        let (proxy, connector) = (Party::new(rsa), Party::new(rsa));
-        let signers = vec![proxy.certificate()];
-        Self { proxy, connector, request: request(), signers }
-    }
-
-    fn expectation(&self) -> Expectation<'_> {
-        Expectation {
-            request_id: &self.request.id,
-            audience: CONNECTOR,
-            endpoint: ENDPOINT,
-            issuer: PROXY,
-            signers: &self.signers,
-            assurance: self.request.assurance,
-            sector: SpType::Public,
-            address: Some("192.0.2.7"),
-            now: now(),
-        }
-    }
-
-    fn answer(&self) -> String {
-        let person = person();
-        let answer = Answer {
-            request: &self.request,
-            endpoint: ENDPOINT,
-            issuer: PROXY,
-            person: &person,
-            assurance: Assurance::High,
-            address: "192.0.2.7",
-            now: now(),
-        };
-        let recipient = Recipient::new(self.connector.certificate());
-        answer.sign(&self.proxy.key, &recipient, &SystemEntropy).unwrap()
-    }
-
-    fn key(&self) -> DecryptionKey {
-        DecryptionKey::from_pem(self.connector.pem.as_bytes()).unwrap()
-    }
-
-    fn verdict(&self, text: &str) -> Result<(), EidasError> {
-        verify(text, &self.expectation(), &self.key()).map(|_| ())
-    }
-
-    /// The answer with both texts changed before they are sealed and signed again.
-    fn changed(
-        &self,
-        outside: impl Fn(String) -> String,
-        inside: impl Fn(String) -> String,
-    ) -> String {
-        let text = self.answer();
-        let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
-        let data = xml.root().descendants().find(|e| e.name() == "EncryptedData").unwrap();
-        let assertion = String::from_utf8(decrypt(data, &self.key()).unwrap().to_vec()).unwrap();
-        let recipient = Recipient::new(self.connector.certificate());
-        let sealed = encrypt(inside(assertion).as_bytes(), &recipient, &SystemEntropy).unwrap();
-        let signature = xml.root().descendants().find(|e| e.name() == "Signature").unwrap();
-        let unsigned = text.replace(data.source(), &sealed).replace(signature.source(), "");
-        let id = xml.root().attribute("ID").unwrap().to_owned();
-        let unsigned = outside(unsigned);
-        sign_enveloped_as(&unsigned, &id, &self.proxy.key, Profile::Eidas).unwrap()
-    }
-}
+use identity::eidas::request::Request;
+use identity::eidas::response::{RULES, refuse, verify};
 
 #[test]
 fn a_person_is_identified_over_the_border() {
     for rsa in [false, true] {
         let world = World::new(rsa);
-        let asked = Asked {
-            destination: SSO,
-            signers: &[world.connector.certificate()],
-            sector: None,
-            requester_needed: true,
-            now: now(),
-        };
+        let signers = [world.connector.certificate()];
+        let asked = world.asked(&signers);
         let text = world.request.sign(&world.connector.key).unwrap();
         assert!(Request::verify(&text, &asked).unwrap() == world.request);
         let answer = world.answer();

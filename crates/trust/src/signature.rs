@@ -5,7 +5,9 @@
 //! only then the engine verifies, on the same DOM that [`Signed::element`] hands out. The engine's
 //! verdict alone is not enough: it accepts SHA-1, and leaves wrapping to its caller.
 
+mod detached;
 mod engine;
+mod method;
 mod structure;
 
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::sync::Arc;
 use crate::certificate::{Certificate, CertificateError};
 use crate::seal::{Scheme, SealKey};
 use crate::xml::{Element, Limits, Xml, XmlError};
+
+pub use detached::{detached_method, sign_detached, verify_detached};
 
 /// Which algorithms are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P521_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, RSA_PSS_SHA256,
+    RsaKeyPair,
 };
 use fixtures::{ID, Kind, Leaf, Root, SAML, assertion, now};
 use proptest::prelude::*;
@@ -129,12 +130,11 @@ impl kryptering::Signer for Pss {
     }
 }
 
-struct P521(EcdsaKeyPair);
+struct P521(EcdsaKeyPair, kryptering::HashAlgorithm);
 
 impl kryptering::Signer for P521 {
     fn algorithm(&self) -> kryptering::SignatureAlgorithm {
-        let hash = kryptering::HashAlgorithm::Sha512;
-        kryptering::SignatureAlgorithm::Ecdsa(kryptering::EcCurve::P521, hash)
+        kryptering::SignatureAlgorithm::Ecdsa(kryptering::EcCurve::P521, self.1)
     }
 
     fn sign(&self, data: &[u8]) -> kryptering::Result<Vec<u8>> {
@@ -157,18 +157,24 @@ fn eidas_wants_pss_and_3072_bits() {
     }
 }
 
+/// eIDAS nodes sign with the hash that they were configured for, whatever the curve of their key.
 #[test]
-fn p_521_goes_with_sha_512_only() {
+fn any_hash_goes_with_any_curve_and_none_can_be_swapped() {
+    use kryptering::HashAlgorithm;
     let leaf = WORLD.root.seal(Kind::P521);
     let der = leaf.key.serialize_der();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P521_SHA512_FIXED_SIGNING, &der).unwrap();
-    let method = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512";
-    let text = signed_elsewhere(&leaf, method, P521(pair));
-    for profile in [Profile::Ehdsi, Profile::Eidas] {
-        assert_eq!(read(&text, profile).unwrap(), "GOOD");
-        let weaker = text.replacen("ecdsa-sha512", "ecdsa-sha256", 1);
-        let refused = SignatureError::Forbidden("key for the signature method");
-        assert_eq!(read(&weaker, profile), Err(refused));
+    for (algorithm, hash, own, other) in [
+        (&ECDSA_P521_SHA512_FIXED_SIGNING, HashAlgorithm::Sha512, "sha512", "sha256"),
+        (&ECDSA_P521_SHA256_FIXED_SIGNING, HashAlgorithm::Sha256, "sha256", "sha384"),
+    ] {
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &der).unwrap();
+        let method = format!("http://www.w3.org/2001/04/xmldsig-more#ecdsa-{own}");
+        let text = signed_elsewhere(&leaf, &method, P521(pair, hash));
+        for profile in [Profile::Ehdsi, Profile::Eidas] {
+            assert_eq!(read(&text, profile).unwrap(), "GOOD");
+            let swapped = text.replacen(&format!("ecdsa-{own}"), &format!("ecdsa-{other}"), 1);
+            assert_eq!(read(&swapped, profile), Err(SignatureError::Invalid));
+        }
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use trust::certificate::Certificate;
 use trust::seal::SealKey;
-use trust::signature::{Profile, sign_enveloped_as, verify_enveloped};
-use trust::xml::{Element, Limits, Writer, Xml};
+use trust::signature::{Profile, sign_enveloped_as};
+use trust::xml::{Limits, Writer, Xml};
 
 use super::attributes::{Attribute, NAME_FORMAT, PREFIX};
+use super::authentic::Authentic;
+use super::binding::{Field, Redirected};
 use super::{EIDAS, EidasError, MAX_MESSAGE, SAMLP};
 use crate::Assurance;
 use crate::assertion::SAML;
@@ -130,15 +132,23 @@ impl Request {
         w.finish()
     }
 
-    /// Verifies a request that came to us: signature, then every rule.
+    /// Verifies a request that was posted to us: signature, then every rule.
     pub fn verify(text: &str, asked: &Asked<'_>) -> Result<Self, EidasError> {
-        let limits = Limits { bytes: MAX_MESSAGE, ..Limits::ASSERTION };
-        let xml = Xml::parse(text, &limits)?;
-        let signed = verify_enveloped(xml.root(), Profile::Eidas)?;
-        if !asked.signers.contains(signed.certificate()) {
-            return Err(EidasError::Signer);
+        let xml = Xml::parse(text, &LIMITS)?;
+        Self::read(Authentic::enveloped(&xml, asked.signers)?, asked)
+    }
+
+    /// Verifies a request that came in a URL, signed there or inside.
+    pub fn verify_redirected(came: &Redirected, asked: &Asked<'_>) -> Result<Self, EidasError> {
+        if came.field != Field::Request {
+            return Err(EidasError::Rule("request.element"));
         }
-        let said = Said::read(signed.element())?;
+        let xml = Xml::parse(&came.message, &LIMITS)?;
+        Self::read(Authentic::redirected(&xml, came, asked.signers)?, asked)
+    }
+
+    fn read(message: Authentic<'_, '_>, asked: &Asked<'_>) -> Result<Self, EidasError> {
+        let said = Said::read(message)?;
         match RULES.iter().find(|rule| !rule.holds(&said, asked)) {
             Some(rule) => Err(EidasError::Rule(rule.name)),
             None => said.request(),
@@ -169,7 +179,8 @@ pub(super) struct Said<'d> {
 }
 
 impl<'d> Said<'d> {
-    fn read(root: Element<'d, '_>) -> Result<Self, EidasError> {
+    fn read(message: Authentic<'d, '_>) -> Result<Self, EidasError> {
+        let root = message.element();
         let attribute = |name| root.attribute(name).unwrap_or("");
         let issuer = root.only_child(SAML, "Issuer")?;
         let extensions = root.only_child(SAMLP, "Extensions")?;
@@ -236,3 +247,4 @@ impl<'d> Said<'d> {
 pub(super) const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 /// `Format` of a name that stays.
 pub(super) const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+const LIMITS: Limits = Limits { bytes: MAX_MESSAGE, ..Limits::ASSERTION };

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature as lc;
 use base64::Engine as _;
 use bergshamra::dsig::sign::sign_owned;
 use bergshamra::dsig::verify::verify_document;
 use bergshamra::{DsigContext, KeysManager, VerifyResult};
 use kryptering::{EcCurve, HashAlgorithm, SignatureAlgorithm, Signer, Verifier};
 
-use super::structure::{DS, Found, Hash, Kind, Method};
+use super::method::{Hash, Method, Padding};
+use super::structure::{DS, Found};
 use super::{SignatureError, method_of};
 use crate::certificate::PublicKey;
 use crate::seal::{Scheme, SealKey};
@@ -95,36 +95,17 @@ impl Verifier for ByCertificate {
             Hash::Sha384 => HashAlgorithm::Sha384,
             Hash::Sha512 => HashAlgorithm::Sha512,
         };
-        match self.method.key {
-            Kind::Pkcs1 => SignatureAlgorithm::RsaPkcs1v15(hash),
-            Kind::Pss => SignatureAlgorithm::RsaPss(hash),
-            Kind::P256 => SignatureAlgorithm::Ecdsa(EcCurve::P256, hash),
-            Kind::P384 => SignatureAlgorithm::Ecdsa(EcCurve::P384, hash),
-            Kind::P521 => SignatureAlgorithm::Ecdsa(EcCurve::P521, hash),
+        match (self.method.scheme, &self.key) {
+            (Padding::Pkcs1, _) => SignatureAlgorithm::RsaPkcs1v15(hash),
+            (Padding::Pss, _) => SignatureAlgorithm::RsaPss(hash),
+            (Padding::Ecdsa, PublicKey::P384(_)) => SignatureAlgorithm::Ecdsa(EcCurve::P384, hash),
+            (Padding::Ecdsa, PublicKey::P521(_)) => SignatureAlgorithm::Ecdsa(EcCurve::P521, hash),
+            (Padding::Ecdsa, _) => SignatureAlgorithm::Ecdsa(EcCurve::P256, hash),
         }
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> kryptering::Result<bool> {
-        let algorithm: &'static dyn lc::VerificationAlgorithm =
-            match (self.method.key, self.method.hash) {
-                (Kind::Pkcs1, Hash::Sha256) => &lc::RSA_PKCS1_2048_8192_SHA256,
-                (Kind::Pkcs1, Hash::Sha384) => &lc::RSA_PKCS1_2048_8192_SHA384,
-                (Kind::Pkcs1, Hash::Sha512) => &lc::RSA_PKCS1_2048_8192_SHA512,
-                (Kind::Pss, Hash::Sha256) => &lc::RSA_PSS_2048_8192_SHA256,
-                (Kind::Pss, Hash::Sha384) => &lc::RSA_PSS_2048_8192_SHA384,
-                (Kind::Pss, Hash::Sha512) => &lc::RSA_PSS_2048_8192_SHA512,
-                (Kind::P256, _) => &lc::ECDSA_P256_SHA256_FIXED,
-                (Kind::P384, _) => &lc::ECDSA_P384_SHA384_FIXED,
-                (Kind::P521, _) => &lc::ECDSA_P521_SHA512_FIXED,
-            };
-        let (PublicKey::Rsa(key, _)
-        | PublicKey::P256(key)
-        | PublicKey::P384(key)
-        | PublicKey::P521(key)) = &self.key
-        else {
-            return Ok(false);
-        };
-        Ok(lc::UnparsedPublicKey::new(algorithm, key).verify(data, signature).is_ok())
+        Ok(self.method.verifies(&self.key, data, signature))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Our own allow-list: looks at a signature before any cryptography is done.
 
+use super::method::{Method, RSA_SHA256};
 use super::{Profile, SignatureError};
-use crate::certificate::{Certificate, PublicKey};
+use crate::certificate::Certificate;
 use crate::xml::Element;
 
 /// XML Signature.
@@ -20,47 +21,6 @@ pub(super) struct Found<'d, 'a> {
     pub(super) method: &'static Method,
     pub(super) certificate: Certificate,
 }
-
-/// One allowed signature method.
-pub(super) struct Method {
-    pub(super) uri: &'static str,
-    pub(super) key: Kind,
-    pub(super) hash: Hash,
-    eidas: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Pkcs1,
-    Pss,
-    P256,
-    P384,
-    P521,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-const fn method(uri: &'static str, key: Kind, hash: Hash, eidas: bool) -> Method {
-    Method { uri, key, hash, eidas }
-}
-
-/// The allow-list (RFC 9231 names). Each hash goes with the curve of its own strength, no other.
-static METHODS: [Method; 9] = [
-    method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", Kind::Pkcs1, Hash::Sha256, false),
-    method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha384", Kind::Pkcs1, Hash::Sha384, false),
-    method("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", Kind::Pkcs1, Hash::Sha512, false),
-    method("http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1", Kind::Pss, Hash::Sha256, true),
-    method("http://www.w3.org/2007/05/xmldsig-more#sha384-rsa-MGF1", Kind::Pss, Hash::Sha384, true),
-    method("http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", Kind::Pss, Hash::Sha512, true),
-    method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256", Kind::P256, Hash::Sha256, true),
-    method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384", Kind::P384, Hash::Sha384, true),
-    method("http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512", Kind::P521, Hash::Sha512, true),
-];
 
 /// SHA-2 digests of at least 256 bits.
 static DIGESTS: [&str; 3] = [
@@ -115,13 +75,11 @@ pub(super) fn inspect<'d, 'a>(
         return Err(SignatureError::Ambiguous("the signature is not the last child"));
     }
     let info = signed_info(signature, &format!("#{id}"), &[EXC_C14N], &[ENVELOPED, EXC_C14N])?;
-    let method = METHODS
-        .iter()
-        .find(|m| Some(m.uri) == info.attribute("Algorithm"))
-        .filter(|m| profile == Profile::Ehdsi || m.eidas)
-        .ok_or(SignatureError::Forbidden("signature method"))?;
+    let method = Method::of(info.attribute("Algorithm").unwrap_or(""), profile)?;
     let certificate = only_certificate(signature)?;
-    check_key(&certificate, method, profile)?;
+    if !method.fits(&certificate, profile) {
+        return Err(SignatureError::Forbidden("key for the signature method"));
+    }
     Ok(Found { signature, method, certificate })
 }
 
@@ -134,7 +92,7 @@ pub(super) fn inspect_key_value<'d, 'a>(
     }
     let signature = only_signature(element)?;
     let method = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
-    if method.attribute("Algorithm") != Some(METHODS[0].uri) {
+    if method.attribute("Algorithm") != Some(RSA_SHA256) {
         return Err(SignatureError::Forbidden("signature method"));
     }
     if names(signature.only_child(DS, "KeyInfo")?) != ["KeyValue"] {
@@ -219,20 +177,4 @@ fn only_certificate(signature: Element<'_, '_>) -> Result<Certificate, Signature
         .decode(text)
         .map_err(|_| SignatureError::Forbidden("certificate encoding"))?;
     Ok(Certificate::from_der(&der)?)
-}
-
-fn check_key(
-    certificate: &Certificate,
-    method: &Method,
-    profile: Profile,
-) -> Result<(), SignatureError> {
-    let shortest = if profile == Profile::Eidas { 3072 } else { 2048 };
-    let fits = match (certificate.key(), method.key) {
-        (PublicKey::Rsa(_, bits), Kind::Pkcs1 | Kind::Pss) => *bits >= shortest,
-        (PublicKey::P256(_), Kind::P256)
-        | (PublicKey::P384(_), Kind::P384)
-        | (PublicKey::P521(_), Kind::P521) => true,
-        _ => false,
-    };
-    if fits { Ok(()) } else { Err(SignatureError::Forbidden("key for the signature method")) }
 }
