@@ -8,11 +8,14 @@
 
 pub mod assertions;
 pub mod attacks;
+pub mod browser;
 pub mod documents;
 pub mod fuzz;
+pub mod idp;
 pub mod pki;
 pub mod portal;
 pub mod repository;
 pub mod seed;
 pub mod site;
+pub mod web;
 pub mod world;

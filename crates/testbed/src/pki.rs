@@ -4,6 +4,7 @@
 //! (openncp-protocol §1.1) plus those of the OpenNCP behind it. [`Pki::faulty`] makes what an
 //! attacker or a careless operator would bring.
 
+mod eid;
 mod faulty;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use trust::seal::SealKey;
 
 use crate::world::Land;
 
+pub use eid::CardAuthority;
 pub use faulty::Fault;
 
 /// What a certificate is for.

@@ -202,6 +202,10 @@ pub struct Clinician {
     pub locality: &'static str,
     /// HL7 permissions, the short codes.
     pub permissions: &'static [&'static str],
+    /// National identity number, with which the clinician logs in as everybody does.
+    pub identity: &'static str,
+    /// `yyyyMMdd`.
+    pub birth: &'static str,
 }
 
 /// What a doctor may do (openncp-protocol §1.7).
@@ -230,6 +234,8 @@ pub static MONTSERRAT: Clinician = Clinician {
     facility: "Hospital",
     locality: "Barcelona, Urgències",
     permissions: DOCTOR_PERMISSIONS,
+    identity: "00000810T",
+    birth: "19790612",
 };
 
 /// The pharmacist in Barcelona who dispenses.
@@ -244,6 +250,8 @@ pub static JORDI: Clinician = Clinician {
     facility: "Pharmacy",
     locality: "Barcelona, Gràcia",
     permissions: PHARMACIST_PERMISSIONS,
+    identity: "00004420A",
+    birth: "19850902",
 };
 
 /// The nosy employee: curious about more patients than any desk ever sees.
@@ -258,6 +266,8 @@ pub static RAMON: Clinician = Clinician {
     facility: "Hospital",
     locality: "Barcelona, Admissions",
     permissions: CLERK_PERMISSIONS,
+    identity: "00006660B",
+    birth: "19910130",
 };
 
 /// The Danish general practitioner who wrote the story's documents.
@@ -272,6 +282,8 @@ pub static BIRTHE: Clinician = Clinician {
     facility: "Resident Physician",
     locality: "Aarhus",
     permissions: DOCTOR_PERMISSIONS,
+    identity: "7704689930",
+    birth: "19680417",
 };
 
 /// Everybody who works in the world.
@@ -291,6 +303,8 @@ pub static CLINICIANS: [&Clinician; 8] = [
         facility: "Hospital",
         locality: "Barcelona, Urgències",
         permissions: NURSE_PERMISSIONS,
+        identity: "00002070K",
+        birth: "19880719",
     },
     &Clinician {
         country: "DK",
@@ -303,6 +317,8 @@ pub static CLINICIANS: [&Clinician; 8] = [
         facility: "Hospital",
         locality: "Aarhus, Akut",
         permissions: NURSE_PERMISSIONS,
+        identity: "9008799944",
+        birth: "19790830",
     },
     &Clinician {
         country: "IT",
@@ -315,6 +331,8 @@ pub static CLINICIANS: [&Clinician; 8] = [
         facility: "Hospital",
         locality: "Torino, Pronto Soccorso",
         permissions: DOCTOR_PERMISSIONS,
+        identity: "FTTLEI75C10L219Q",
+        birth: "19750310",
     },
     &Clinician {
         country: "IT",
@@ -327,6 +345,8 @@ pub static CLINICIANS: [&Clinician; 8] = [
         facility: "Pharmacy",
         locality: "Torino",
         permissions: PHARMACIST_PERMISSIONS,
+        identity: "FTTLVI83S62L219Q",
+        birth: "19831122",
     },
 ];
 
@@ -367,6 +387,19 @@ pub fn clinician(country: Country, role: RoleCode) -> Option<&'static Clinician>
         .find(|clinician| clinician.country == country.as_str() && clinician.role() == role)
 }
 
+/// The user name of somebody with these given names, at their country's identity provider.
+pub fn login(given: &str) -> String {
+    let plain = |c: char| match c {
+        'à' | 'á' => 'a',
+        'è' | 'é' => 'e',
+        'í' => 'i',
+        'ò' | 'ó' => 'o',
+        'ú' => 'u',
+        c => c,
+    };
+    given.to_lowercase().chars().map(plain).filter(char::is_ascii_alphanumeric).collect()
+}
+
 /// The classes of documents that the world's patients have.
 pub const CLASSES: [DocumentClass; 2] =
     [DocumentClass::PatientSummary, DocumentClass::EPrescription];
@@ -387,6 +420,8 @@ mod tests {
             assert!(seen.insert(clinician.number.to_owned()));
             assert!(!clinician.role().name().is_empty());
             assert_eq!(clinician.permissions().len(), clinician.permissions.len());
+            assert!(seen.insert(clinician.identity.to_owned()));
+            assert_eq!(clinician.birth.len(), 8);
         }
         for land in &LANDS {
             assert_eq!(Land::of(land.country()), Some(land));
@@ -397,10 +432,50 @@ mod tests {
     }
 
     #[test]
-    fn danish_numbers_can_belong_to_nobody() {
-        for citizen in citizens(Country::parse("DK").unwrap()) {
-            let day: u8 = citizen.number[..2].parse().unwrap();
-            assert!(day > 60 && format!("{:02}", day - 60) == citizen.birth[6..], "birthday + 60");
+    fn user_names_are_plain_and_each_their_own_within_a_country() {
+        let mut seen = std::collections::HashSet::new();
+        let citizens = CITIZENS.iter().map(|c| (c.country, c.given));
+        for (country, given) in citizens.chain(CLINICIANS.iter().map(|c| (c.country, c.given))) {
+            let login = login(given);
+            assert!(login.len() == given.chars().count() && seen.insert((country, login)));
         }
+    }
+
+    #[test]
+    fn danish_numbers_can_belong_to_nobody() {
+        let citizens = CITIZENS.iter().map(|c| (c.country, c.number, c.birth));
+        let clinicians = CLINICIANS.iter().map(|c| (c.country, c.identity, c.birth));
+        for (_, number, birth) in citizens.chain(clinicians).filter(|row| row.0 == "DK") {
+            let day: u8 = number[..2].parse().unwrap();
+            assert!(day > 60 && format!("{:02}", day - 60) == birth[6..], "birthday + 60");
+        }
+    }
+
+    #[test]
+    fn spanish_and_italian_clinicians_numbers_can_belong_to_nobody() {
+        for clinician in CLINICIANS {
+            let (body, check) = clinician.identity.split_at(clinician.identity.len() - 1);
+            let right = match clinician.country {
+                "ES" => {
+                    let number: usize = body.parse().unwrap();
+                    "TRWAGMYFPDXBNJZSQVHLCKE".as_bytes()[number % 23]
+                }
+                "IT" => codice_fiscale(body),
+                _ => continue,
+            };
+            assert_ne!(check.as_bytes(), [right], "{body}");
+        }
+    }
+
+    /// The check letter (decreto ministeriale 12/03/1974).
+    fn codice_fiscale(body: &str) -> u8 {
+        const ODD: [u32; 26] = [
+            1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25,
+            24, 23,
+        ];
+        let value = |c: char| c.to_digit(10).unwrap_or_else(|| u32::from(c) - u32::from('A'));
+        let places = body.chars().map(value).enumerate();
+        let sum: u32 = places.map(|(at, v)| if at % 2 == 0 { ODD[v as usize] } else { v }).sum();
+        b'A' + u8::try_from(sum % 26).unwrap()
     }
 }

@@ -1,0 +1,337 @@
+//! A browser without a window, for tests and the demo: it follows redirects, posts forms that post
+//! themselves, keeps cookies, and obeys what a page's content security policy says of scripts and
+//! forms, as a person's browser would. It trusts the test root only and reads our own pages only.
+
+mod cookies;
+mod html;
+mod policy;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use transport::stream::{Target, dial};
+use transport::tls::{ClientTls, Identity, TlsError};
+
+pub use html::{Document, Field, FormTag};
+
+use crate::web::{FORM, encode, origin};
+use cookies::{Going, Jar};
+use policy::Policy;
+
+/// Why the browser came no further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrowserError {
+    /// Not an address that it can open.
+    #[error("not an https address")]
+    Address,
+    /// No connection, or TLS refused on either side.
+    #[error("no connection: {0}")]
+    Connect(#[from] std::io::Error),
+    /// The connection broke.
+    #[error("connection broke: {0}")]
+    Http(#[from] hyper::Error),
+    /// The answer is too long or broke off.
+    #[error("the answer cannot be read")]
+    Answer,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// More steps than a login has.
+    #[error("more than {MAX_HOPS} steps")]
+    TooManyHops,
+    /// The page has no such form.
+    #[error("no form {0}")]
+    NoForm(String),
+    /// The form has no such field.
+    #[error("no field {0}")]
+    NoField(String),
+    /// The page's content security policy forbids it.
+    #[error("the page's policy forbids to send its form to {0}")]
+    Forbidden(String),
+}
+
+/// One step of the way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Where to; query values are left out, they may be secrets.
+    pub url: String,
+    /// What came back.
+    pub status: StatusCode,
+}
+
+impl fmt::Debug for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.method, self.url, self.status.as_u16())
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Where the browser ended up.
+pub struct Page {
+    /// Its address, with query values.
+    pub url: String,
+    /// Status.
+    pub status: StatusCode,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body.
+    pub html: String,
+    /// The body, read.
+    pub document: Document,
+    /// The steps since the person acted.
+    pub hops: Vec<Hop>,
+    policy: Policy,
+}
+
+impl Page {
+    /// The form with this id or this action.
+    pub fn form(&self, which: &str) -> Option<&FormTag> {
+        self.document.forms.iter().find(|form| form.id == which || form.action == which)
+    }
+
+    /// A form that the page posts by itself, if its policy lets the script run.
+    fn own_form(&self) -> Option<&FormTag> {
+        let posts = |script: &String| {
+            script.contains("document.forms[0].submit()") && self.policy.runs(script)
+        };
+        self.document.scripts.iter().any(posts).then(|| self.document.forms.first()).flatten()
+    }
+}
+
+/// A browser.
+pub struct Browser {
+    tls: ClientTls,
+    jar: Jar,
+}
+
+/// A request about to be made.
+struct Step {
+    method: Method,
+    url: String,
+    body: String,
+    /// Origin of the page that led there; empty when a person typed the address.
+    from: String,
+    /// Policy of the form that led there.
+    policy: Option<Policy>,
+}
+
+impl Browser {
+    /// A browser that trusts these roots.
+    pub fn new(roots_pem: &str) -> Result<Self, TlsError> {
+        Ok(Self { tls: ClientTls::anonymous(roots_pem.as_bytes())?, jar: Jar::default() })
+    }
+
+    /// Puts a card into the reader: servers that want a certificate get it.
+    pub fn insert(&mut self, card: &crate::pki::Identity, roots_pem: &str) -> Result<(), TlsError> {
+        self.tls = ClientTls::new(&Identity {
+            chain: card.chain_pem().into_bytes(),
+            key: card.key_pem().as_bytes().to_vec(),
+            roots: roots_pem.as_bytes().to_vec(),
+        })?;
+        Ok(())
+    }
+
+    /// Opens an address that a person typed.
+    pub async fn open(&mut self, url: &str) -> Result<Page, BrowserError> {
+        let (url, body, from) = (url.to_owned(), String::new(), String::new());
+        self.walk(Step { method: Method::GET, url, body, from, policy: None }).await
+    }
+
+    /// Fills in fields, by name, and sends the form with this id or action. A button is a field: name it
+    /// to press it.
+    pub async fn submit(
+        &mut self,
+        page: &Page,
+        form: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Page, BrowserError> {
+        let form = page.form(form).ok_or_else(|| BrowserError::NoForm(form.to_owned()))?;
+        let step = filled(page, form, values)?;
+        self.walk(step).await
+    }
+
+    /// Goes as far as it goes without a person.
+    async fn walk(&mut self, mut step: Step) -> Result<Page, BrowserError> {
+        let mut hops = Vec::new();
+        while hops.len() < MAX_HOPS {
+            if step.policy.as_ref().is_some_and(|policy| !policy.sends_to(&step.from, &step.url)) {
+                return Err(BrowserError::Forbidden(origin(&step.url).to_owned()));
+            }
+            let answer = tokio::time::timeout(TIME, self.request(&step));
+            let (mut page, location) = answer.await.map_err(|_| BrowserError::Timeout)??;
+            let (method, url) = (step.method.clone(), without_values(&step.url));
+            hops.push(Hop { method, url, status: page.status });
+            if let Some(location) = location {
+                // browsers hold a form's policy against redirects, too; so does `from` stay
+                step.url = resolve(&step.url, &location)?;
+                (step.method, step.body) = (Method::GET, String::new());
+                continue;
+            }
+            match page.own_form() {
+                Some(form) => step = filled(&page, form, &[])?,
+                None => {
+                    page.hops = hops;
+                    return Ok(page);
+                }
+            }
+        }
+        Err(BrowserError::TooManyHops)
+    }
+
+    /// One request; the second value is where a redirect leads.
+    async fn request(&mut self, step: &Step) -> Result<(Page, Option<String>), BrowserError> {
+        let uri: Uri = step.url.parse().map_err(|_| BrowserError::Address)?;
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
+        let host = host.ok_or(BrowserError::Address)?.trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(443);
+        let target = Target { host: host.clone(), port, country: None, pin: None };
+        let (stream, _) = dial(&target, &self.tls, TIME).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(self.message(step, &uri, &host)?).await;
+        let (head, body) = answer?.into_parts();
+        let body = Limited::new(body, MAX_BODY).collect().await;
+        connection.abort();
+        let body = body.map_err(|_| BrowserError::Answer)?.to_bytes();
+        for line in head.headers.get_all(header::SET_COOKIE) {
+            self.jar.set(&host, line.to_str().unwrap_or(""));
+        }
+        let text = |name| {
+            head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned()
+        };
+        let location = head.status.is_redirection().then(|| text(header::LOCATION));
+        let (content_type, html) = (text(header::CONTENT_TYPE), String::from_utf8_lossy(&body));
+        let is_html = content_type.starts_with("text/html");
+        let document = if is_html { Document::read(&html) } else { Document::default() };
+        let page = Page {
+            url: step.url.clone(),
+            status: head.status,
+            content_type,
+            html: html.into_owned(),
+            document,
+            hops: Vec::new(),
+            policy: Policy::read(&text(header::CONTENT_SECURITY_POLICY)),
+        };
+        Ok((page, location.filter(|location| !location.is_empty())))
+    }
+
+    fn message(
+        &self,
+        step: &Step,
+        uri: &Uri,
+        host: &str,
+    ) -> Result<Request<Full<Bytes>>, BrowserError> {
+        let authority = uri.authority().ok_or(BrowserError::Address)?.as_str();
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let same_origin = step.from.is_empty() || step.from == origin(&step.url);
+        let safe = step.method == Method::GET;
+        let cookies = self.jar.line(Going { host, path: uri.path(), same_origin, safe });
+        let mut request = Request::builder()
+            .method(step.method.clone())
+            .uri(path)
+            .header(header::HOST, authority)
+            .header(header::ACCEPT, "text/html");
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies);
+        }
+        if !safe {
+            request = request.header(header::CONTENT_TYPE, FORM).header(header::ORIGIN, "null");
+        }
+        let body = Full::new(Bytes::from(step.body.clone()));
+        request.body(body).map_err(|_| BrowserError::Address)
+    }
+}
+
+/// What sending a form asks for.
+fn filled(page: &Page, form: &FormTag, values: &[(&str, &str)]) -> Result<Step, BrowserError> {
+    for (name, _) in values {
+        if !form.fields.iter().any(|field| field.name == *name) {
+            return Err(BrowserError::NoField((*name).to_owned()));
+        }
+    }
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for field in form.fields.iter().filter(|field| !field.name.is_empty()) {
+        let given = values.iter().find(|(name, _)| *name == field.name).map(|(_, value)| *value);
+        let value = match field.kind.as_str() {
+            "radio" | "checkbox" => match given {
+                Some(given) => Some(given).filter(|given| *given == field.value),
+                None => field.chosen.then_some(field.value.as_str()),
+            },
+            "submit" => given.filter(|given| *given == field.value),
+            "button" | "reset" => None,
+            _ => Some(given.unwrap_or(&field.value)),
+        };
+        pairs.extend(value.map(|value| (field.name.as_str(), value)));
+    }
+    let target = resolve(&page.url, &form.action)?;
+    let (from, policy) = (origin(&page.url).to_owned(), Some(page.policy.clone()));
+    let data = encode(&pairs);
+    Ok(if form.method == "post" {
+        Step { method: Method::POST, url: target, body: data, from, policy }
+    } else {
+        let target = target.split('?').next().unwrap_or_default();
+        let url = format!("{target}?{data}");
+        Step { method: Method::GET, url, body: String::new(), from, policy }
+    })
+}
+
+/// An address as a page means it.
+fn resolve(base: &str, reference: &str) -> Result<String, BrowserError> {
+    let reference = reference.split('#').next().unwrap_or("");
+    if reference.contains("://") {
+        return Ok(reference.to_owned());
+    }
+    let path_end = base.find(['?', '#']).unwrap_or(base.len());
+    match reference.chars().next() {
+        None => Ok(base.to_owned()),
+        Some('/') if !reference.starts_with("//") => Ok(format!("{}{reference}", origin(base))),
+        Some('?') => Ok(format!("{}{reference}", &base[..path_end])),
+        _ => Err(BrowserError::Address),
+    }
+}
+
+/// The address with the names of its query, not their values.
+fn without_values(url: &str) -> String {
+    let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+    let names: Vec<_> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
+    format!("{path}?{}", names.join("&"))
+}
+
+/// Steps without a person: eight servers at most stand between portal and citizen, and back.
+const MAX_HOPS: usize = 24;
+const MAX_BODY: usize = 1 << 20;
+/// For one step.
+const TIME: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_resolved_and_printed_without_values() {
+        let base = "https://localhost:1/a/b?x=1";
+        for (reference, expected) in [
+            ("", base),
+            ("/c", "https://localhost:1/c"),
+            ("?y=2", "https://localhost:1/a/b?y=2"),
+            ("https://other/d#e", "https://other/d"),
+        ] {
+            assert_eq!(resolve(base, reference).unwrap(), expected);
+        }
+        assert!(resolve(base, "//evil").is_err());
+        assert_eq!(without_values("https://h/p?code=secret&state=s"), "https://h/p?code&state");
+    }
+}
