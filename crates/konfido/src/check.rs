@@ -8,9 +8,11 @@ use exchange::Country;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
+use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
-use crate::config::{At, Config, ConfigError, Faults, Pair};
+use crate::config::{At, Config, ConfigError, Eid, Faults, Pair, Party};
+use crate::eid;
 
 /// The contents of the files that a configuration names. No `Debug`: keys.
 pub struct Files {
@@ -22,6 +24,8 @@ pub struct Files {
     pub seal: (Vec<u8>, Vec<u8>),
     /// Roots of seal certificates, with their revocation lists.
     pub seal_anchors: Anchors,
+    /// What logins need.
+    pub eid: Option<eid::Setup>,
 }
 
 /// A configuration with its files.
@@ -74,7 +78,62 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
             .map_err(|e| faults.add(&at.span, format!("no revocation list: {e}"), None))
             .ok()?,
     };
-    Some(Files { consumer: consumer?, provider: provider?, seal: seal?, seal_anchors })
+    let eid = config.eid.as_ref().map_or(Some(None), |eid| self::eid(eid, now, faults).map(Some));
+    let (consumer, provider, seal, eid) = (consumer?, provider?, seal?, eid?);
+    Some(Files { consumer, provider, seal, seal_anchors, eid })
+}
+
+/// The files of `[eid]`.
+fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
+    let read = |pair: &Pair| Some((bytes(&pair.key, faults)?, bytes(&pair.certificate, faults)?));
+    let roots = bytes(&eid.roots, faults);
+    let (pages, signing, encryption) =
+        (read(&eid.pages), read(&eid.signing), read(&eid.encryption));
+    let pages = pages.zip(roots).map(|((key, chain), roots)| Identity { chain, key, roots });
+    if let Some(pages) = &pages {
+        fits(&eid.pages, ServerTls::public(pages), faults);
+        if let Err(error) = ClientTls::anonymous(&pages.roots) {
+            faults.add(&eid.roots.span, format!("no roots: {error}"), None);
+        }
+    }
+    if let Some((key, chain)) = &signing {
+        fits(&eid.signing, SealKey::from_pem(key, chain), faults);
+    }
+    if let Some((key, _)) = &encryption {
+        fits(&eid.encryption, DecryptionKey::from_pem(key), faults);
+    }
+    let certificates = |at: &At<PathBuf>| {
+        let found = Certificate::from_pem(&bytes(at, faults)?).ok().filter(|all| !all.is_empty());
+        if found.is_none() {
+            faults.add(&at.span, "no certificate", Some("PEM, one CERTIFICATE block each"));
+        }
+        found
+    };
+    for (pair, found) in [(&eid.signing, &signing), (&eid.encryption, &encryption)] {
+        let first =
+            found.as_ref().and_then(|_| certificates(&pair.certificate)?.into_iter().next());
+        if first.is_some_and(|first| now > first.not_after()) {
+            faults.add(&pair.certificate.span, "certificate expired", Some("renew it"));
+        }
+    }
+    let parties = |parties: &[Party]| -> Option<Vec<eid::PartySetup>> {
+        let of = |party: &Party| {
+            let (country, metadata) = (party.country, party.metadata.clone());
+            Some(eid::PartySetup { country, metadata, signers: certificates(&party.signers)? })
+        };
+        parties.iter().map(of).collect()
+    };
+    Some(eid::Setup {
+        url: eid.url.clone(),
+        contact: eid.contact.clone(),
+        pages: pages?,
+        signing: signing?,
+        encryption: encryption?,
+        certified: eid.certified,
+        providers: parties(&eid.providers)?,
+        connectors: parties(&eid.connectors)?,
+        applications: eid.applications.clone(),
+    })
 }
 
 fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {

@@ -4,6 +4,7 @@
 //! names exist and fit is [`crate::check`]'s business.
 
 mod audit;
+mod eid;
 mod keys;
 mod ledger;
 mod limits;
@@ -20,6 +21,7 @@ use toml::de::DeTable;
 use transport::server::Limits;
 
 pub use audit::Audit;
+pub use eid::{Eid, Party};
 use identity::Policy;
 pub use keys::{Pair, Seal, Tls};
 pub use listen::Listen;
@@ -52,6 +54,8 @@ pub struct Config {
     pub openncp: Option<String>,
     /// Where our own audit records go; nowhere when missing.
     pub audit: Option<Audit>,
+    /// Logins; none when missing.
+    pub eid: Option<Eid>,
     /// What this country decides by itself.
     pub policy: Policy,
     /// Name of the log.
@@ -142,6 +146,12 @@ fn read(
     let peers = peers.into_iter().map(|row| peers::read(row, faults)).collect::<Vec<_>>();
     peers::unique(&peers, country.as_ref(), faults);
     let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
+    let eid = root.place("eid").map(|_| {
+        let section = root.section("eid", "[eid]", &empty);
+        let eid = eid::read(&section, folder, &empty, faults);
+        section.end();
+        eid
+    });
     let policy = policy::read(root.section("policy", "[policy]", &empty), faults);
     let (limits, request) = limits::read(root.section("limits", "[limits]", &empty));
     let ledger =
@@ -160,6 +170,7 @@ fn read(
         seal: seal?,
         openncp,
         audit,
+        eid: eid.map_or(Some(None), |eid| eid.map(Some))?,
         policy,
         origin: ledger.origin.unwrap_or_else(|| format!("konfido.example/{}", country.to_lower())),
         receipt_deadline: ledger.receipt_deadline,

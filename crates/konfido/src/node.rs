@@ -18,7 +18,7 @@ use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
-use siem::{Event, EventStore, Kind, Notes};
+use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
 use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
@@ -29,7 +29,7 @@ use trust::certificate::{Anchors, Certificate};
 
 use crate::check::Files;
 use crate::config::{Audit, Peer};
-use crate::seals;
+use crate::{eid, keyfile, seals};
 
 /// What a node is made of.
 pub struct Setup {
@@ -57,6 +57,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Where our own audit records go.
     pub audit: Option<Audit>,
+    /// Logins by eID and wallet.
+    pub eid: Option<eid::Setup>,
     /// What this country decides by itself.
     pub policy: Policy,
     /// How long evidence waits for its other half.
@@ -69,6 +71,7 @@ pub struct Sockets {
     border: Bound,
     admin: Bound,
     audit: Option<Bound>,
+    eid: Option<(Bound, ServerTls)>,
     server: ServerTls,
 }
 
@@ -84,6 +87,7 @@ pub struct Running {
     background: Vec<tokio::task::JoinHandle<()>>,
     journal: Arc<Journal>,
     audit: Option<Arc<sqlite::Audit>>,
+    sessions: Option<Arc<sqlite::Sessions>>,
     server: ServerTls,
     client: ClientTls,
     data: PathBuf,
@@ -110,6 +114,7 @@ impl Sockets {
                 .with_context(bound("border", border))?,
             admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
             audit: None,
+            eid: None,
             server,
         })
     }
@@ -120,6 +125,20 @@ impl Sockets {
         self.audit =
             Some(bound.with_context(|| format!("cannot bind the audit listener at {address}"))?);
         Ok(self)
+    }
+
+    /// Binds the listener for browsers, too.
+    pub async fn with_eid(mut self, address: SocketAddr, pages: &Identity) -> anyhow::Result<Self> {
+        let tls = ServerTls::public(pages).context("[eid.pages] certificate")?;
+        let bound = Bound::tls(address, tls.clone()).await;
+        let bound = bound.with_context(|| format!("cannot bind the eid listener at {address}"))?;
+        self.eid = Some((bound, tls));
+        Ok(self)
+    }
+
+    /// Where browsers come.
+    pub fn eid_address(&self) -> Option<SocketAddr> {
+        self.eid.as_ref().and_then(|(bound, _)| bound.address().ok())
     }
 
     /// Where audit records go.
@@ -145,7 +164,8 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
     let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
         .context("log")?;
-    let pseudonyms = crate::pseudonyms::key(&setup.data, entropy.as_ref())?;
+    let pseudonyms =
+        keyfile::key(&setup.data, "pseudonym.key", "have new pseudonyms", entropy.as_ref())?;
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
@@ -165,7 +185,18 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         }),
     };
     let seal = seals::open(&setup.data, &setup.seal)?;
+    let sessions = setup.eid.as_ref().map(|_| {
+        let opened = sqlite::Sessions::open(&setup.data.join("sessions.db"), eid::MOST_SESSIONS);
+        opened.map(Arc::new).context("sessions.db")
+    });
+    let sessions = sessions.transpose()?;
+    let front = setup.eid.zip(sessions.clone()).map(|(eid, store)| {
+        let (clock, entropy, notes) = (clock.clone(), entropy.clone(), notes.clone());
+        let lent = eid::Lent { country: setup.country, clock, entropy, notes };
+        eid::start(eid, lent, store, &setup.data).map(Arc::new)
+    });
     let node = Arc::new(Node {
+        eid: front.transpose()?,
         country: setup.country,
         community: setup.community,
         sealing: Arc::new(Sealing::new(setup.country, seal)).into(),
@@ -173,7 +204,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
-        pseudonyms,
+        pseudonyms: PseudonymKey::new(*pseudonyms),
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
         peers: peers
@@ -204,6 +235,14 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     }
     let (national, border) = (watched(sockets.national, &node), watched(sockets.border, &node));
     let mut tasks = serve(&node, national, border, sockets.admin, setup.limits);
+    if let (Some(eid), Some((bound, _))) = (&node.eid, sockets.eid) {
+        let (eid, stop) = (Arc::clone(eid), node.stop.clone());
+        tasks.push(tokio::spawn(watched(bound, &node).serve(
+            setup.limits,
+            stop,
+            move |_, request| gateway::eid::answer(Arc::clone(&eid), request),
+        )));
+    }
     if let Some(audit) = sockets.audit {
         let audit = watched(audit, &node);
         let (stop, n) = (node.stop.clone(), Arc::clone(&node));
@@ -221,6 +260,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         background,
         journal,
         audit,
+        sessions,
         server: sockets.server,
         client,
         data: setup.data,
@@ -338,10 +378,11 @@ impl Running {
         }
         let (notes, journal, events, store) =
             (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
-        let (trail, audit) = (self.node.trail.clone(), self.audit);
+        let (trail, audit, sessions) = (self.node.trail.clone(), self.audit, self.sessions);
         let _ = tokio::task::spawn_blocking(move || {
             trail.iter().for_each(|trail| trail.close());
             audit.iter().for_each(|audit| audit.close());
+            sessions.iter().for_each(|sessions| sessions.close());
             notes.close();
             journal.close();
             events.close();

@@ -15,10 +15,14 @@ pub async fn run(file: &Path, mut config: Config, files: Files) -> anyhow::Resul
     let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
     let (country, listen) = (config.country, config.listen);
     let peers = std::mem::take(&mut config.peers);
+    let eid = config.eid.as_ref().map(|eid| eid.listen);
     let setup = setup(config, files);
     let mut sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
     if let Some(audit) = listen.audit {
         sockets = sockets.with_audit(audit).await?;
+    }
+    if let (Some(eid), Some(setup)) = (&eid, &setup.eid) {
+        sockets = sockets.with_eid(*eid, &setup.pages).await?;
     }
     let (national, border, admin) = sockets.addresses()?;
     let running = start(setup, sockets, peers)?;
@@ -65,6 +69,7 @@ fn setup(config: Config, files: Files) -> Setup {
         openncp: config.openncp,
         limits: config.limits,
         audit: config.audit,
+        eid: files.eid,
         policy: config.policy,
         receipt_deadline: config.receipt_deadline,
     }

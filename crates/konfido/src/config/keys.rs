@@ -61,12 +61,16 @@ fn sub_pair<'i>(
     pair
 }
 
-fn pair(section: &Section<'_, '_>, folder: &Path) -> Option<Pair> {
+pub(super) fn pair(section: &Section<'_, '_>, folder: &Path) -> Option<Pair> {
     let (certificate, key) = (file(section, "certificate", folder), file(section, "key", folder));
     Some(Pair { certificate: certificate?, key: key? })
 }
 
-fn file(section: &Section<'_, '_>, key: &'static str, folder: &Path) -> Option<At<PathBuf>> {
+pub(super) fn file(
+    section: &Section<'_, '_>,
+    key: &'static str,
+    folder: &Path,
+) -> Option<At<PathBuf>> {
     section.required::<PathBuf>(key).map(|at| At { value: folder.join(at.value), span: at.span })
 }
 
@@ -77,7 +81,7 @@ pub(super) fn seal(section: Section<'_, '_>, folder: &Path) -> Option<Seal> {
     Some(Seal { pair: pair?, roots: roots?, crls })
 }
 
-fn optional_file(
+pub(super) fn optional_file(
     section: &Section<'_, '_>,
     key: &'static str,
     folder: &Path,

@@ -256,6 +256,7 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
             source: format!("{country}-1"),
             most_waiting: 10_000,
         }),
+        eid: None,
         policy: identity::Policy::default(),
         receipt_deadline: gateway::node::NodeLimits::default().receipt_deadline,
     }

@@ -1,0 +1,133 @@
+//! `[eid]`: logins by eID and wallet. Without it a node knows only assertions that others issue.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use exchange::Country;
+use identity::Assurance;
+use toml::de::DeTable;
+
+use super::keys::{Pair, file, optional_file, pair};
+use super::reader::{At, Faults, Section};
+
+/// `[eid]`.
+#[derive(Debug)]
+pub struct Eid {
+    /// Where browsers come.
+    pub listen: SocketAddr,
+    /// What browsers call it, without a slash at its end.
+    pub url: String,
+    /// Organisation, page, mail address: for the metadata.
+    pub contact: [String; 3],
+    /// TLS of the pages.
+    pub pages: Pair,
+    /// Signs messages and metadata.
+    pub signing: Pair,
+    /// Opens answers.
+    pub encryption: Pair,
+    /// Roots of the web servers that metadata is fetched from.
+    pub roots: At<PathBuf>,
+    /// The highest level of our own people's eID.
+    pub certified: Assurance,
+    /// Professional register, CSV.
+    pub register: Option<At<PathBuf>>,
+    /// Who identifies the people of a country.
+    pub providers: Vec<Party>,
+    /// Whose connectors may ask who our people are.
+    pub connectors: Vec<Party>,
+    /// Portals that people sign in to.
+    pub applications: Vec<gateway::eid::Application>,
+}
+
+/// `[[eid.provider]]` and `[[eid.connector]]`.
+#[derive(Debug)]
+pub struct Party {
+    /// Whose.
+    pub country: Country,
+    /// Its metadata URL.
+    pub metadata: String,
+    /// Certificates that sign its metadata.
+    pub signers: At<PathBuf>,
+}
+
+pub(super) fn read(
+    section: &Section<'_, '_>,
+    folder: &Path,
+    empty: &DeTable<'_>,
+    faults: &Faults,
+) -> Option<Eid> {
+    let listen = section.required::<SocketAddr>("listen");
+    let url = address(section, "url", faults);
+    let contact = ["organisation", "page", "email"].map(|key| section.required::<String>(key));
+    let sub = |key, full| {
+        let inner = section.section(key, full, empty);
+        let found = pair(&inner, folder);
+        inner.end();
+        found
+    };
+    let pages = sub("pages", "[eid.pages]");
+    let signing = sub("signing", "[eid.signing]");
+    let encryption = sub("encryption", "[eid.encryption]");
+    let roots = file(section, "roots", folder);
+    let certified = section.optional::<String>("certified");
+    let certified = certified.map_or(Some(Assurance::High), |at| {
+        Assurance::of_name(&at.value).or_else(|| {
+            faults.add(&at.span, "no level of assurance", Some("low, substantial or high"));
+            None
+        })
+    });
+    let register = optional_file(section, "register", folder);
+    let parties = |key, full| -> Option<Vec<Party>> {
+        let rows = section.sections(key, full);
+        rows.into_iter().map(|row| party(row, folder, faults)).collect()
+    };
+    let providers = parties("provider", "[[eid.provider]]");
+    let connectors = parties("connector", "[[eid.connector]]");
+    let rows = section.sections("application", "[[eid.application]]");
+    let applications: Option<_> = rows.into_iter().map(|row| application(row, faults)).collect();
+    let [organisation, page, email] = contact;
+    Some(Eid {
+        listen: listen?.value,
+        url: url?,
+        contact: [organisation?.value, page?.value, email?.value],
+        pages: pages?,
+        signing: signing?,
+        encryption: encryption?,
+        roots: roots?,
+        certified: certified?,
+        register,
+        providers: providers?,
+        connectors: connectors?,
+        applications: applications?,
+    })
+}
+
+fn party(section: Section<'_, '_>, folder: &Path, faults: &Faults) -> Option<Party> {
+    let country = section.required::<Country>("country");
+    let metadata = address(&section, "metadata", faults);
+    let signers = file(&section, "signers", folder);
+    section.end();
+    Some(Party { country: country?.value, metadata: metadata?, signers: signers? })
+}
+
+fn application(section: Section<'_, '_>, faults: &Faults) -> Option<gateway::eid::Application> {
+    let name = section.required::<String>("name");
+    let returns = address(&section, "return", faults);
+    let client = section.required::<String>("client");
+    section.end();
+    let (name, client) = (name?.value, client?.value);
+    Some(gateway::eid::Application { name, returns: returns?, client })
+}
+
+/// `https://…`, without a slash at its end.
+fn address(section: &Section<'_, '_>, key: &'static str, faults: &Faults) -> Option<String> {
+    let at = section.required::<String>(key)?;
+    let uri = at.value.parse::<http::Uri>().ok();
+    let good = uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
+    if !good || at.value.ends_with('/') {
+        let message = format!("{key} is not an https address without a slash at its end");
+        faults.add(&at.span, message, None);
+        return None;
+    }
+    Some(at.value)
+}

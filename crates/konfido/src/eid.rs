@@ -1,0 +1,115 @@
+//! The `[eid]` part of a node, assembled.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use exchange::{Clock, Country, Entropy};
+use gateway::eid::{Application, Eid, Party};
+use identity::Assurance;
+use identity::eidas::metadata::Role;
+use identity::session::{Keeper, Lives};
+use siem::Notes;
+use transport::client::{Client, ClientLimits};
+use transport::tls::{ClientTls, Identity};
+use trust::certificate::Certificate;
+use trust::encryption::DecryptionKey;
+use trust::seal::SealKey;
+
+use crate::keyfile;
+
+/// What it is made of: the contents of the files.
+pub struct Setup {
+    /// What browsers call it.
+    pub url: String,
+    /// Organisation, page, mail address.
+    pub contact: [String; 3],
+    /// TLS of the pages; its roots are those that metadata is fetched under.
+    pub pages: Identity,
+    /// Key and chain that sign.
+    pub signing: (Vec<u8>, Vec<u8>),
+    /// Key and certificate that answers are sealed for.
+    pub encryption: (Vec<u8>, Vec<u8>),
+    /// The highest level of our own people's eID.
+    pub certified: Assurance,
+    /// Who identifies whom.
+    pub providers: Vec<PartySetup>,
+    /// Who may ask us.
+    pub connectors: Vec<PartySetup>,
+    /// Portals.
+    pub applications: Vec<Application>,
+}
+
+/// One party.
+pub struct PartySetup {
+    /// Whose.
+    pub country: Country,
+    /// Its metadata URL.
+    pub metadata: String,
+    /// Who signs it.
+    pub signers: Vec<Certificate>,
+}
+
+/// What a node lends.
+pub struct Lent {
+    /// Whose node.
+    pub country: Country,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Events.
+    pub notes: Arc<Notes>,
+}
+
+/// Assembles it; `store` keeps the sessions, `data` the key of them.
+pub fn start(
+    setup: Setup,
+    lent: Lent,
+    store: Arc<sqlite::Sessions>,
+    data: &Path,
+) -> anyhow::Result<Eid> {
+    let key = keyfile::key(data, "session.key", "end all sessions", lent.entropy.as_ref())?;
+    let (signing, encryption) = (&setup.signing, &setup.encryption);
+    let certificates = Certificate::from_pem(&encryption.1)?;
+    let tls = ClientTls::anonymous(&setup.pages.roots).context("[eid] roots")?;
+    let party = |role: Role| {
+        let tls = tls.clone();
+        move |party: PartySetup| {
+            let (base, path) = split(&party.metadata);
+            let limits = ClientLimits { body: MAX_METADATA, idle: 1, ..ClientLimits::default() };
+            let client = Client::new(base, None, tls.clone(), limits);
+            Party::new(party.country, &party.metadata, role, party.signers, client, path)
+        }
+    };
+    let providers = setup.providers.into_iter().map(party(Role::ProxyService));
+    let connectors = setup.connectors.into_iter().map(party(Role::Connector));
+    Ok(Eid {
+        country: lent.country,
+        url: setup.url,
+        contact: setup.contact,
+        signing: Arc::new(SealKey::from_pem(&signing.0, &signing.1).context("[eid.signing]")?),
+        decryption: DecryptionKey::from_pem(&encryption.0).context("[eid.encryption]")?,
+        encryption: certificates.into_iter().next().context("[eid.encryption] is empty")?,
+        providers: providers.map(|party| (party.country, party)).collect(),
+        connectors: connectors.collect(),
+        certified: setup.certified,
+        applications: setup.applications,
+        keeper: Keeper::new(store, &key, Arc::clone(&lent.entropy)),
+        lives: Lives::default(),
+        clock: lent.clock,
+        entropy: lent.entropy,
+        notes: lent.notes,
+    })
+}
+
+/// Origin and path of an https address.
+fn split(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url.split_at(url[host..].find('/').map_or(url.len(), |at| host + at))
+}
+
+/// Longest metadata, in bytes.
+const MAX_METADATA: usize = 1 << 20;
+/// Logins, codes and sessions at once: about 200 MB on disk.
+pub const MOST_SESSIONS: u32 = 100_000;
