@@ -12,6 +12,9 @@ pub mod cache;
 pub mod eidas;
 pub mod issue;
 mod mandate;
+pub mod nok;
+pub mod professional;
+pub mod register;
 pub mod replay;
 pub mod rules;
 

@@ -18,7 +18,7 @@ static ARROWS: &[(&str, &[&str])] = &[
         "gateway",
         &["clinical", "enclave", "identity", "ihe", "ledger", "siem", "transport", "trust"],
     ),
-    ("sqlite", &["gateway", "ledger", "siem"]),
+    ("sqlite", &["gateway", "identity", "ledger", "siem"]),
     (
         "testbed",
         &[

@@ -1,6 +1,6 @@
 //! The SQLite adapter of every storage port.
 //!
-//! What this is: [`Journal`], [`Events`], [`National`] and [`Audit`], each over a database file of its own.
+//! What this is: [`Journal`], [`Events`], [`National`], [`Professionals`] and [`Audit`], each over a database file of its own.
 //! What it is not: a query layer for others; nobody outside sees SQL.
 //!
 //! Start reading at [`database`] (one writer, group commit), then [`journal`].
@@ -11,6 +11,7 @@ mod events;
 mod journal;
 mod national;
 mod reads;
+mod register;
 mod writes;
 
 pub use audit::Audit;
@@ -18,6 +19,7 @@ pub use database::{Database, DatabaseError, Safety};
 pub use events::Events;
 pub use journal::Journal;
 pub use national::National;
+pub use register::Professionals;
 
 use exchange::{Country, Side, Transaction};
 use jiff::Timestamp;

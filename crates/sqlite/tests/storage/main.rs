@@ -8,3 +8,4 @@ mod events;
 mod journal;
 mod kill;
 mod national;
+mod register;
