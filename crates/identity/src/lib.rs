@@ -17,6 +17,7 @@ pub mod professional;
 pub mod register;
 pub mod replay;
 pub mod rules;
+pub mod sts;
 
 pub use assertion::{Assertion, Kind};
 pub use assurance::Assurance;
