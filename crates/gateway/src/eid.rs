@@ -23,6 +23,8 @@ use identity::eidas::EidasError;
 use identity::eidas::attributes::{Attribute, NATURAL_PERSON};
 use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
 use identity::eidas::request::SpType;
+use identity::professional::Terms;
+use identity::register::Register;
 use identity::session::{Keeper, Lives};
 use jiff::{SignedDuration, Timestamp};
 use siem::{Event, Kind, Notes};
@@ -56,6 +58,10 @@ pub struct Eid {
     pub certified: Assurance,
     /// The portals that people sign in to.
     pub applications: Vec<Application>,
+    /// Who is a professional; without it nobody gets an HCP assertion here.
+    pub register: Option<Arc<dyn Register>>,
+    /// On what terms.
+    pub terms: Terms,
     /// Logins on their way, codes, sessions.
     pub keeper: Keeper,
     /// How long those live.

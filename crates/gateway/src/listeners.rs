@@ -8,7 +8,7 @@ use exchange::{CorrelationId, Country, Side};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use ihe::mtom::Package;
-use siem::Kind;
+use siem::{Event, Kind};
 use transport::Peer;
 use transport::problem::{Body, problem, respond};
 use transport::server::{Limits, content_length, read_body};
@@ -20,6 +20,7 @@ use crate::message::Message;
 use crate::metrics::WaitsFor;
 use crate::node::Node;
 use crate::outbound::{self, SEALED_PATH, VAULT_KEY_PATH};
+use crate::sts::{self, STS_PATH};
 
 /// For our own OpenNCP: `/{cc}/openncp-ws-server/services/…`, `cc` the country that is asked.
 pub async fn national(
@@ -35,11 +36,17 @@ pub async fn national(
     {
         let (method, path) = (request.method().clone(), path.to_owned());
         return match desk.body(request).await {
-            Ok((_, form)) => eid.back(&method, &path, peer, &form).await,
+            Ok((_, form)) => eid.back(&node.sealing().seal, &method, &path, peer, &form).await,
             Err(response) => response,
         };
     }
     let path = request.uri().path();
+    if path == STS_PATH {
+        return match desk.body(request).await {
+            Ok((_, body)) => desk.token(body).await,
+            Err(response) => response,
+        };
+    }
     let target = path.get(1..3).filter(|_| path.as_bytes().get(3) == Some(&b'/'));
     let target = target.and_then(|cc| Country::parse(cc).ok()).filter(|_| is_service(&path[3..]));
     let Some(target) = target else {
@@ -151,7 +158,7 @@ fn is_service(path: &str) -> bool {
 /// Where one request is received: every problem that it meets here is one event, one line in the
 /// log and one answer, all with the same id.
 struct Desk<'a> {
-    node: &'a Node,
+    node: &'a Arc<Node>,
     limits: Limits,
     side: Side,
     peer: Option<&'a Peer>,
@@ -181,6 +188,25 @@ impl Desk<'_> {
                 Err(self.problem(error.status(), error.code(), "send the whole message again"))
             }
         }
+    }
+
+    /// WS-Trust: verifying and signing take a while, beside the async threads.
+    async fn token(&self, body: Bytes) -> Response<Body> {
+        let node = Arc::clone(self.node);
+        let answered = tokio::task::spawn_blocking(move || sts::answer(&body, &node)).await;
+        let Ok(answered) = answered else {
+            return self.problem(StatusCode::INTERNAL_SERVER_ERROR, "fault", "try again");
+        };
+        let (kind, code) = match &answered.outcome {
+            Ok(_) => (Kind::AssertionIssued, None),
+            Err(refusal) => (Kind::LoginRefused, Some(refusal.code)),
+        };
+        let correlation = answered.correlation.to_string();
+        let (event, side) = (Event::new(self.node.clock.now(), kind), Some(self.side));
+        self.node.notes.note(Event { side, code, correlation, ..event });
+        let status =
+            if code.is_none() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+        respond(status, "application/soap+xml; charset=utf-8", answered.message)
     }
 
     async fn receipts(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {

@@ -22,6 +22,10 @@ pub struct Professional {
     pub role: RoleCode,
     /// Organisation.
     pub organization: String,
+    /// `urn:oid:…` or `urn:hl7ii:…` of the organisation; a discard demands it.
+    pub organization_id: String,
+    /// Point of care.
+    pub locality: String,
     /// Facility type of the eHDSI value set.
     pub facility: String,
     /// Home community of the country of treatment.
@@ -45,10 +49,21 @@ pub struct Moment<'a> {
     pub class: &'a str,
 }
 
-/// An HCP identity assertion.
+/// An HCP identity assertion for somebody who logs in now.
 pub fn hcp(
     who: &Professional,
     moment: &Moment<'_>,
+    purpose: Purpose,
+    key: &Arc<SealKey>,
+) -> Result<String, SignatureError> {
+    hcp_of_login(who, moment, moment.now, purpose, key)
+}
+
+/// An HCP identity assertion for somebody who logged in at `authenticated`.
+pub fn hcp_of_login(
+    who: &Professional,
+    moment: &Moment<'_>,
+    authenticated: Timestamp,
     purpose: Purpose,
     key: &Arc<SealKey>,
 ) -> Result<String, SignatureError> {
@@ -79,7 +94,7 @@ pub fn hcp(
         &mut w,
         "urn:oasis:names:tc:xspa:1.0:subject:organization-id",
         "XSPA Organization ID",
-        &[&who.community.urn()],
+        &[&who.organization_id],
     );
     text(&mut w, "urn:ihe:iti:xca:2010:homeCommunityId", "HCI Identifier", &[&who.community.urn()]);
     let facility = "eHealth DSI Healthcare Facility Type";
@@ -89,7 +104,7 @@ pub fn hcp(
         &mut w,
         "urn:oasis:names:tc:xspa:1.0:environment:locality",
         "XSPA Locality",
-        &[&who.organization],
+        &[&who.locality],
     );
     let permissions: Vec<String> =
         who.permissions.iter().map(|p| format!("{}{}", Permission::PREFIX, p.code())).collect();
@@ -100,7 +115,14 @@ pub fn hcp(
         "Hl7 Permissions",
         &permissions,
     );
-    assertion(Kind::Hcp, &who.user, moment, None, &w.finish(), key)
+    let frame = Frame {
+        kind: Kind::Hcp,
+        subject: Subject::user(&who.user),
+        moment,
+        authenticated,
+        advice: None,
+    };
+    frame.sign(&w.finish(), key)
 }
 
 /// A treatment relation confirmation for an HCP assertion.
@@ -112,74 +134,131 @@ pub fn trc(
     purpose: Purpose,
     key: &Arc<SealKey>,
 ) -> Result<String, SignatureError> {
+    let relation = Relation { patient, purpose, prescription: None, pin: None };
+    trc_of(&Subject::user(&who.user), hcp_id, &relation, moment, key)
+}
+
+/// Whom an assertion is about: NameID and its Format.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) format: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn user(user: &'a str) -> Self {
+        Self { user, format: "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified" }
+    }
+}
+
+/// What a treatment relation is about. Personal: no `Debug`.
+#[derive(Clone, Copy)]
+pub struct Relation<'a> {
+    /// The patient.
+    pub patient: &'a PatientId,
+    /// Why.
+    pub purpose: Purpose,
+    /// Where a country wants it: the prescription that the patient showed.
+    pub prescription: Option<&'a str>,
+    /// Where a country wants it: the code on that prescription.
+    pub pin: Option<&'a str>,
+}
+
+pub(crate) fn trc_of(
+    subject: &Subject<'_>,
+    hcp_id: &str,
+    relation: &Relation<'_>,
+    moment: &Moment<'_>,
+    key: &Arc<SealKey>,
+) -> Result<String, SignatureError> {
     let mut w = Writer::new();
     text(
         &mut w,
         "urn:oasis:names:tc:xspa:1.0:subject:subject-id",
         "XSPA Subject",
-        &[&patient.cx()],
+        &[&relation.patient.cx()],
     );
-    purpose_of_use(&mut w, purpose);
-    assertion(Kind::Trc, &who.user, moment, Some(hcp_id), &w.finish(), key)
+    purpose_of_use(&mut w, relation.purpose);
+    if let Some(pin) = relation.pin {
+        let name = "urn:ehdsi:names:document:document-id:dispensationPinCode";
+        text(&mut w, name, "Dispensation Pin Code", &[pin]);
+    }
+    if let Some(prescription) = relation.prescription {
+        let name = "urn:ehdsi:names:document:document-id:prescriptionId";
+        text(&mut w, name, "Prescription ID", &[prescription]);
+    }
+    let frame = Frame {
+        kind: Kind::Trc,
+        subject: *subject,
+        moment,
+        authenticated: moment.now,
+        advice: Some(hcp_id),
+    };
+    frame.sign(&w.finish(), key)
 }
 
-fn assertion(
-    kind: Kind,
-    user: &str,
-    moment: &Moment<'_>,
-    advice: Option<&str>,
-    attributes: &str,
-    key: &Arc<SealKey>,
-) -> Result<String, SignatureError> {
-    let now = stamp(moment.now);
-    let end = stamp(moment.now.checked_add(moment.life).unwrap_or(moment.now));
-    let prefix = if kind == Kind::Hcp { "urn:idp" } else { "urn:initgw" };
-    let mut w = Writer::new();
-    w.open(
-        "saml2:Assertion",
-        &[
-            ("xmlns:saml2", SAML),
-            ("xmlns:xsd", "http://www.w3.org/2001/XMLSchema"),
-            ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
-            ("ID", moment.id),
-            ("IssueInstant", &now),
-            ("Version", "2.0"),
-        ],
-    );
-    let issuer = format!("{prefix}:{}:countryB", moment.country);
-    w.leaf("saml2:Issuer", &[("NameQualifier", kind.qualifier())], &issuer);
-    w.open("saml2:Subject", &[]);
-    w.leaf(
-        "saml2:NameID",
-        &[("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified")],
-        user,
-    );
-    w.empty(
-        "saml2:SubjectConfirmation",
-        &[("Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")],
-    );
-    w.close();
-    w.open("saml2:Conditions", &[("NotBefore", &now), ("NotOnOrAfter", &end)]);
-    w.open("saml2:AudienceRestriction", &[]);
-    w.leaf("saml2:Audience", &[], "urn:ehdsi:assertions.audience:x-border");
-    w.close();
-    w.close();
-    if let Some(hcp_id) = advice {
-        w.open("saml2:Advice", &[]);
-        w.leaf("saml2:AssertionIDRef", &[], hcp_id);
+/// What all three kinds have around their attributes.
+pub(crate) struct Frame<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) subject: Subject<'a>,
+    pub(crate) moment: &'a Moment<'a>,
+    pub(crate) authenticated: Timestamp,
+    pub(crate) advice: Option<&'a str>,
+}
+
+impl Frame<'_> {
+    pub(crate) fn sign(
+        &self,
+        attributes: &str,
+        key: &Arc<SealKey>,
+    ) -> Result<String, SignatureError> {
+        let Self { kind, moment, .. } = self;
+        let now = stamp(moment.now);
+        let end = stamp(moment.now.checked_add(moment.life).unwrap_or(moment.now));
+        let prefix = if *kind == Kind::Hcp { "urn:idp" } else { "urn:initgw" };
+        let mut w = Writer::new();
+        w.open(
+            "saml2:Assertion",
+            &[
+                ("xmlns:saml2", SAML),
+                ("xmlns:xsd", "http://www.w3.org/2001/XMLSchema"),
+                ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
+                ("ID", moment.id),
+                ("IssueInstant", &now),
+                ("Version", "2.0"),
+            ],
+        );
+        let issuer = format!("{prefix}:{}:countryB", moment.country);
+        w.leaf("saml2:Issuer", &[("NameQualifier", kind.qualifier())], &issuer);
+        w.open("saml2:Subject", &[]);
+        w.leaf("saml2:NameID", &[("Format", self.subject.format)], self.subject.user);
+        w.empty(
+            "saml2:SubjectConfirmation",
+            &[("Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")],
+        );
         w.close();
+        w.open("saml2:Conditions", &[("NotBefore", &now), ("NotOnOrAfter", &end)]);
+        w.open("saml2:AudienceRestriction", &[]);
+        w.leaf("saml2:Audience", &[], "urn:ehdsi:assertions.audience:x-border");
+        w.close();
+        w.close();
+        if let Some(hcp_id) = self.advice {
+            w.open("saml2:Advice", &[]);
+            w.leaf("saml2:AssertionIDRef", &[], hcp_id);
+            w.close();
+        }
+        w.open("saml2:AuthnStatement", &[("AuthnInstant", &stamp(self.authenticated))]);
+        w.open("saml2:AuthnContext", &[]);
+        let class = format!("urn:oasis:names:tc:SAML:2.0:ac:classes:{}", moment.class);
+        w.leaf("saml2:AuthnContextClassRef", &[], &class);
+        w.close();
+        w.close();
+        w.open("saml2:AttributeStatement", &[]);
+        w.raw(attributes);
+        w.close();
+        w.close();
+        sign_enveloped(&w.finish(), moment.id, key)
     }
-    w.open("saml2:AuthnStatement", &[("AuthnInstant", &now)]);
-    w.open("saml2:AuthnContext", &[]);
-    let class = format!("urn:oasis:names:tc:SAML:2.0:ac:classes:{}", moment.class);
-    w.leaf("saml2:AuthnContextClassRef", &[], &class);
-    w.close();
-    w.close();
-    w.open("saml2:AttributeStatement", &[]);
-    w.raw(attributes);
-    w.close();
-    w.close();
-    sign_enveloped(&w.finish(), moment.id, key)
 }
 
 fn attribute(w: &mut Writer, name: &str, friendly: &str, values: impl FnOnce(&mut Writer)) {
@@ -192,7 +271,7 @@ fn attribute(w: &mut Writer, name: &str, friendly: &str, values: impl FnOnce(&mu
     w.close();
 }
 
-fn text(w: &mut Writer, name: &str, friendly: &str, values: &[&str]) {
+pub(crate) fn text(w: &mut Writer, name: &str, friendly: &str, values: &[&str]) {
     attribute(w, name, friendly, |w| {
         for value in values {
             w.leaf("saml2:AttributeValue", &[("xsi:type", "xsd:string")], value);

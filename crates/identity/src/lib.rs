@@ -12,9 +12,13 @@ pub mod cache;
 pub mod eidas;
 pub mod issue;
 mod mandate;
+pub mod nok;
+pub mod professional;
+pub mod register;
 pub mod replay;
 pub mod rules;
 pub mod session;
+pub mod sts;
 
 pub use assertion::{Assertion, Kind};
 pub use assurance::Assurance;

@@ -95,6 +95,10 @@ impl Recognised {
         }
     }
 
+    pub(crate) fn hcp(&self) -> &Assertion {
+        &self.hcp
+    }
+
     pub(crate) fn permissions(&self) -> &[Permission] {
         &self.hcp.permissions
     }

@@ -63,6 +63,8 @@ fn doctor() -> Professional {
         name: "A Doctor".into(),
         role: RoleCode::DOCTOR,
         organization: "Hospital".into(),
+        organization_id: "urn:oid:2.16.724".into(),
+        locality: "Hospital".into(),
         facility: "Hospital".into(),
         community: Oid::parse("2.16.724").unwrap(),
         permissions: ["PRD-003", "PRD-004", "PRD-005", "PRD-006", "PRD-010", "PRD-016", "PPD-046"]

@@ -13,6 +13,7 @@ pub mod mtom;
 pub mod rem;
 pub mod soap;
 pub mod syslog;
+pub mod trust_exchange;
 pub mod xca;
 pub mod xcpd;
 pub mod xdr;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use exchange::Country;
+use identity::register::file::RegisterFile;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
@@ -123,7 +124,13 @@ fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
         };
         parties.iter().map(of).collect()
     };
+    if let Some(at) = &eid.register
+        && let Err(error) = RegisterFile::open(&at.value)
+    {
+        faults.add(&at.span, format!("no professional register: {error}"), None);
+    }
     Some(eid::Setup {
+        register: eid.register.as_ref().map(|at| at.value.clone()),
         url: eid.url.clone(),
         contact: eid.contact.clone(),
         pages: pages?,

@@ -1,13 +1,16 @@
 //! The `[eid]` part of a node, assembled.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use exchange::{Clock, Country, Entropy};
+use exchange::{Clock, Country, Entropy, Oid};
 use gateway::eid::{Application, Eid, Party};
 use identity::Assurance;
 use identity::eidas::metadata::Role;
+use identity::professional::Terms;
+use identity::register::Register;
+use identity::register::file::RegisterFile;
 use identity::session::{Keeper, Lives};
 use siem::Notes;
 use transport::client::{Client, ClientLimits};
@@ -36,6 +39,8 @@ pub struct Setup {
     pub providers: Vec<PartySetup>,
     /// Who may ask us.
     pub connectors: Vec<PartySetup>,
+    /// Professional register, CSV.
+    pub register: Option<PathBuf>,
     /// Portals.
     pub applications: Vec<Application>,
 }
@@ -54,6 +59,8 @@ pub struct PartySetup {
 pub struct Lent {
     /// Whose node.
     pub country: Country,
+    /// Its home community.
+    pub community: Oid,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -84,7 +91,11 @@ pub fn start(
     };
     let providers = setup.providers.into_iter().map(party(Role::ProxyService));
     let connectors = setup.connectors.into_iter().map(party(Role::Connector));
+    let register = setup.register.as_deref().map(RegisterFile::open).transpose();
+    let register = register.context("[eid] register")?;
     Ok(Eid {
+        register: register.map(|file| Arc::new(file) as Arc<dyn Register>),
+        terms: Terms::new(lent.community),
         country: lent.country,
         url: setup.url,
         contact: setup.contact,

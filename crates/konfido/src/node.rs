@@ -192,7 +192,13 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let sessions = sessions.transpose()?;
     let front = setup.eid.zip(sessions.clone()).map(|(eid, store)| {
         let (clock, entropy, notes) = (clock.clone(), entropy.clone(), notes.clone());
-        let lent = eid::Lent { country: setup.country, clock, entropy, notes };
+        let lent = eid::Lent {
+            country: setup.country,
+            community: setup.community.clone(),
+            clock,
+            entropy,
+            notes,
+        };
         eid::start(eid, lent, store, &setup.data).map(Arc::new)
     });
     let node = Arc::new(Node {

@@ -1,6 +1,6 @@
 //! The SQLite adapter of every storage port.
 //!
-//! What this is: [`Journal`], [`Events`], [`National`], [`Audit`] and [`Sessions`], each over a database file of its own.
+//! What this is: [`Journal`], [`Events`], [`National`], [`Professionals`], [`Audit`] and [`Sessions`], each over a database file of its own.
 //! What it is not: a query layer for others; nobody outside sees SQL.
 //!
 //! Start reading at [`database`] (one writer, group commit), then [`journal`].
@@ -11,6 +11,7 @@ mod events;
 mod journal;
 mod national;
 mod reads;
+mod register;
 mod sessions;
 mod writes;
 
@@ -19,6 +20,7 @@ pub use database::{Database, DatabaseError, Safety};
 pub use events::Events;
 pub use journal::Journal;
 pub use national::National;
+pub use register::Professionals;
 pub use sessions::Sessions;
 
 use exchange::{Country, Side, Transaction};

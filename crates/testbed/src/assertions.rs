@@ -71,6 +71,8 @@ pub fn professional(clinician: &Clinician) -> Professional {
         name: clinician.name(),
         role: clinician.role(),
         organization: clinician.organization.to_owned(),
+        organization_id: clinician.land().community().urn(),
+        locality: clinician.organization.to_owned(),
         facility: clinician.facility.to_owned(),
         community: clinician.land().community(),
         permissions: clinician.permissions(),

@@ -1,23 +1,30 @@
 //! The back door: our own portals, over mutual TLS, redeem codes and use sessions.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use exchange::{Code, Purpose, Refusal};
 use http::{Method, Response, StatusCode};
+use identity::professional::{Occasion, admit};
 use identity::session::{Action, Drawer, SessionRefused, SignedIn, Ticket};
 use serde_json::json;
 use siem::Kind;
 use transport::Peer;
 use transport::problem::{Body, problem, respond};
+use trust::seal::SealKey;
 
 use super::Eid;
 
 /// Whether the path is the back door's.
 pub fn is_back_path(path: &str) -> bool {
-    [SESSION, LOGOUT].contains(&path)
+    [SESSION, LOGOUT, HCP].contains(&path)
 }
 
 impl Eid {
-    /// Answers one form of a portal.
+    /// Answers one form of a portal; `seal` signs what is issued.
     pub async fn back(
         &self,
+        seal: &Arc<SealKey>,
         method: &Method,
         path: &str,
         peer: &Peer,
@@ -26,22 +33,28 @@ impl Eid {
         if method != Method::POST {
             return self.no(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "post a form");
         }
-        let mut pairs = form_urlencoded::parse(form).take(16);
-        let one = |name: &str| pairs.clone().find(|pair| pair.0 == name).map(|pair| pair.1);
-        let (code, session) = (one("code"), one("session"));
+        let pairs: BTreeMap<_, _> = form_urlencoded::parse(form).take(16).collect();
+        let ticket = |name| pairs.get(name).map(|text| Ticket::of(text));
         let application = peer.certificate().fingerprint().to_string();
-        drop(pairs.next());
-        match (path, code, session) {
-            (SESSION, Some(code), _) => self.redeem(&Ticket::of(&code), peer, &application).await,
-            (SESSION, _, Some(session)) => {
-                let ticket = Ticket::of(&session);
+        match (path, ticket("code"), ticket("session")) {
+            (SESSION, Some(code), None) => self.redeem(&code, peer, &application).await,
+            (SESSION, None, Some(ticket)) => {
                 match self.session(&ticket, Action::Look, &application).await {
                     Ok(session) => self.tell(&ticket, &session),
                     Err(refused) => self.not_now(refused),
                 }
             }
-            (LOGOUT, _, Some(session)) => {
-                let ticket = Ticket::of(&session);
+            (HCP, None, Some(ticket)) => {
+                let purpose = pairs.get("purpose").and_then(|code| Purpose::parse(code).ok());
+                match (purpose, self.session(&ticket, Action::Assert, &application).await) {
+                    (None, _) => {
+                        self.no(StatusCode::BAD_REQUEST, "purpose", "send a purpose of use")
+                    }
+                    (_, Err(refused)) => self.not_now(refused),
+                    (Some(purpose), Ok(session)) => self.assert(seal, session, purpose).await,
+                }
+            }
+            (LOGOUT, None, Some(ticket)) => {
                 if let Ok(session) = self.session(&ticket, Action::Look, &application).await {
                     let _ = self.keeper.take(Drawer::Session, &ticket, self.now()).await;
                     self.noted(Kind::SessionEnded, session.country);
@@ -49,7 +62,45 @@ impl Eid {
                 // ended is what it is, whoever ended it
                 respond(StatusCode::NO_CONTENT, "text/plain", "")
             }
-            _ => self.no(StatusCode::BAD_REQUEST, "form", "send code or session"),
+            _ => self.no(StatusCode::BAD_REQUEST, "form", "send a code or a session"),
+        }
+    }
+
+    /// An HCP assertion for the professional that the register knows today.
+    async fn assert(
+        &self,
+        seal: &Arc<SealKey>,
+        session: SignedIn,
+        purpose: Purpose,
+    ) -> Response<Body> {
+        let Some(register) = self.register.clone() else {
+            let hint = "this node has no professional register";
+            return self.no(StatusCode::NOT_IMPLEMENTED, "register", hint);
+        };
+        let (terms, seal, country, now) =
+            (self.terms.clone(), Arc::clone(seal), self.country, self.now());
+        let id = format!("_{}", exchange::TransactionId::random(self.entropy.as_ref()));
+        // the register may read a disk, and the seal may be slow
+        let issued = tokio::task::spawn_blocking(move || {
+            let (person, sure) = (&session.person, session.assurance);
+            let admitted = admit(person, sure, register.as_ref(), &terms, now)?;
+            let authenticated = session.authenticated;
+            let occasion = Occasion { country, purpose, id: &id, authenticated, now };
+            admitted.assertion(&occasion, &seal).map_err(|error| {
+                Refusal::new(Code::ErrorGeneric, "the seal did not sign; try again")
+                    .with_detail(error.to_string())
+            })
+        });
+        match issued.await {
+            Ok(Ok(assertion)) => {
+                self.noted(Kind::AssertionIssued, country);
+                respond(StatusCode::OK, "application/samlassertion+xml", assertion)
+            }
+            Ok(Err(refusal)) => {
+                tracing::info!(detail = refusal.detail, "no assertion");
+                self.no(StatusCode::FORBIDDEN, refusal.code.wire(), refusal.hint)
+            }
+            Err(_) => self.no(StatusCode::INTERNAL_SERVER_ERROR, "fault", "try again"),
         }
     }
 
@@ -124,4 +175,5 @@ impl Eid {
 }
 
 const SESSION: &str = "/eid/session";
+const HCP: &str = "/eid/hcp";
 const LOGOUT: &str = "/eid/logout";

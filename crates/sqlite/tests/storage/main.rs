@@ -8,4 +8,5 @@ mod events;
 mod journal;
 mod kill;
 mod national;
+mod register;
 mod sessions;
