@@ -149,6 +149,12 @@ impl Browser {
         self.walk(Step { method: Method::GET, url, body, from, policy: None }).await
     }
 
+    /// Posts a form to an address, as a program at the counter does that shares the browser's cookies.
+    pub async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Result<Page, BrowserError> {
+        let (url, body, from) = (url.to_owned(), encode(form), String::new());
+        self.walk(Step { method: Method::POST, url, body, from, policy: None }).await
+    }
+
     /// Fills in fields, by name, and sends the form with this id or action. A button is a field: name it
     /// to press it.
     pub async fn submit(

@@ -117,7 +117,7 @@ impl FormTag {
         };
         let marked = tag.attribute("selected").is_some();
         if marked || !select.chosen {
-            select.value = tag.attribute("value").unwrap_or("").to_owned();
+            tag.attribute("value").unwrap_or("").clone_into(&mut select.value);
             select.chosen = true;
         }
     }

@@ -66,14 +66,10 @@ impl Service {
     }
 
     /// The listener for those with a card: TLS has verified that the country issued it.
-    pub async fn serve_card(
-        self: Arc<Self>,
-        peer: Option<Peer>,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
+    pub fn serve_card(&self, peer: Option<&Peer>, request: &Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/style.css") => style(),
-            (&Method::GET, "/card") => self.card(peer.as_ref(), &request),
+            (&Method::GET, "/card") => self.card(peer, request),
             _ => pages::refused(StatusCode::NOT_FOUND, "no such page"),
         }
     }
