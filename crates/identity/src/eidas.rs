@@ -44,6 +44,9 @@ pub enum EidasError {
     /// A value that cannot be read.
     #[error("malformed {0}")]
     Malformed(&'static str),
+    /// The request was answered before, or the assertion was used before.
+    #[error("answer was used before")]
+    Replayed,
     /// The other side could not identify the person; its status code.
     #[error("not identified: {0}")]
     NotIdentified(String),
