@@ -38,6 +38,9 @@ pub enum EidasError {
     /// Signed by a key that the peer's metadata does not name.
     #[error("signed by a key that is not in the peer's metadata")]
     Signer,
+    /// Signed by a key of the peer whose certificate is not valid now.
+    #[error("signed by a key whose certificate is not valid now")]
+    Expired,
     /// A rule does not hold; the text is its name in the table.
     #[error("rule {0} does not hold")]
     Rule(&'static str),

@@ -211,3 +211,14 @@ fn a_refusal_of_another_login_does_not_end_this_one() {
     assert_eq!(verdict(), Err(EidasError::NotIdentified("AuthnFailed".into())));
     assert_eq!(verdict(), Err(EidasError::Replayed));
 }
+
+#[test]
+fn a_signer_whose_certificate_is_over_is_not_believed() {
+    let world = World::new(false);
+    let certificate = world.proxy.certificate();
+    let answer = world.answer();
+    let after = certificate.not_after() + jiff::SignedDuration::from_secs(1);
+    let expectation = Expectation { now: after, ..world.expectation() };
+    let found = verify(&answer, &expectation, &world.key(), &Spent::default());
+    assert_eq!(found.map(|_| ()), Err(EidasError::Expired));
+}

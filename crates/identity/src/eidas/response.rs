@@ -85,7 +85,7 @@ pub fn verify(
 ) -> Result<Identified, EidasError> {
     let limits = Limits { bytes: MAX_MESSAGE, ..Limits::ASSERTION };
     let outer = Xml::parse(text, &limits)?;
-    let response = Authentic::enveloped(&outer, expected.signers)?.element();
+    let response = Authentic::enveloped(&outer, expected.signers, expected.now)?.element();
     if let Some(code) = refused_with(response)? {
         return Err(refusal(response, code, expected, once));
     }
@@ -168,7 +168,7 @@ fn own_assertion<'d, 'a>(
         return Err(EidasError::Rule("response.one-encrypted-assertion"));
     }
     if assertion.descendants().any(|e| e.is(DS, "Signature")) {
-        return Ok(Authentic::enveloped(inner, expected.signers)?.element());
+        return Ok(Authentic::enveloped(inner, expected.signers, expected.now)?.element());
     }
     Ok(assertion)
 }
