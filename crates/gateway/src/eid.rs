@@ -25,6 +25,7 @@ use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
 use identity::eidas::request::SpType;
 use identity::professional::Terms;
 use identity::register::Register;
+use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use jiff::{SignedDuration, Timestamp};
 use siem::{Event, Kind, Notes};
@@ -64,7 +65,9 @@ pub struct Eid {
     pub terms: Terms,
     /// Logins on their way, codes, sessions.
     pub keeper: Keeper,
-    /// How long those live.
+    /// Answers that were used.
+    pub spent: Spent,
+    /// How long logins and sessions live.
     pub lives: Lives,
     /// Time.
     pub clock: Arc<dyn Clock>,

@@ -3,8 +3,10 @@
 
 mod audit;
 mod circle;
+mod counter;
 #[cfg(test)]
 mod liars;
+mod logins;
 mod story;
 #[cfg(test)]
 mod watch;

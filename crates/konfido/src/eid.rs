@@ -11,6 +11,7 @@ use identity::eidas::metadata::Role;
 use identity::professional::Terms;
 use identity::register::Register;
 use identity::register::file::RegisterFile;
+use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use siem::Notes;
 use transport::client::{Client, ClientLimits};
@@ -107,6 +108,7 @@ pub fn start(
         certified: setup.certified,
         applications: setup.applications,
         keeper: Keeper::new(store, &key, Arc::clone(&lent.entropy)),
+        spent: Spent::default(),
         lives: Lives::default(),
         clock: lent.clock,
         entropy: lent.entropy,

@@ -191,25 +191,18 @@ impl Eid {
             issuer: &metadata.entity,
             signers: &metadata.signing,
             assurance: pending.level,
+            certified: metadata.certified.ok_or(Failed::fault("login.metadata"))?,
             sector: SpType::Public,
             address: None,
             now,
         };
-        let identified =
-            verify(&message, &expected, &self.decryption).map_err(|error| failed(&error))?;
+        let identified = verify(&message, &expected, &self.decryption, &self.spent);
+        let identified = identified.map_err(|error| failed(&error))?;
         // the country whose provider was asked speaks for its own people only
         if identified.person().identifier.of != pending.asked {
             return Err(Failed::fault("login.person-country"));
         }
-        if metadata.certified.is_some_and(|most| identified.assurance() > most) {
-            return Err(Failed::fault("login.level-certified"));
-        }
-        let horizon = self.lives.login * 2;
-        match self.keeper.first_seen(identified.assertion_id(), now, horizon).await {
-            Ok(true) => Ok(identified),
-            Ok(false) => Err(Failed::fault("login.replay")),
-            Err(_) => Err(Failed::fault("login.store")),
-        }
+        Ok(identified)
     }
 
     /// Signs the person in and sends the browser back with a code.
@@ -274,6 +267,7 @@ fn failed(error: &EidasError) -> Failed {
             Failed { row: "login.not-identified", error: "access_denied", status: "AuthnFailed" }
         }
         EidasError::Rule(row) => Failed::fault(row),
+        EidasError::Replayed => Failed::fault("login.replay"),
         EidasError::Xml(_) | EidasError::Malformed(_) => Failed::fault("login.malformed"),
         EidasError::Undecipherable(_) => Failed::fault("login.undecipherable"),
         _ => Failed::fault("login.signature"),

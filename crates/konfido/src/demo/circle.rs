@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::{Country, SystemEntropy};
+use gateway::eid::Application;
 use gateway::national::DocumentStore as _;
 use gateway::node::Slots;
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use transport::client::{Client, ClientLimits};
 use transport::server::Limits;
 use transport::tls::ClientTls;
 
+use super::counter::{self, Front};
 use crate::config::{Audit, Peer};
 use crate::node::{Running, Setup, Sockets, start};
 
@@ -32,6 +34,7 @@ pub struct Circle {
     nodes: Vec<(Country, Running, (SocketAddr, SocketAddr, SocketAddr))>,
     audits: Vec<(Country, SocketAddr)>,
     repositories: Vec<(Country, Repository)>,
+    fronts: Vec<Front>,
 }
 
 /// Italy has no KONFIDO in the eyes of Spain: plain IHE, one-sided evidence.
@@ -52,6 +55,7 @@ impl Circle {
         pki.write(&dir.join("pki"))?;
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (mut bound, mut audits, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
+        let mut fronts = Vec::new();
         for land in &LANDS {
             let server = pki.tls(land.country(), Role::OpenncpServer);
             let repository = Repository::start(&server, loopback).await?;
@@ -60,6 +64,11 @@ impl Circle {
             repositories.push((land.country(), repository));
             let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
             let sockets = sockets.with_audit(loopback).await?;
+            let pages = Front::pages(land.country(), &pki);
+            let sockets = sockets.with_eid(loopback, &pages).await?;
+            let port = sockets.eid_address().context("no eid listener")?.port();
+            let url = format!("https://localhost:{port}");
+            fronts.push(Front::start(land.country(), url, &pki).await?);
             audits.extend(sockets.audit_address().map(|at| (land.country(), at)));
             let addresses = sockets.addresses()?;
             bound.push((land.country(), setup, sockets, addresses));
@@ -67,7 +76,7 @@ impl Circle {
         let borders: Vec<(Country, SocketAddr)> =
             bound.iter().map(|(c, _, _, a)| (*c, a.1)).collect();
         let mut nodes = Vec::new();
-        for (country, setup, sockets, addresses) in bound {
+        for (country, mut setup, sockets, addresses) in bound {
             let peers = borders.iter().filter(|(other, _)| *other != country);
             let peers = peers.filter(|(other, _)| agreed(country.as_str(), other.as_str())).map(
                 |(other, border)| {
@@ -83,12 +92,26 @@ impl Circle {
                     }
                 },
             );
+            let application = application(country, &fronts)?;
+            let pages = Front::pages(country, &pki);
+            setup.eid = Some(counter::setup(country, &fronts, pages, application, &setup.data)?);
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
             running.store.import(patients, documents).await.context("import")?;
             nodes.push((country, running, addresses));
         }
-        Ok(Self { dir: dir.to_owned(), pki, nodes, audits, repositories })
+        Ok(Self { dir: dir.to_owned(), pki, nodes, audits, repositories, fronts })
+    }
+
+    /// Where a country's people sign in.
+    pub fn front(&self, country: Country) -> &Front {
+        let found = self.fronts.iter().find(|front| front.country == country);
+        found.expect("because the story stays in its countries")
+    }
+
+    /// Where people come back to at a country's portal.
+    pub fn returns(&self, country: Country) -> String {
+        returns(self.front(country))
     }
 
     /// A country's node.
@@ -231,7 +254,24 @@ impl Circle {
         for (_, running, _) in self.nodes {
             running.stop().await;
         }
+        for front in self.fronts {
+            front.idp.stop().await;
+        }
     }
+}
+
+/// The portal of a country's hospitals.
+fn application(country: Country, fronts: &[Front]) -> anyhow::Result<Application> {
+    let front = fronts.iter().find(|front| front.country == country).context("no front")?;
+    Ok(Application {
+        name: "portal".to_owned(),
+        returns: returns(front),
+        client: format!("openncp-client.{}.konfido.example", country.to_lower()),
+    })
+}
+
+fn returns(front: &Front) -> String {
+    format!("{}/eid/livez", front.url)
 }
 
 pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {

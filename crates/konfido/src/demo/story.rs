@@ -9,19 +9,22 @@ use ihe::xdr::Submission;
 use jiff::Timestamp;
 use ledger::Field;
 use ledger::journal::State;
+use testbed::assertions::Visit;
 use testbed::documents::{self, Header, medicine};
 use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit, origin};
+use super::{Circle, Narrator, audit, logins, origin};
 use crate::evidence::archive::Archive;
 
 /// Plays it all.
 pub async fn tell(circle: &Circle, narrator: &mut Narrator) -> anyhow::Result<()> {
     let (es, dk, it) = (country("ES"), country("DK"), country("IT"));
-    narrator.chapter("A Danish patient with COPD falls ill in Barcelona");
-    summary(circle, narrator, es, dk).await?;
+    narrator.chapter("A Danish patient with COPD falls ill in Barcelona: who asks, and for whom?");
+    let visit = logins::tell(circle, narrator, es, dk).await?;
+    narrator.chapter("Her Patient Summary, with the assertions of these logins");
+    summary(circle, narrator, &visit, es, dk).await?;
     narrator.chapter("A pharmacist dispenses her prescription, by mistake first");
     dispensation(circle, narrator, es, dk).await?;
     narrator.chapter("What must not happen, does not");
@@ -38,13 +41,14 @@ pub async fn tell(circle: &Circle, narrator: &mut Narrator) -> anyhow::Result<()
 async fn summary(
     circle: &Circle,
     narrator: &mut Narrator,
+    visit: &Visit,
     es: Country,
     dk: Country,
 ) -> anyhow::Result<()> {
     let portal = circle.portal(es, dk)?;
     let patient = AGNETE.id();
     let started = Instant::now();
-    let alone = circle.visit(&MONTSERRAT, None);
+    let alone = Visit { hcp: visit.hcp.clone(), trc: None };
     let found = portal.discover(&alone, &patient).await;
     narrator.step(
         started,
@@ -54,15 +58,14 @@ async fn summary(
                 .then(|| "one match; sealed ES -> DK".to_owned())
         }),
     );
-    let visit = circle.visit(&MONTSERRAT, Some(&AGNETE));
     let started = Instant::now();
-    let listed = portal.query(&visit, &patient, DocumentClass::PatientSummary).await;
+    let listed = portal.query(visit, &patient, DocumentClass::PatientSummary).await;
     let entries = listed.as_ref().map(|l| l.entries.clone()).unwrap_or_default();
     narrator.step(started, "ITI-38 she lists the Patient Summaries", expect(listed, two_forms));
     let repository = Land::of(dk).context("unknown country")?.repository;
     for entry in &entries {
         let started = Instant::now();
-        let got = portal.retrieve(&visit, repository, &entry.unique_id).await;
+        let got = portal.retrieve(visit, repository, &entry.unique_id).await;
         let form = if entry.format == PDF_FORMAT { "PDF in CDA (L1)" } else { "coded CDA (L3)" };
         narrator.step(
             started,
