@@ -122,6 +122,11 @@ async fn close_halves(node: Arc<Node>) {
 async fn forget(node: Arc<Node>) {
     while node.stop.run_until_cancelled(tokio::time::sleep(FORGET_PAUSE)).await.is_some() {
         while node.journal.forget_replays(node.clock.now()).await.is_ok_and(|count| count > 0) {}
+        if let Some(eid) = node.eid()
+            && let Err(error) = eid.keeper.sweep(node.clock.now()).await
+        {
+            tracing::error!(%error, "expired sessions stay");
+        }
     }
 }
 

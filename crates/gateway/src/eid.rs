@@ -66,7 +66,7 @@ pub struct Eid {
     /// Logins on their way, codes, sessions.
     pub keeper: Keeper,
     /// Answers that were used.
-    pub spent: Spent,
+    pub spent: Arc<Spent>,
     /// How long logins and sessions live.
     pub lives: Lives,
     /// Time.

@@ -31,7 +31,7 @@ pub async fn national(
 ) -> Response<Body> {
     let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
     let Some(peer) = &peer else { return desk.uncertified() };
-    if let (Some(eid), path) = (&node.eid, request.uri().path())
+    if let (Some(eid), path) = (node.eid(), request.uri().path())
         && is_back_path(path)
     {
         let (method, path) = (request.method().clone(), path.to_owned());
@@ -99,6 +99,14 @@ pub async fn border(
             desk.wrong_method("POST")
         }
         _ => desk.unknown("post to /openncp-ws-server/services/…"),
+    }
+}
+
+/// For browsers, and for whoever fetches our metadata.
+pub async fn public(node: Arc<Node>, request: Request<Incoming>) -> Response<Body> {
+    match node.eid() {
+        Some(eid) => crate::eid::answer(eid, request).await,
+        None => respond(StatusCode::NOT_FOUND, "text/plain", "not configured\n"),
     }
 }
 

@@ -53,8 +53,8 @@ pub struct Node {
     pub peers: BTreeMap<Country, Arc<PeerCountry>>,
     /// Our own country.
     pub connector: Connector,
-    /// Logins by eID and wallet; `None` when not configured.
-    pub eid: Option<Arc<Eid>>,
+    /// Logins by eID and wallet; `None` when not configured. SIGHUP replaces it.
+    pub eid: Option<ArcSwap<Eid>>,
     /// Counters.
     pub metrics: Metrics,
     /// Limits.
@@ -129,6 +129,11 @@ impl Node {
     /// The seal and the vault of this moment; a request keeps to one of them.
     pub fn sealing(&self) -> Arc<Sealing> {
         self.sealing.load_full()
+    }
+
+    /// Logins, as they are configured at this moment.
+    pub fn eid(&self) -> Option<Arc<Eid>> {
+        self.eid.as_ref().map(ArcSwap::load_full)
     }
 
     /// The policy row of a country.

@@ -68,16 +68,39 @@ pub struct Lent {
     pub entropy: Arc<dyn Entropy>,
     /// Events.
     pub notes: Arc<Notes>,
+    /// Logins, codes, sessions.
+    pub keeper: Keeper,
+    /// Answers that were used.
+    pub spent: Arc<Spent>,
 }
 
-/// Assembles it; `store` keeps the sessions, `data` the key of them.
-pub fn start(
-    setup: Setup,
-    lent: Lent,
+impl Lent {
+    /// What runs goes on with the same sessions.
+    pub fn of(eid: &Eid) -> Self {
+        Self {
+            country: eid.country,
+            community: eid.terms.community.clone(),
+            clock: Arc::clone(&eid.clock),
+            entropy: Arc::clone(&eid.entropy),
+            notes: Arc::clone(&eid.notes),
+            keeper: eid.keeper.clone(),
+            spent: Arc::clone(&eid.spent),
+        }
+    }
+}
+
+/// Keeps sessions in `store`; the key of them is in `data`.
+pub fn keeper(
     store: Arc<sqlite::Sessions>,
     data: &Path,
-) -> anyhow::Result<Eid> {
-    let key = keyfile::key(data, "session.key", "end all sessions", lent.entropy.as_ref())?;
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Keeper> {
+    let key = keyfile::key(data, "session.key", "end all sessions", entropy.as_ref())?;
+    Ok(Keeper::new(store, &key, Arc::clone(entropy)))
+}
+
+/// Assembles it.
+pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
     let (signing, encryption) = (&setup.signing, &setup.encryption);
     let certificates = Certificate::from_pem(&encryption.1)?;
     let tls = ClientTls::anonymous(&setup.pages.roots).context("[eid] roots")?;
@@ -107,8 +130,8 @@ pub fn start(
         connectors: connectors.collect(),
         certified: setup.certified,
         applications: setup.applications,
-        keeper: Keeper::new(store, &key, Arc::clone(&lent.entropy)),
-        spent: Spent::default(),
+        keeper: lent.keeper,
+        spent: lent.spent,
         lives: Lives::default(),
         clock: lent.clock,
         entropy: lent.entropy,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use enclave::Attestation;
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
@@ -88,6 +89,7 @@ pub struct Running {
     journal: Arc<Journal>,
     audit: Option<Arc<sqlite::Audit>>,
     sessions: Option<Arc<sqlite::Sessions>>,
+    pages: Option<ServerTls>,
     server: ServerTls,
     client: ClientTls,
     data: PathBuf,
@@ -191,18 +193,19 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     });
     let sessions = sessions.transpose()?;
     let front = setup.eid.zip(sessions.clone()).map(|(eid, store)| {
-        let (clock, entropy, notes) = (clock.clone(), entropy.clone(), notes.clone());
         let lent = eid::Lent {
             country: setup.country,
             community: setup.community.clone(),
-            clock,
-            entropy,
-            notes,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            notes: Arc::clone(&notes),
+            keeper: eid::keeper(store, &setup.data, &entropy)?,
+            spent: Arc::default(),
         };
-        eid::start(eid, lent, store, &setup.data).map(Arc::new)
+        eid::assemble(eid, lent)
     });
     let node = Arc::new(Node {
-        eid: front.transpose()?,
+        eid: front.transpose()?.map(ArcSwap::from_pointee),
         country: setup.country,
         community: setup.community,
         sealing: Arc::new(Sealing::new(setup.country, seal)).into(),
@@ -241,13 +244,15 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     }
     let (national, border) = (watched(sockets.national, &node), watched(sockets.border, &node));
     let mut tasks = serve(&node, national, border, sockets.admin, setup.limits);
-    if let (Some(eid), Some((bound, _))) = (&node.eid, sockets.eid) {
-        let (eid, stop) = (Arc::clone(eid), node.stop.clone());
+    let mut pages = None;
+    if let Some((bound, tls)) = sockets.eid {
+        let (n, stop) = (Arc::clone(&node), node.stop.clone());
         tasks.push(tokio::spawn(watched(bound, &node).serve(
             setup.limits,
             stop,
-            move |_, request| gateway::eid::answer(Arc::clone(&eid), request),
+            move |_, request| listeners::public(Arc::clone(&n), request),
         )));
+        pages = Some(tls);
     }
     if let Some(audit) = sockets.audit {
         let audit = watched(audit, &node);
@@ -267,6 +272,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         journal,
         audit,
         sessions,
+        pages,
         server: sockets.server,
         client,
         data: setup.data,
@@ -356,6 +362,12 @@ impl Running {
     /// stay. What was believed under the old roots is forgotten.
     pub fn reload(&self, files: Files) -> anyhow::Result<()> {
         let seal = seals::open(&self.data, &files.seal)?;
+        if let (Some(running), Some(eid), Some(tls)) = (&self.node.eid, files.eid, &self.pages) {
+            let pages = eid.pages.clone();
+            let next = eid::assemble(eid, eid::Lent::of(&running.load()))?;
+            tls.reload(&pages).context("[eid.pages] certificate")?;
+            running.store(Arc::new(next));
+        }
         self.server.reload(&files.provider).context("service provider certificate")?;
         self.client.reload(&files.consumer).context("service consumer certificate")?;
         let chains = [

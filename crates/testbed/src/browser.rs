@@ -114,6 +114,8 @@ impl Page {
 pub struct Browser {
     tls: ClientTls,
     jar: Jar,
+    /// Forms post themselves.
+    scripts: bool,
 }
 
 /// A request about to be made.
@@ -130,7 +132,8 @@ struct Step {
 impl Browser {
     /// A browser that trusts these roots.
     pub fn new(roots_pem: &str) -> Result<Self, TlsError> {
-        Ok(Self { tls: ClientTls::anonymous(roots_pem.as_bytes())?, jar: Jar::default() })
+        let tls = ClientTls::anonymous(roots_pem.as_bytes())?;
+        Ok(Self { tls, jar: Jar::default(), scripts: true })
     }
 
     /// Puts a card into the reader: servers that want a certificate get it.
@@ -141,6 +144,11 @@ impl Browser {
             roots: roots_pem.as_bytes().to_vec(),
         })?;
         Ok(())
+    }
+
+    /// Runs no script from now on: the person presses the button of each form.
+    pub fn without_scripts(&mut self) {
+        self.scripts = false;
     }
 
     /// Opens an address that a person typed.
@@ -185,7 +193,7 @@ impl Browser {
                 (step.method, step.body) = (Method::GET, String::new());
                 continue;
             }
-            match page.own_form() {
+            match page.own_form().filter(|_| self.scripts) {
                 Some(form) => step = filled(&page, form, &[])?,
                 None => {
                     page.hops = hops;

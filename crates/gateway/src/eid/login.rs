@@ -196,7 +196,7 @@ impl Eid {
             address: None,
             now,
         };
-        let identified = verify(&message, &expected, &self.decryption, &self.spent);
+        let identified = verify(&message, &expected, &self.decryption, self.spent.as_ref());
         let identified = identified.map_err(|error| failed(&error))?;
         // the country whose provider was asked speaks for its own people only
         if identified.person().identifier.of != pending.asked {

@@ -101,20 +101,14 @@ pub async fn sign_in(
     given: &str,
     means: Means,
 ) -> anyhow::Result<Guest> {
-    let (front, home) = (circle.front(at), circle.front(by));
     let roots = circle.pki.ca_pem();
     let mut browser = Browser::new(&roots)?;
     let level = if means == Means::Card { "high" } else { "substantial" };
     let returns = circle.returns(at);
-    let query = [
-        ("for", subject),
-        ("country", by.as_str()),
-        ("via", "eid"),
-        ("level", level),
-        ("return", &returns),
-        ("state", "demo"),
-    ];
-    let page = browser.open(&format!("{}/eid/login?{}", front.url, form(&query))).await?;
+    let home = circle.front(by);
+    let page = browser
+        .open(&address(circle, at, &[("for", subject), ("country", by.as_str()), ("level", level)]))
+        .await?;
     let first = page.hops.len();
     let page = prove(&mut browser, &page, &home.idp, given, means, &roots).await?;
     let hops = first + page.hops.len();
@@ -131,6 +125,15 @@ pub async fn sign_in(
     said["hops"] = hops.into();
     let ticket = said["session"].as_str().context("no session")?.to_owned();
     Ok(Guest { ticket, said })
+}
+
+/// Where a portal sends a browser that wants to sign in.
+fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
+    let returns = circle.returns(at);
+    let mut query = vec![("via", "eid"), ("return", returns.as_str()), ("state", "demo")];
+    query.retain(|pair| wants.iter().all(|wanted| wanted.0 != pair.0));
+    query.extend(wants);
+    format!("{}/eid/login?{}", circle.front(at).url, form(&query))
 }
 
 /// The patient number within the person identifier, as Denmark gives it to Spain.
@@ -170,3 +173,6 @@ async fn post(client: &Client, path: &str, pairs: &[(&str, &str)]) -> anyhow::Re
 fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Logins that must not succeed, against real nodes and identity providers.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use identity::eidas::metadata::{Known, Metadata, Role as Node};
+use siem::{EventStore as _, Kind};
+use testbed::browser::Page;
+use testbed::pki::Role;
+use transport::client::ClientLimits;
+use transport::tls::ClientTls;
+
+use super::*;
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
+}
+
+const DOCTOR: [(&str, &str); 2] = [("for", "professional"), ("country", "ES")];
+const PATIENT: [(&str, &str); 2] = [("for", "patient"), ("country", "DK")];
+
+async fn circle(dir: &tempfile::TempDir) -> Circle {
+    Circle::start(dir.path()).await.unwrap()
+}
+
+fn browser(circle: &Circle) -> Browser {
+    Browser::new(&circle.pki.ca_pem()).unwrap()
+}
+
+/// The values of the query in which a login ended.
+fn ended(page: &Page, name: &str) -> Option<String> {
+    let query = page.url.split_once('?')?.1;
+    let found = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == name);
+    found.map(|pair| pair.1.into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_was_not_asked_for_properly_ends_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let es = country("ES");
+    let mut browser = browser(&circle);
+    for wrong in ["https://evil.example/return", "https://localhost", ""] {
+        let wants = [DOCTOR[0], DOCTOR[1], ("return", wrong)];
+        let page = browser.open(&address(&circle, es, &wants)).await.unwrap();
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "never to an unknown address");
+        assert_eq!(page.document.title, "Login not possible");
+    }
+    let twice = address(&circle, es, &DOCTOR) + "&return=https%3A%2F%2Fevil.example";
+    let page = browser.open(&twice).await.unwrap();
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "a parameter that comes twice");
+    let returns = circle.returns(es);
+    for wants in [
+        [("for", "clerk"), ("country", "ES"), ("level", "high")],
+        [("for", "professional"), ("country", "ES"), ("level", "low")],
+        [("for", "professional"), ("country", "ES"), ("level", "certain")],
+        [("for", "patient"), ("country", "FR"), ("level", "high")],
+        [("for", "patient"), ("country", "Spain"), ("level", "high")],
+    ] {
+        let page = browser.open(&address(&circle, es, &wants)).await.unwrap();
+        assert!(page.url.starts_with(&returns), "{}", page.url);
+        assert_eq!(ended(&page, "error").as_deref(), Some("invalid_request"));
+        assert_eq!(ended(&page, "state").as_deref(), Some("demo"));
+        assert_eq!(ended(&page, "code"), None);
+    }
+    let url = &circle.front(es).url;
+    for (path, status) in [
+        ("/eid/connector/acs", StatusCode::METHOD_NOT_ALLOWED),
+        ("/eid/proxy/sso", StatusCode::BAD_REQUEST),
+        ("/eid/proxy/sso?SAMLRequest=AAAA&SAMLRequest=AAAA", StatusCode::BAD_REQUEST),
+        ("/eid/session", StatusCode::NOT_FOUND),
+        ("/", StatusCode::NOT_FOUND),
+    ] {
+        let page = browser.open(&format!("{url}{path}")).await.unwrap();
+        assert_eq!(page.status, status, "{path}");
+    }
+    let huge = "x".repeat(600 << 10);
+    let acs = format!("{url}/eid/connector/acs");
+    let page = browser.post(&acs, &[("SAMLResponse", &huge)]).await.unwrap();
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let page = browser.post(&acs, &[("SAMLResponse", "AA=="), ("RelayState", "x")]).await.unwrap();
+    assert_eq!(
+        (page.status, page.document.title.as_str()),
+        (StatusCode::BAD_REQUEST, "Login expired")
+    );
+    let node = circle.node(es);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(node.events.count(Kind::LoginRefused).unwrap() >= 11, "each is an event");
+    assert_eq!(node.events.count(Kind::LoginDone).unwrap(), 0);
+    circle.stop().await;
+}
+
+/// Somebody sends a victim a link into a login that they began themselves, or the other way round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_ends_in_the_browser_in_which_it_began_and_only_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let (es, dk) = (country("ES"), country("DK"));
+    let (roots, idp) = (circle.pki.ca_pem(), &circle.front(dk).idp);
+    let press = |form: &Page| form.document.forms[0].action.clone();
+    let (mut attacker, mut victim) = (browser(&circle), browser(&circle));
+    let page = attacker.open(&address(&circle, es, &PATIENT)).await.unwrap();
+    attacker.without_scripts();
+    let given = AGNETE.given;
+    let caught = prove(&mut attacker, &page, idp, given, Means::Card, &roots).await.unwrap();
+    let page = victim.submit(&caught, &press(&caught), &[]).await.unwrap();
+    assert_eq!(page.document.title, "Login expired", "{:?}", page.hops);
+
+    // without scripts a person presses each button, and may press it twice
+    let mut patient = browser(&circle);
+    let page = patient.open(&address(&circle, es, &PATIENT)).await.unwrap();
+    patient.without_scripts();
+    let proxied = prove(&mut patient, &page, idp, given, Means::Card, &roots).await.unwrap();
+    let answered = patient.submit(&proxied, &press(&proxied), &[]).await.unwrap();
+    let again = patient.submit(&proxied, &press(&proxied), &[]).await.unwrap();
+    assert_eq!(again.document.title, "Login expired", "the identity provider's answer, twice");
+    let done = patient.submit(&answered, &press(&answered), &[]).await.unwrap();
+    assert!(ended(&done, "code").is_some(), "{}", done.document.text);
+    let again = patient.submit(&answered, &press(&answered), &[]).await.unwrap();
+    assert_eq!(again.document.title, "Login expired", "the proxy service's answer, twice");
+    circle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cancels_is_signed_in_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    for wants in [DOCTOR, PATIENT] {
+        let mut browser = browser(&circle);
+        let page = browser.open(&address(&circle, country("ES"), &wants)).await.unwrap();
+        let page = browser.submit(&page, "cancel", &[]).await.unwrap();
+        assert_eq!(ended(&page, "error").as_deref(), Some("access_denied"), "{:?}", page.hops);
+    }
+    circle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_and_a_session_belong_to_one_portal() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let (es, dk) = (country("ES"), country("DK"));
+    let client = |country, role| {
+        let tls = ClientTls::new(&circle.pki.tls(country, role)).unwrap();
+        let url = format!("https://{}", circle.addresses(es).0);
+        Client::new(&url, Some(es), tls, ClientLimits::default())
+    };
+    let (portal, stranger) = (client(es, Role::OpenncpClient), client(dk, Role::OpenncpClient));
+    let code = |refused: Result<String, anyhow::Error>| refused.unwrap_err().to_string();
+
+    let mut browser = browser(&circle);
+    let page = browser.open(&address(&circle, es, &DOCTOR)).await.unwrap();
+    let (roots, idp) = (circle.pki.ca_pem(), &circle.front(es).idp);
+    let page =
+        prove(&mut browser, &page, idp, MONTSERRAT.given, Means::Code, &roots).await.unwrap();
+    let stolen = ended(&page, "code").unwrap();
+    assert_eq!(code(post(&stranger, "/eid/session", &[("code", &stolen)]).await), "code");
+    let late = post(&portal, "/eid/session", &[("code", &stolen)]).await;
+    assert_eq!(code(late), "code", "a code that a stranger showed is spent");
+
+    let doctor =
+        sign_in(&circle, es, "professional", es, MONTSERRAT.given, Means::Card).await.unwrap();
+    let session = [("session", doctor.ticket.as_str()), ("purpose", "TREATMENT")];
+    let application = "session.application";
+    assert_eq!(code(post(&stranger, "/eid/session", &session[..1]).await), application);
+    assert_eq!(code(post(&stranger, "/eid/hcp", &session).await), application);
+    post(&stranger, "/eid/logout", &session[..1]).await.unwrap();
+    post(&portal, "/eid/session", &session[..1]).await.unwrap();
+    assert_eq!(code(post(&portal, "/eid/hcp", &session[..1]).await), "purpose");
+    assert!(post(&portal, "/eid/hcp", &session).await.unwrap().contains("ES-MED-0081"));
+    post(&portal, "/eid/logout", &session[..1]).await.unwrap();
+    let unknown = "session.unknown";
+    assert_eq!(code(post(&portal, "/eid/session", &session[..1]).await), unknown);
+    assert_eq!(code(post(&portal, "/eid/hcp", &session).await), unknown);
+    assert_eq!(code(post(&portal, "/eid/session", &[("session", "guess")]).await), unknown);
+    circle.stop().await;
+}
+
+/// A clerk has an eID, and the register knows her; her role permits what it permits. Somebody whom
+/// the register does not know gets nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_no_professional_gets_no_assertion() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let es = country("ES");
+    let client = circle.portal(es, country("DK")).unwrap().client;
+    let given = testbed::world::BARTOMEU.given;
+    let citizen = sign_in(&circle, es, "professional", es, given, Means::Card).await.unwrap();
+    let asked = [("session", citizen.ticket.as_str()), ("purpose", "TREATMENT")];
+    let refused = post(&client, "/eid/hcp", &asked).await.unwrap_err().to_string();
+    assert_eq!(refused, "ERROR_HPI_NO_INFORMATION");
+    circle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_metadata_is_what_a_peer_would_believe() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let es = country("ES");
+    let mut browser = browser(&circle);
+    let eid = circle.node(es).node.eid().unwrap();
+    let signers = [eid.signing.certificate().clone()];
+    for (path, role) in [("connector", Node::Connector), ("proxy", Node::ProxyService)] {
+        let url = format!("{}/eid/{path}/metadata", circle.front(es).url);
+        let page = browser.open(&url).await.unwrap();
+        let now = jiff::Timestamp::now();
+        let known = Known { url: &url, role, country: es, signers: &signers, now };
+        let metadata = Metadata::verify(&page.html, &known).unwrap();
+        assert_eq!(metadata.encryption.len(), usize::from(role == Node::Connector));
+    }
+    circle.stop().await;
+}
