@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use exchange::{Clock, Country, Entropy};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -21,7 +19,6 @@ use trust::certificate::Anchors;
 use trust::encryption::Recipient;
 use trust::seal::SealKey;
 
-use super::card::{self, card_message};
 use super::logins::{COOKIE_LIFE, Logins, Opened};
 use super::pages;
 use super::requester::Source;
@@ -161,43 +158,6 @@ impl Service {
         }
     }
 
-    /// A card on the card listener: possession proven by TLS, and its PIN opened it: level high.
-    fn card(&self, peer: Option<&Peer>, request: &Request<Incoming>) -> Response<Body> {
-        let browser = self.browser(request);
-        let form = Form::parse(request.uri().query().unwrap_or("").as_bytes()).unwrap_or_default();
-        let handle = form.only("login").unwrap_or("");
-        match peer.and_then(|peer| self.residents.by_card(peer.certificate())) {
-            Some(resident) => self.finish(handle, &browser, resident, Assurance::High),
-            None => self.again(handle, &browser, true),
-        }
-    }
-
-    /// A card without TLS, as a program at the counter uses it: first `login` alone, which is
-    /// answered with a nonce; then `login`, `certificate` and `signature` over [`super::card_message`].
-    async fn challenge(&self, request: Request<Incoming>) -> Response<Body> {
-        let browser = self.browser(&request);
-        let Some(form) = Form::of(request).await else { return over() };
-        let (handle, now) = (form.only("login").unwrap_or(""), self.clock.now());
-        let bytes = |name| form.only(name).map(|text| STANDARD.decode(text).unwrap_or_default());
-        let Some((certificate, signature)) = bytes("certificate").zip(bytes("signature")) else {
-            let mut nonce = [0; 32];
-            self.entropy.fill(&mut nonce);
-            let given = self.logins.with(handle, &browser, now, |login| login.nonce = Some(nonce));
-            let text = STANDARD.encode(nonce);
-            return given.map_or_else(over, |()| respond(StatusCode::OK, "text/plain", text));
-        };
-        let nonce = self.logins.with(handle, &browser, now, |login| login.nonce.take());
-        let Some(nonce) = nonce else { return over() };
-        let shown = nonce.and_then(|nonce| {
-            let message = card_message(&self.base, &nonce);
-            card::shown(&self.cards, &certificate, &signature, &message, now)
-        });
-        match shown.and_then(|card| self.residents.by_card(&card)) {
-            Some(resident) => self.finish(handle, &browser, resident, Assurance::High),
-            None => self.again(handle, &browser, true),
-        }
-    }
-
     async fn cancel(&self, request: Request<Incoming>) -> Response<Body> {
         let browser = self.browser(&request);
         let Some(form) = Form::of(request).await else { return over() };
@@ -211,7 +171,7 @@ impl Service {
     }
 
     /// The login page once more.
-    fn again(&self, handle: &str, browser: &str, wrong: bool) -> Response<Body> {
+    pub fn again(&self, handle: &str, browser: &str, wrong: bool) -> Response<Body> {
         let shown = self.logins.with(handle, browser, self.clock.now(), |login| {
             pages::login(self, login, handle, wrong)
         });
@@ -219,7 +179,7 @@ impl Service {
     }
 
     /// Answers the request: this person, this sure.
-    fn finish(
+    pub fn finish(
         &self,
         handle: &str,
         browser: &str,
@@ -291,12 +251,13 @@ impl Service {
         format!("__Host-idp-{}", self.country.to_lower())
     }
 
-    fn browser(&self, request: &Request<Incoming>) -> String {
+    pub fn browser(&self, request: &Request<Incoming>) -> String {
         cookie(request.headers(), &self.cookie()).unwrap_or("").to_owned()
     }
 }
 
-fn over() -> Response<Body> {
+/// Of a login that this browser did not begin, or that took too long.
+pub(super) fn over() -> Response<Body> {
     pages::refused(StatusCode::BAD_REQUEST, "the login is over")
 }
 
