@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::{Country, SystemEntropy};
-use gateway::eid::Application;
 use gateway::national::DocumentStore as _;
 use gateway::node::Slots;
 use jiff::Timestamp;
@@ -68,7 +67,8 @@ impl Circle {
             let sockets = sockets.with_eid(loopback, &pages).await?;
             let port = sockets.eid_address().context("no eid listener")?.port();
             let url = format!("https://localhost:{port}");
-            fronts.push(Front::start(land.country(), url, &pki).await?);
+            let (national, ..) = sockets.addresses()?;
+            fronts.push(Front::start(land.country(), url, national, &pki).await?);
             audits.extend(sockets.audit_address().map(|at| (land.country(), at)));
             let addresses = sockets.addresses()?;
             bound.push((land.country(), setup, sockets, addresses));
@@ -92,9 +92,8 @@ impl Circle {
                     }
                 },
             );
-            let application = application(country, &fronts)?;
             let pages = Front::pages(country, &pki);
-            setup.eid = Some(counter::setup(country, &fronts, pages, application, &setup.data)?);
+            setup.eid = Some(counter::setup(country, &fronts, pages, &setup.data)?);
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
             running.store.import(patients, documents).await.context("import")?;
@@ -107,11 +106,6 @@ impl Circle {
     pub fn front(&self, country: Country) -> &Front {
         let found = self.fronts.iter().find(|front| front.country == country);
         found.expect("because the story stays in its countries")
-    }
-
-    /// Where people come back to at a country's portal.
-    pub fn returns(&self, country: Country) -> String {
-        returns(self.front(country))
     }
 
     /// A country's node.
@@ -255,23 +249,9 @@ impl Circle {
             running.stop().await;
         }
         for front in self.fronts {
-            front.idp.stop().await;
+            front.stop().await;
         }
     }
-}
-
-/// The portal of a country's hospitals.
-fn application(country: Country, fronts: &[Front]) -> anyhow::Result<Application> {
-    let front = fronts.iter().find(|front| front.country == country).context("no front")?;
-    Ok(Application {
-        name: "portal".to_owned(),
-        returns: returns(front),
-        client: format!("openncp-client.{}.konfido.example", country.to_lower()),
-    })
-}
-
-fn returns(front: &Front) -> String {
-    format!("{}/eid/livez", front.url)
 }
 
 pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr) -> Setup {

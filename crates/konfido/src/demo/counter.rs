@@ -1,5 +1,6 @@
 //! Where people sign in: the identity provider of each country, and a browser at a counter.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -11,6 +12,7 @@ use jiff::civil::Date;
 use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki};
+use testbed::portal::web::{self, WebPortal};
 use testbed::world::{self, CLINICIANS, Land};
 use trust::certificate::Certificate;
 
@@ -27,18 +29,34 @@ pub struct Front {
     encryption: Identity,
     /// Its identity provider.
     pub idp: Idp,
+    /// The pages of its hospitals' portal.
+    pub portal: WebPortal,
 }
 
 impl Front {
-    /// Starts the identity provider of a country whose node's pages are at `url`.
-    pub async fn start(country: Country, url: String, pki: &Pki) -> anyhow::Result<Self> {
+    /// Starts identity provider and portal of a country whose node's pages are at `url`, and whose
+    /// national listener is at `national`.
+    pub async fn start(
+        country: Country,
+        url: String,
+        national: SocketAddr,
+        pki: &Pki,
+    ) -> anyhow::Result<Self> {
         let signing = pki.signer(country, "eid");
         let encryption = pki.signer(country, "eid-encryption");
         let signers = vec![signing.certificate().clone()];
         let requester =
             Requester::Fetched { url: format!("{url}/eid/connector/metadata"), signers };
         let idp = Idp::start(Setup::new(country, pki, requester)).await?;
-        Ok(Self { country, url, signing, encryption, idp })
+        let national = format!("https://{national}");
+        let portal = WebPortal::start(web::Setup::new(country, pki, &url, &national)).await?;
+        Ok(Self { country, url, signing, encryption, idp, portal })
+    }
+
+    /// Stops both.
+    pub async fn stop(self) {
+        self.portal.stop().await;
+        self.idp.stop().await;
     }
 
     /// TLS of a node's pages.
@@ -66,7 +84,6 @@ pub fn setup(
     of: Country,
     fronts: &[Front],
     pages: transport::tls::Identity,
-    application: Application,
     data: &Path,
 ) -> anyhow::Result<eid::Setup> {
     let own = fronts.iter().find(|front| front.country == of).context("no front")?;
@@ -96,7 +113,11 @@ pub fn setup(
         register: Some(register),
         providers,
         connectors,
-        applications: vec![application],
+        applications: vec![Application {
+            name: "portal".to_owned(),
+            returns: own.portal.return_url(),
+            client: format!("openncp-client.{}.konfido.example", of.to_lower()),
+        }],
     })
 }
 

@@ -10,26 +10,13 @@ use ihe::trust_exchange::{Ask, ISSUE, Relation, answered};
 use serde_json::Value;
 use testbed::assertions::Visit;
 use testbed::browser::Browser;
+use testbed::portal::web::{SignedIn, Who};
 use testbed::world::{AGNETE, MONTSERRAT};
 use transport::client::Client;
 use trust::xml::{Limits, Xml};
 
 use super::counter::{Means, prove};
 use super::{Circle, Narrator};
-
-/// Somebody who signed in at a portal of a country.
-pub struct Guest {
-    /// The session's ticket.
-    pub ticket: String,
-    /// What the node said of it.
-    pub said: Value,
-}
-
-impl Guest {
-    fn text(&self, name: &str) -> &str {
-        self.said[name].as_str().unwrap_or("")
-    }
-}
 
 /// Both sign in; then the assertions of that login. They are what travels.
 pub async fn tell(
@@ -38,30 +25,34 @@ pub async fn tell(
     es: Country,
     dk: Country,
 ) -> anyhow::Result<Visit> {
+    let mut counter = Browser::new(&circle.pki.ca_pem())?;
     let started = Instant::now();
-    let doctor = sign_in(circle, es, "professional", es, MONTSERRAT.given, Means::Card).await;
+    let doctor =
+        sign_in(circle, &mut counter, es, Who::Professional, es, MONTSERRAT.given, Means::Card)
+            .await;
     let doctor = told(narrator, started, "the doctor signs in with her Spanish card", doctor)?;
     let started = Instant::now();
-    let patient = sign_in(circle, es, "patient", dk, AGNETE.given, Means::Code).await;
-    let what = "the patient signs in with her Danish one-time code";
+    let patient =
+        sign_in(circle, &mut counter, es, Who::Patient, dk, AGNETE.given, Means::Code).await;
+    let what = "the patient, at the same counter, with a Danish one-time code";
     let patient = told(narrator, started, what, patient)?;
     let client = circle.portal(es, dk)?.client;
 
     let started = Instant::now();
-    let asked = [("session", doctor.ticket.as_str()), ("purpose", "TREATMENT")];
+    let asked = [("session", doctor.session.as_str()), ("purpose", "TREATMENT")];
     let hcp = post(&client, "/eid/hcp", &asked).await;
     let result = hcp.as_ref().map(|xml| format!("{} bytes, sealed by Spain", xml.len()));
     narrator.step(started, "her register entry makes it an HCP assertion", words(result));
     let hcp = hcp?;
 
     let started = Instant::now();
-    let id = patient_id(&patient)?;
+    let id = patient_id(&client, &patient).await?;
     let trc = relation(&client, &hcp, &id).await;
     let result = trc.as_ref().map(|xml| format!("{} bytes, bound to both", xml.len()));
     narrator.step(started, "WS-Trust binds doctor and patient in a TRC assertion", words(result));
 
     let started = Instant::now();
-    let asked = [("session", patient.ticket.as_str()), ("purpose", "TREATMENT")];
+    let asked = [("session", patient.session.as_str()), ("purpose", "TREATMENT")];
     let refused = post(&client, "/eid/hcp", &asked).await.err().map(|error| error.to_string());
     narrator.step(
         started,
@@ -78,67 +69,46 @@ fn told(
     narrator: &mut Narrator,
     started: Instant,
     what: &str,
-    guest: anyhow::Result<Guest>,
-) -> anyhow::Result<Guest> {
-    let result = guest.as_ref().map(|guest| {
-        let hops = guest.said["hops"].as_u64().unwrap_or(0);
-        format!("level {}, {} said so; {hops} hops", guest.text("level"), guest.text("country"))
+    guest: anyhow::Result<(SignedIn, usize)>,
+) -> anyhow::Result<SignedIn> {
+    let result = guest.as_ref().map(|(guest, hops)| {
+        format!("level {}, {} said so; {hops} hops", guest.level.name(), guest.country)
     });
     narrator.step(started, what, words(result));
-    guest
+    guest.map(|(guest, _)| guest)
 }
 
 fn words(result: Result<String, &anyhow::Error>) -> Result<String, String> {
     result.map_err(|error| format!("{error:#}"))
 }
 
-/// A person at a counter of `at`, identified by `by`.
-pub async fn sign_in(
+/// A person at a counter of `at`, identified by `by`; and through how many hops.
+async fn sign_in(
     circle: &Circle,
+    counter: &mut Browser,
     at: Country,
-    subject: &str,
+    who: Who,
     by: Country,
     given: &str,
     means: Means,
-) -> anyhow::Result<Guest> {
-    let roots = circle.pki.ca_pem();
-    let mut browser = Browser::new(&roots)?;
-    let level = if means == Means::Card { "high" } else { "substantial" };
-    let returns = circle.returns(at);
-    let home = circle.front(by);
-    let page = browser
-        .open(&address(circle, at, &[("for", subject), ("country", by.as_str()), ("level", level)]))
-        .await?;
+) -> anyhow::Result<(SignedIn, usize)> {
+    let portal = &circle.front(at).portal;
+    let page = counter.open(portal.base_url()).await?;
+    let form = if who == Who::Professional { "professional" } else { "patient" };
+    let page = counter.submit(&page, form, &[("country", by.as_str()), ("via", "eid")]).await?;
     let first = page.hops.len();
-    let page = prove(&mut browser, &page, &home.idp, given, means, &roots).await?;
-    let hops = first + page.hops.len();
-    let code = page.url.strip_prefix(&format!("{returns}?code="));
-    let code = code.and_then(|rest| rest.strip_suffix("&state=demo"));
-    let code = code.with_context(|| format!("the login ended at: {}", page.document.text))?;
-    let client = circle.portal(at, by)?.client;
-    let answer = post(&client, "/eid/session", &[("code", code)]).await?;
-    ensure!(
-        post(&client, "/eid/session", &[("code", code)]).await.is_err(),
-        "a code was redeemed twice"
-    );
-    let mut said: Value = serde_json::from_str(&answer)?;
-    said["hops"] = hops.into();
-    let ticket = said["session"].as_str().context("no session")?.to_owned();
-    Ok(Guest { ticket, said })
+    let idp = &circle.front(by).idp;
+    let page = prove(counter, &page, idp, given, means, &circle.pki.ca_pem()).await?;
+    let guest = portal.signed_in(who).into_iter().next_back();
+    let guest = guest.with_context(|| format!("the login ended at: {}", page.document.text))?;
+    Ok((guest, first + page.hops.len()))
 }
 
-/// Where a portal sends a browser that wants to sign in.
-fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
-    let returns = circle.returns(at);
-    let mut query = vec![("via", "eid"), ("return", returns.as_str()), ("state", "demo")];
-    query.retain(|pair| wants.iter().all(|wanted| wanted.0 != pair.0));
-    query.extend(wants);
-    format!("{}/eid/login?{}", circle.front(at).url, form(&query))
-}
-
-/// The patient number within the person identifier, as Denmark gives it to Spain.
-fn patient_id(patient: &Guest) -> anyhow::Result<PatientId> {
-    let identifier = patient.said["person"]["identifier"].as_str().unwrap_or("");
+/// What to ask Denmark for: the patient number in the person identifier that it gave to Spain.
+async fn patient_id(client: &Client, patient: &SignedIn) -> anyhow::Result<PatientId> {
+    let said = post(client, "/eid/session", &[("session", &patient.session)]).await?;
+    let said: Value = serde_json::from_str(&said)?;
+    let identifier = said["person"]["identifier"].as_str().unwrap_or("");
     let number = identifier.splitn(3, '/').nth(2).context("no person identifier")?;
     Ok(PatientId::new(AGNETE.id().root().clone(), number)?)
 }

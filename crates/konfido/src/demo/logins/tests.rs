@@ -19,6 +19,31 @@ fn country(code: &str) -> Country {
 const DOCTOR: [(&str, &str); 2] = [("for", "professional"), ("country", "ES")];
 const PATIENT: [(&str, &str); 2] = [("for", "patient"), ("country", "DK")];
 
+/// Where a portal sends a browser that wants to sign in.
+fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
+    let returns = circle.front(at).portal.return_url();
+    let mut query = vec![("via", "eid"), ("return", returns.as_str()), ("state", "demo")];
+    query.retain(|pair| wants.iter().all(|wanted| wanted.0 != pair.0));
+    query.extend(wants);
+    format!("{}/eid/login?{}", circle.front(at).url, form(&query))
+}
+
+/// Somebody who signed in, without the portal's pages: what the node says, and the ticket.
+async fn session(circle: &Circle, given: &str) -> String {
+    let es = country("ES");
+    let mut browser = browser(circle);
+    let page = browser.open(&address(circle, es, &DOCTOR)).await.unwrap();
+    let (roots, idp) = (circle.pki.ca_pem(), &circle.front(es).idp);
+    let page = prove(&mut browser, &page, idp, given, Means::Card, &roots).await.unwrap();
+    let code = ended(&page, "code").unwrap();
+    let client = circle.portal(es, es).unwrap().client;
+    let answer = post(&client, "/eid/session", &[("code", &code)]).await.unwrap();
+    let again = post(&client, "/eid/session", &[("code", &code)]).await;
+    assert_eq!(again.unwrap_err().to_string(), "code", "a code is redeemed once");
+    let said: Value = serde_json::from_str(&answer).unwrap();
+    said["session"].as_str().unwrap().to_owned()
+}
+
 async fn circle(dir: &tempfile::TempDir) -> Circle {
     Circle::start(dir.path()).await.unwrap()
 }
@@ -49,7 +74,7 @@ async fn a_login_that_was_not_asked_for_properly_ends_at_once() {
     let twice = address(&circle, es, &DOCTOR) + "&return=https%3A%2F%2Fevil.example";
     let page = browser.open(&twice).await.unwrap();
     assert_eq!(page.status, StatusCode::BAD_REQUEST, "a parameter that comes twice");
-    let returns = circle.returns(es);
+    let returns = circle.front(es).portal.return_url();
     for wants in [
         [("for", "clerk"), ("country", "ES"), ("level", "high")],
         [("for", "professional"), ("country", "ES"), ("level", "low")],
@@ -157,9 +182,8 @@ async fn a_code_and_a_session_belong_to_one_portal() {
     let late = post(&portal, "/eid/session", &[("code", &stolen)]).await;
     assert_eq!(code(late), "code", "a code that a stranger showed is spent");
 
-    let doctor =
-        sign_in(&circle, es, "professional", es, MONTSERRAT.given, Means::Card).await.unwrap();
-    let session = [("session", doctor.ticket.as_str()), ("purpose", "TREATMENT")];
+    let doctor = session(&circle, MONTSERRAT.given).await;
+    let session = [("session", doctor.as_str()), ("purpose", "TREATMENT")];
     let application = "session.application";
     assert_eq!(code(post(&stranger, "/eid/session", &session[..1]).await), application);
     assert_eq!(code(post(&stranger, "/eid/hcp", &session).await), application);
@@ -184,8 +208,8 @@ async fn who_is_no_professional_gets_no_assertion() {
     let es = country("ES");
     let client = circle.portal(es, country("DK")).unwrap().client;
     let given = testbed::world::BARTOMEU.given;
-    let citizen = sign_in(&circle, es, "professional", es, given, Means::Card).await.unwrap();
-    let asked = [("session", citizen.ticket.as_str()), ("purpose", "TREATMENT")];
+    let citizen = session(&circle, given).await;
+    let asked = [("session", citizen.as_str()), ("purpose", "TREATMENT")];
     let refused = post(&client, "/eid/hcp", &asked).await.unwrap_err().to_string();
     assert_eq!(refused, "ERROR_HPI_NO_INFORMATION");
     circle.stop().await;
