@@ -10,6 +10,7 @@ pub mod assertions;
 pub mod attacks;
 pub mod documents;
 pub mod fuzz;
+pub mod masks;
 pub mod pki;
 pub mod portal;
 pub mod repository;
