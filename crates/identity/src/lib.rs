@@ -12,6 +12,8 @@ pub mod cache;
 pub mod eidas;
 pub mod issue;
 mod mandate;
+pub mod mask;
+pub mod matching;
 pub mod nok;
 pub mod professional;
 pub mod register;

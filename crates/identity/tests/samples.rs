@@ -6,6 +6,7 @@ mod samples;
 use std::collections::BTreeSet;
 
 use exchange::{Code, Country, PatientId, Purpose, RoleCode, Transaction};
+use identity::mask::{MaskRefusal, SearchMask, Traits};
 use identity::{AssertionCache, Context, recognise};
 use trust::certificate::Anchors;
 use trust::xml::{Element, Limits, Xml};
@@ -128,5 +129,21 @@ fn every_file_of_the_saml_folder_has_a_row() {
     for entry in std::fs::read_dir(folder.join("saml")).unwrap() {
         let file = format!("saml/{}", entry.unwrap().file_name().to_string_lossy());
         assert!(listed.contains(file.as_str()), "{file} has no row");
+    }
+}
+
+#[test]
+fn the_published_danish_search_mask_knows_a_danish_number() {
+    let Some(folder) = samples::openncp() else { return };
+    let text = std::fs::read_to_string(folder.join("smp/dk_InternationalSearch_DK.xml")).unwrap();
+    let mask = SearchMask::parse(&text).unwrap();
+    assert_eq!(mask.country().as_str(), "DK");
+    for (cx, verdict) in [
+        ("7402539902^^^&1.2.208.176.1.2&ISO", Ok(())),
+        ("12345^^^&1.2.208.176.1.2&ISO", Err(MaskRefusal::Format)),
+        ("7402539902^^^&1.3.6.1.4.1.19126.3&ISO", Err(MaskRefusal::Domain)),
+    ] {
+        let traits = Traits::number(PatientId::parse_cx(cx).unwrap());
+        assert_eq!(mask.check(&traits), verdict);
     }
 }

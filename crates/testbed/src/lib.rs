@@ -12,6 +12,7 @@ pub mod browser;
 pub mod documents;
 pub mod fuzz;
 pub mod idp;
+pub mod masks;
 pub mod pki;
 pub mod portal;
 pub mod repository;

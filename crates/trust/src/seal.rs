@@ -1,11 +1,13 @@
 //! The seal key: signs assertions, evidence and the vault's public key.
 
+mod place;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaKeyPair, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING,
+    ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
+    RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -13,8 +15,16 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::certificate::{Certificate, CertificateError, PublicKey};
 
-/// A private key with its certificate. The key is held by aws-lc, which wipes it; it has no
-/// `Debug`, `Clone` or serialisation.
+pub use place::Place;
+
+/// Who holds a private key that is not in our memory, and signs with it.
+pub trait Signer: Send + Sync {
+    /// Signs with the scheme: ECDSA as `r || s`. `None` when it cannot, or not now.
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// A private key with its certificate. The key is held by aws-lc, which wipes it, or by a
+/// [`Signer`]; it has no `Debug`, `Clone` or serialisation.
 pub struct SealKey {
     key: Key,
     chain: Vec<Certificate>,
@@ -24,6 +34,7 @@ enum Key {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    Held(Box<dyn Signer>),
 }
 
 impl Key {
@@ -74,20 +85,52 @@ pub enum Scheme {
 }
 
 impl SealKey {
-    /// Reads a PKCS#8, SEC1 or PKCS#1 private key and its certificate chain, leaf first.
+    /// Reads a PKCS#8, SEC1 or PKCS#1 private key and its certificate chain, leaf first. In place
+    /// of a key it takes the URI of one in a token ([`Place`]), with the feature `pkcs11`.
     pub fn from_pem(key: &[u8], chain: &[u8]) -> Result<Self, CertificateError> {
         let chain = Certificate::from_pem(chain)?;
+        if Place::is_uri(key) {
+            return Self::held(in_token(&Place::parse(key)?)?, chain);
+        }
         let key = Key::read(key, chain[0].key())?;
         let leaf = chain[0].key();
         let public = match &key {
             Key::P256(pair) | Key::P384(pair) => pair.public_key().as_ref().to_vec(),
             Key::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+            Key::Held(_) => Vec::new(),
         };
         if !matches!(leaf, PublicKey::P256(of) | PublicKey::P384(of) | PublicKey::Rsa(of, _) if *of == public)
         {
             return Err(CertificateError::Key("does not belong to the certificate".into()));
         }
         Ok(Self { key, chain })
+    }
+
+    /// A key that somebody else holds, with its certificate chain, leaf first. It signs once here,
+    /// to show that it belongs to the certificate.
+    pub fn held(
+        signer: Box<dyn Signer>,
+        chain: Vec<Certificate>,
+    ) -> Result<Self, CertificateError> {
+        let usable = match chain.first().map(Certificate::key) {
+            Some(PublicKey::P256(_) | PublicKey::P384(_)) => true,
+            Some(PublicKey::Rsa(_, bits)) => *bits >= 2048,
+            None => return Err(CertificateError::Empty),
+            Some(_) => false,
+        };
+        let key = Self { key: Key::Held(signer), chain };
+        let probe = b"konfido seal probe";
+        let shown = [key.cose_scheme(), key.xml_scheme()].into_iter().all(|scheme| {
+            let made = key.sign(scheme, probe);
+            made.is_some_and(|made| key.certificate().verifies(scheme, probe, &made))
+        });
+        match (usable, shown) {
+            (true, true) => Ok(key),
+            (true, false) => Err(CertificateError::Key("does not sign for the certificate".into())),
+            _ => {
+                Err(CertificateError::Key("needs P-256, P-384 or RSA of at least 2048 bits".into()))
+            }
+        }
     }
 
     /// The seal certificate.
@@ -102,18 +145,18 @@ impl SealKey {
 
     /// The scheme of COSE signatures by this key.
     pub fn cose_scheme(&self) -> Scheme {
-        match self.key {
-            Key::P256(_) => Scheme::Es256,
-            Key::P384(_) => Scheme::Es384,
-            Key::Rsa(_) => Scheme::Ps256,
+        match self.certificate().key() {
+            PublicKey::P256(_) => Scheme::Es256,
+            PublicKey::P384(_) => Scheme::Es384,
+            _ => Scheme::Ps256,
         }
     }
 
     /// The scheme of XML signatures by this key.
     pub fn xml_scheme(&self) -> Scheme {
-        match self.key {
-            Key::Rsa(_) => Scheme::Rs256,
-            _ => self.cose_scheme(),
+        match self.cose_scheme() {
+            Scheme::Ps256 => Scheme::Rs256,
+            scheme => scheme,
         }
     }
 
@@ -121,6 +164,7 @@ impl SealKey {
     pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match (&self.key, scheme) {
+            (Key::Held(signer), _) => signer.sign(scheme, message),
             (Key::P256(pair), Scheme::Es256) | (Key::P384(pair), Scheme::Es384) => {
                 pair.sign(&random, message).ok().map(|s| s.as_ref().to_vec())
             }
@@ -135,7 +179,49 @@ impl SealKey {
     }
 }
 
+#[cfg(feature = "pkcs11")]
+fn in_token(place: &Place) -> Result<Box<dyn Signer>, CertificateError> {
+    Ok(Box::new(crate::pkcs11::TokenKey::open(place)?))
+}
+
+#[cfg(not(feature = "pkcs11"))]
+fn in_token(_: &Place) -> Result<Box<dyn Signer>, CertificateError> {
+    Err(CertificateError::Key("is in a token, and this program was built without pkcs11".into()))
+}
+
+/// `r || s` as the ASN.1 that cards and TLS use (RFC 3279 §2.2.3). At most 63 bytes a number.
+#[cfg(any(test, feature = "pkcs11"))]
+pub(crate) fn asn1(signature: &[u8]) -> Option<Vec<u8>> {
+    let integer = |number: &[u8]| {
+        let zeros = number.iter().take_while(|b| **b == 0).count();
+        let bare = &number[zeros.min(number.len() - 1)..];
+        let sign = usize::from(bare[0] >= 0x80);
+        let mut out = vec![2, u8::try_from(bare.len() + sign).ok()?];
+        out.resize(2 + sign, 0);
+        out.extend_from_slice(bare);
+        Some(out)
+    };
+    if signature.is_empty() || !signature.len().is_multiple_of(2) || signature.len() > 112 {
+        return None;
+    }
+    let (r, s) = signature.split_at(signature.len() / 2);
+    let both = [integer(r)?, integer(s)?].concat();
+    Some([&[0x30, u8::try_from(both.len()).ok()?], &both[..]].concat())
+}
+
 impl Certificate {
+    /// Whether the certificate's key signed this message, as cards do: ECDSA on P-256 in ASN.1, or
+    /// RSA (PKCS#1 v1.5) of at least 2048 bits, SHA-256 both. The path is still to be checked.
+    pub fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self.key() {
+            PublicKey::P256(key) => {
+                let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+                key.verify(message, signature).is_ok()
+            }
+            _ => self.verifies(Scheme::Rs256, message, signature),
+        }
+    }
+
     /// Whether the certificate's key made this signature.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         let (algorithm, key): (&'static dyn VerificationAlgorithm, &Vec<u8>) =
@@ -153,3 +239,7 @@ impl Certificate {
         UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
     }
 }
+
+#[cfg(test)]
+#[path = "seal/tests.rs"]
+mod tests;
