@@ -89,6 +89,7 @@ fn each_rule_of_a_response_refuses_what_breaks_it() {
         ("response.authenticated", true, "AuthnInstant=\"2026-11-21T10:00:00.000Z\"", late),
         ("response.level", true, "LoA/high", "LoA/low"),
         ("response.level", true, "LoA/high", "LoA/highest"),
+        ("response.person-country", true, "DK/ES/7402539902", "IT/ES/7402539902"),
         ("minimum data set", true, "naturalperson/DateOfBirth\"", "naturalperson/DateOfDeath\""),
     ];
     for (rule, inside, from, to) in table {
