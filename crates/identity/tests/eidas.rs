@@ -223,3 +223,17 @@ fn a_signer_whose_certificate_is_over_is_not_believed() {
     let found = verify(&answer, &expectation, &world.key(), &Spent::default());
     assert_eq!(found.map(|_| ()), Err(EidasError::Expired));
 }
+
+/// Otherwise anybody could ask us what opens.
+#[test]
+fn nothing_is_decrypted_before_the_signature_is_believed() {
+    let world = World::new(false);
+    let broken = |text: String| text.replace("<xenc:CipherValue>", "<xenc:CipherValue>AAAA");
+    let sealed_wrong = world.changed(broken, |t| t);
+    let undecipherable = EidasError::Undecipherable(trust::encryption::Undecipherable);
+    assert_eq!(world.verdict(&sealed_wrong), Err(undecipherable));
+    let invalid = EidasError::Signature(trust::signature::SignatureError::Invalid);
+    assert_eq!(world.verdict(&broken(world.answer())), Err(invalid));
+    let stranger = World::new(false);
+    assert_eq!(world.verdict(&stranger.changed(broken, |t| t)), Err(EidasError::Signer));
+}
