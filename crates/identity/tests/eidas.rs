@@ -89,6 +89,7 @@ fn each_rule_of_a_response_refuses_what_breaks_it() {
         ("response.authenticated", true, "AuthnInstant=\"2026-11-21T10:00:00.000Z\"", late),
         ("response.level", true, "LoA/high", "LoA/low"),
         ("response.level", true, "LoA/high", "LoA/highest"),
+        ("response.person-country", true, "DK/ES/7402539902", "IT/ES/7402539902"),
         ("minimum data set", true, "naturalperson/DateOfBirth\"", "naturalperson/DateOfDeath\""),
     ];
     for (rule, inside, from, to) in table {
@@ -221,4 +222,18 @@ fn a_signer_whose_certificate_is_over_is_not_believed() {
     let expectation = Expectation { now: after, ..world.expectation() };
     let found = verify(&answer, &expectation, &world.key(), &Spent::default());
     assert_eq!(found.map(|_| ()), Err(EidasError::Expired));
+}
+
+/// Otherwise anybody could ask us what opens.
+#[test]
+fn nothing_is_decrypted_before_the_signature_is_believed() {
+    let world = World::new(false);
+    let broken = |text: String| text.replace("<xenc:CipherValue>", "<xenc:CipherValue>AAAA");
+    let sealed_wrong = world.changed(broken, |t| t);
+    let undecipherable = EidasError::Undecipherable(trust::encryption::Undecipherable);
+    assert_eq!(world.verdict(&sealed_wrong), Err(undecipherable));
+    let invalid = EidasError::Signature(trust::signature::SignatureError::Invalid);
+    assert_eq!(world.verdict(&broken(world.answer())), Err(invalid));
+    let stranger = World::new(false);
+    assert_eq!(world.verdict(&stranger.changed(broken, |t| t)), Err(EidasError::Signer));
 }

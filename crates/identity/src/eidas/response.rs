@@ -3,6 +3,7 @@
 mod issue;
 mod rules;
 
+use exchange::Country;
 use jiff::Timestamp;
 use trust::certificate::Certificate;
 use trust::encryption::{DecryptionKey, XENC, decrypt};
@@ -31,6 +32,8 @@ pub struct Expectation<'a> {
     pub endpoint: &'a str,
     /// The metadata URL of the country that was asked.
     pub issuer: &'a str,
+    /// That country: it speaks for its own people only.
+    pub country: Country,
     /// Signing certificates of its metadata.
     pub signers: &'a [Certificate],
     /// The least level that we asked for.
@@ -98,7 +101,7 @@ pub fn verify(
     }
     let level = Assurance::of_uri(said.level).ok_or(EidasError::Malformed("assurance"))?;
     let identified = Identified {
-        person: Person::read(assertion.only_child(SAML, "AttributeStatement")?)?,
+        person: own_person(assertion, expected)?,
         assurance: level,
         assertion_id: said.assertion_id.to_owned(),
         authenticated: said.authenticated.ok_or(EidasError::Malformed("AuthnInstant"))?,
@@ -171,6 +174,19 @@ fn own_assertion<'d, 'a>(
         return Ok(Authentic::enveloped(inner, expected.signers, expected.now)?.element());
     }
     Ok(assertion)
+}
+
+/// The person, and who acts for them: both named by the country that answers.
+fn own_person(
+    assertion: Element<'_, '_>,
+    expected: &Expectation<'_>,
+) -> Result<Person, EidasError> {
+    let person = Person::read(assertion.only_child(SAML, "AttributeStatement")?)?;
+    let foreign = |person: &Person| person.identifier.of != expected.country;
+    if foreign(&person) || person.representative.as_deref().is_some_and(foreign) {
+        return Err(EidasError::Rule("response.person-country"));
+    }
+    Ok(person)
 }
 
 /// What response and assertion say, before it is believed.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use exchange::SystemEntropy;
+use exchange::{Country, SystemEntropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
 use identity::eidas::attributes::Attribute;
@@ -99,6 +99,7 @@ impl World {
             audience: CONNECTOR,
             endpoint: ENDPOINT,
             issuer: PROXY,
+            country: Country::parse("DK").unwrap(),
             signers: &self.signers,
             assurance: self.request.assurance,
             certified: Assurance::High,
