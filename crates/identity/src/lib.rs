@@ -14,6 +14,7 @@ pub mod issue;
 mod mandate;
 pub mod replay;
 pub mod rules;
+pub mod wallet;
 
 pub use assertion::{Assertion, Kind};
 pub use assurance::Assurance;

@@ -15,4 +15,5 @@ pub mod portal;
 pub mod repository;
 pub mod seed;
 pub mod site;
+pub mod wallet;
 pub mod world;

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod chain;
 pub mod cose;
 pub mod encryption;
+pub mod jws;
 pub mod seal;
 pub mod signature;
 pub mod xml;

@@ -1,0 +1,9 @@
+//! The wallet, from the link to the person: an invented PID provider, wallet and relying party.
+
+#[path = "../../../testbed/src/wallet/holder.rs"]
+mod holder;
+#[path = "../../../testbed/src/wallet/issuer.rs"]
+mod issuer;
+mod refusals;
+mod round_trip;
+mod scene;
