@@ -6,4 +6,5 @@ mod holder;
 mod issuer;
 mod refusals;
 mod round_trip;
+mod samples;
 mod scene;
