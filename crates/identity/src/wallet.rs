@@ -33,7 +33,7 @@ pub use issuers::Issuers;
 pub use person::Naming;
 pub use presented::{Opened, Presented, StatusLists};
 pub use refused::Refused;
-pub use request::Scheme;
+pub use request::{MEDIA_TYPE, Scheme, wallet_nonce};
 pub use session::{Addresses, Session};
 
 /// Why a verifier cannot be set up. Always the operator's fault.

@@ -1,15 +1,20 @@
 //! A wallet and the authority behind its PID, in memory: bytes in, bytes out, no socket.
 //!
-//! Everything is made anew for each run and nothing of it may be trusted. [`issuer`] and [`holder`]
-//! use nothing of this crate, so that the tests of `identity` include them by path.
+//! Everything is made anew for each run and nothing of it may be trusted. The
+//! modules below use nothing of this crate, so that the tests of `identity` include them by path.
 
+pub mod answer;
 pub mod holder;
 pub mod issuer;
+pub mod parts;
+pub mod signer;
 
 use crate::world::Citizen;
 
+pub use answer::Answer;
 pub use holder::{Asked, Holder};
 pub use issuer::{Bearer, PidIssuer};
+pub use signer::Signer;
 
 impl From<&Citizen> for Bearer {
     fn from(citizen: &Citizen) -> Self {

@@ -122,25 +122,29 @@ impl Document {
     /// Checks the issuer's signature and the digest of each element (§9.1.2.4).
     pub fn issued_by(&self, issuer: &Issuer) -> Result<Credential, Refused> {
         let certificate = issuer.certificate();
-        let expected = match jws::algorithm(certificate) {
-            Some("ES256") => &ES256[..],
-            Some("ES384") => &[Algorithm::ES384],
-            _ => return Err(Refused::MdocAlgorithm),
-        };
-        signed_with(&self.issuer_auth, expected)?;
+        if jws::algorithm(certificate) != Some("ES256") {
+            return Err(Refused::MdocAlgorithm);
+        }
+        signed_with(&self.issuer_auth)?;
         let signature = &self.issuer_auth.signature;
         let data = self.issuer_auth.tbs_data(&[]);
         if self.issuer_auth.payload.is_none() || !jws::verifies(certificate, &data, signature) {
             return Err(Refused::IssuerSignature);
         }
-        Credential::read(self)
+        let credential = Credential::read(self)?;
+        // §9.3.1: a certificate signs only while it is valid
+        let (signed, _, _) = credential.validity();
+        if signed < certificate.not_before() || certificate.not_after() < signed {
+            return Err(Refused::Certificates);
+        }
+        Ok(credential)
     }
 
     /// Checks the device's signature over the transcript of this login (§9.1.3.6). A MAC would need
     /// a key of ours that the wallet never had.
     pub fn bound(&self, credential: &Credential, transcript: &Value) -> Result<(), Refused> {
         let signature = self.device_signature.as_ref().ok_or(Refused::DeviceSignature)?;
-        signed_with(signature, &ES256)?;
+        signed_with(signature)?;
         let authentication = Value::Array(vec![
             "DeviceAuthentication".into(),
             transcript.clone(),
@@ -162,10 +166,10 @@ impl Document {
 }
 
 /// The algorithm stands in the protected header, and nothing critical does.
-fn signed_with(message: &CoseSign1, expected: &[Algorithm]) -> Result<(), Refused> {
+fn signed_with(message: &CoseSign1) -> Result<(), Refused> {
     let header = &message.protected.header;
     let allowed = match header.alg {
-        Some(RegisteredLabelWithPrivate::Assigned(algorithm)) => expected.contains(&algorithm),
+        Some(RegisteredLabelWithPrivate::Assigned(algorithm)) => ES256.contains(&algorithm),
         _ => false,
     };
     if allowed && header.crit.is_empty() { Ok(()) } else { Err(Refused::MdocAlgorithm) }

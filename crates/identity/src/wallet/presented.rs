@@ -9,7 +9,7 @@ use super::dcql::{self, Format};
 use super::jose::PublicKey;
 use super::mdoc::{self, transcript};
 use super::person::{Claims, Naming, place};
-use super::request::escape;
+use super::request::{escape, unescape};
 use super::sd_jwt::{Binding, Presentation};
 use super::status::Reference;
 use super::{Refused, Session, Verifier, json, jwe};
@@ -221,22 +221,6 @@ fn form(body: &[u8]) -> Result<String, Refused> {
         }
     }
     response.ok_or(Refused::ResponseForm)
-}
-
-fn unescape(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                (digit()? << 4 | digit()?) as u8
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]

@@ -100,6 +100,33 @@ impl Verifier {
     }
 }
 
+/// Media type of a request object (RFC 9101 §6.1).
+pub const MEDIA_TYPE: &str = "application/oauth-authz-req+jwt";
+
+/// The `wallet_nonce` of a wallet that gets its request by POST; the rest of its form is about
+/// formats that every wallet of HAIP has.
+pub fn wallet_nonce(form: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(form).ok()?;
+    text.split('&').find_map(|field| unescape(field.strip_prefix("wallet_nonce=")?))
+}
+
+/// A value of a form (`application/x-www-form-urlencoded`).
+pub(super) fn unescape(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                (digit()? << 4 | digit()?) as u8
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
 /// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -116,3 +143,17 @@ pub(super) fn escape(text: &str) -> String {
 
 /// Longest nonce of a wallet that is sent back.
 const MAX_WALLET_NONCE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_escaped_comes_back() {
+        let text = "https://a.example/b?c=d&e=f g+h%\u{e6}";
+        assert_eq!(unescape(&escape(text)).as_deref(), Some(text));
+        let form = b"wallet_metadata=%7B%7D&wallet_nonce=a%2Bb";
+        assert_eq!(wallet_nonce(form).as_deref(), Some("a+b"));
+        assert_eq!(wallet_nonce(b"wallet_metadata=x"), None);
+    }
+}

@@ -11,8 +11,10 @@ use identity::wallet::refused::REFUSALS;
 use identity::wallet::{Presented, Refused};
 use serde_json::json;
 
-use crate::holder::{Answer, Asked, Holder, MdocShow, SdJwtShow};
-use crate::issuer::{MdocDraft, SdJwtDraft, bytes_of, encode};
+use crate::answer::Answer;
+use crate::holder::{Asked, Holder, MdocShow, SdJwtShow};
+use crate::issuer::{MdocDraft, SdJwtDraft};
+use crate::parts::{bytes_of, encode};
 use crate::scene::Scene;
 
 /// What is done, what the verifier must say, and how it is done.
@@ -31,7 +33,7 @@ fn issued(what: &'static str, refused: Refused, edit: fn(&mut SdJwtDraft)) -> Ro
     row(what, refused, move |scene| {
         let holder = Holder::of(&scene.issuer, &Scene::bearer(), edit, |_| {});
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         scene.finish(session, &holder.answer_sd_jwt(&asked, scene.now))
     })
 }
@@ -50,7 +52,7 @@ fn presented(
     row(what, refused, move |scene| {
         let holder = scene.holder();
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let text = text(scene, &asked, &holder);
         scene.finish(session, &Answer::new(&asked, json!({"pid_sd_jwt": [text]})).post())
     })
@@ -61,7 +63,7 @@ fn issued_mdoc(what: &'static str, refused: Refused, edit: fn(&mut MdocDraft)) -
     row(what, refused, move |scene| {
         let holder = Holder::of(&scene.issuer, &Scene::bearer(), |_| {}, edit);
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         scene.finish(session, &holder.answer_mdoc(&asked))
     })
 }
@@ -80,7 +82,7 @@ fn responded(
     row(what, refused, move |scene| {
         let holder = scene.holder();
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let text = encode(&bytes_of(&response(&asked, &holder)));
         scene.finish(session, &Answer::new(&asked, json!({"pid_mdoc": [text]})).post())
     })
@@ -122,7 +124,7 @@ fn no_flipped_bit_is_taken() {
     let mut tried = 0;
     for mdoc in [false, true] {
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let stored = session.to_bytes();
         let bytes = if mdoc {
             bytes_of(&holder.show_mdoc(&asked, |_| {}))

@@ -8,8 +8,9 @@ use identity::wallet::{Naming, Presented, Refused, Scheme, Session};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::holder::{Answer, Holder};
-use crate::issuer::map;
+use crate::answer::Answer;
+use crate::holder::{Asked, Holder};
+use crate::parts::map;
 use crate::scene::{List, Scene};
 
 const STATUS: &str = "https://pid.example/status/1";
@@ -32,7 +33,7 @@ fn a_person_is_identified_by_either_form_of_the_pid() {
     let holder = scene.holder();
     for format in Format::ALL {
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         assert_eq!(asked.relying_party, "Invented PID provider");
         let body = match format {
             Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
@@ -50,7 +51,7 @@ fn both_ciphers_open() {
     let holder = scene.holder();
     for enc in ["A128GCM", "A256GCM"] {
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let shown = holder.show_sd_jwt(&asked, scene.now, |_| {});
         let mut answer = Answer::new(&asked, json!({"pid_sd_jwt": [shown]}));
         answer.header["enc"] = enc.into();
@@ -63,7 +64,7 @@ fn a_session_lives_through_the_store() {
     let scene = Scene::new();
     let holder = scene.holder();
     let session = scene.session();
-    let asked = scene.ask(&session, &holder);
+    let asked = scene.ask(&session);
     let stored = session.to_bytes();
     drop(session);
     let session = Session::from_bytes(&stored).unwrap();
@@ -87,7 +88,7 @@ fn the_browser_comes_back_with_a_code_on_the_same_device_only() {
     for same_device in [true, false] {
         let session =
             scene.verifier.begin(Scene::addresses(same_device), scene.now, &SystemEntropy);
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let kept = Session::from_bytes(&session.to_bytes()).unwrap();
         let body = holder.answer_sd_jwt(&asked, scene.now);
         let answer = scene.finish(session, &body).unwrap().answer();
@@ -107,8 +108,7 @@ fn the_browser_comes_back_with_a_code_on_the_same_device_only() {
 #[test]
 fn each_login_has_secrets_of_its_own() {
     let scene = Scene::new();
-    let holder = scene.holder();
-    let [one, two] = [0; 2].map(|_| scene.ask(&scene.session(), &holder).request);
+    let [one, two] = [0; 2].map(|_| scene.ask(&scene.session()).request);
     for name in ["nonce", "state", "client_metadata"] {
         assert_ne!(one[name], two[name], "{name}");
     }
@@ -132,9 +132,9 @@ fn links_and_pictures_say_where_the_request_is() {
 #[test]
 fn the_nonce_of_the_wallet_goes_back_to_it() {
     let scene = Scene::new();
-    let (holder, session) = (scene.holder(), scene.session());
+    let session = scene.session();
     let read = |jar: &str, nonce| {
-        holder.read(scene.verifier.client_id(), jar, &scene.register, nonce, scene.now)
+        Asked::read(scene.verifier.client_id(), jar, &scene.register, nonce, scene.now)
     };
     let by_get = scene.verifier.request(&session, None, scene.now).unwrap();
     assert!(read(&by_get, None).is_some() && read(&by_get, Some("mine")).is_none());
@@ -146,7 +146,7 @@ fn the_nonce_of_the_wallet_goes_back_to_it() {
 fn what_was_not_asked_for_is_not_shown_and_not_read() {
     let scene = Scene::new();
     let (holder, session) = (scene.holder(), scene.session());
-    let asked = scene.ask(&session, &holder);
+    let asked = scene.ask(&session);
     let shown = holder.show_sd_jwt(&asked, scene.now, |_| {});
     assert_eq!(shown.split('~').count(), 8, "six of seven claims");
     // a wallet that shows more: nothing of it reaches the person
@@ -174,7 +174,7 @@ fn a_person_without_a_number_is_known_again() {
         let holder = Holder::new(&scene.issuer, &bearer);
         for format in Format::ALL {
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             let body = match format {
                 Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
                 Format::Mdoc => holder.answer_mdoc(&asked),
@@ -213,7 +213,7 @@ fn a_credential_with_a_status_is_taken_when_its_list_says_valid() {
         assert_eq!(fresh_until(&list, scene.now), scene.now + SignedDuration::from_secs(600));
         for format in Format::ALL {
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             let body = match format {
                 Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
                 Format::Mdoc => holder.answer_mdoc(&asked),
@@ -273,7 +273,7 @@ fn the_answer_of_one_login_is_useless_in_another() {
     let scene = Scene::new();
     let holder = scene.holder();
     let (one, two) = (scene.session(), scene.session());
-    let body = holder.answer_sd_jwt(&scene.ask(&one, &holder), scene.now);
+    let body = holder.answer_sd_jwt(&scene.ask(&one), scene.now);
     assert_eq!(scene.finish(two, &body).err(), Some(Refused::Undecipherable));
     is_agnete(&scene.finish(one, &body).unwrap());
 }

@@ -78,11 +78,12 @@ impl Scene {
     }
 
     /// What the wallet reads of our request.
-    pub fn ask(&self, session: &Session, holder: &Holder) -> Asked {
+    pub fn ask(&self, session: &Session) -> Asked {
         let jar = self.verifier.request(session, Some("wallet nonce"), self.now).unwrap();
         let link = self.verifier.link(session, Scheme::Haip);
-        let client = link.split(['=', '&']).nth(1).unwrap().replace("%3A", ":");
-        holder.read(&client, &jar, &self.register, Some("wallet nonce"), self.now).unwrap()
+        let (client, at) = Asked::link(&link).unwrap();
+        assert_eq!(at, session.addresses().request);
+        Asked::read(&client, &jar, &self.register, Some("wallet nonce"), self.now).unwrap()
     }
 
     pub fn finish(&self, session: Session, body: &[u8]) -> Result<Presented, Refused> {

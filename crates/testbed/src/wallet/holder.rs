@@ -1,7 +1,5 @@
 //! A wallet: it checks who asks before it answers, as HAIP 1.0 wants, and answers encrypted.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -12,10 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trust::certificate::{Anchors, Certificate, Usage};
 
-use super::issuer::{
-    Bearer, MdocDraft, PID, PidIssuer, SdJwtDraft, bytes_of, cose_value, encode, fresh_key, hash,
-    jwt, map, member, random, sign,
-};
+use super::answer::Answer;
+use super::issuer::{Bearer, MdocDraft, PID, PidIssuer, SdJwtDraft};
+use super::parts::{bytes_of, cose_value, encode, fresh_key, hash, jwt, map, member, sign};
 
 /// A person's wallet with a PID in both forms.
 pub struct Holder {
@@ -31,15 +28,6 @@ pub struct Asked {
     pub request: Value,
     /// Who asks, for the person to see.
     pub relying_party: String,
-}
-
-/// An answer in the making; each part can be changed before it is sealed.
-pub struct Answer {
-    /// What is encrypted.
-    pub payload: Value,
-    /// Protected header of the JWE.
-    pub header: Value,
-    key: [u8; 32],
 }
 
 /// The parts of a presentation that the holder signs.
@@ -87,45 +75,6 @@ impl Holder {
             issuer_signed: issuer.mdoc(bearer, public, mdoc),
             key,
         }
-    }
-
-    /// Reads a request object as a wallet must: certificate to a register's anchor, `client_id` its
-    /// hash, signature, and that the answer goes where it says. `None` when anything is off.
-    pub fn read(
-        &self,
-        client_id: &str,
-        jar: &str,
-        register: &Anchors,
-        wallet_nonce: Option<&str>,
-        now: Timestamp,
-    ) -> Option<Asked> {
-        let (signed, signature) = jar.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let json = |text: &str| -> Option<Value> {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
-        };
-        let (header, request) = (json(header)?, json(payload)?);
-        let chain: Vec<Certificate> = header["x5c"]
-            .as_array()?
-            .iter()
-            .map(|der| Certificate::from_der(&STANDARD.decode(der.as_str()?).ok()?).ok())
-            .collect::<Option<_>>()?;
-        let (leaf, above) = chain.split_first()?;
-        register.verify(leaf, above, Usage::Seal, now).ok()?;
-        let named = format!("x509_hash:{}", encode(&leaf.fingerprint().0));
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let sound = header["typ"] == "oauth-authz-req+jwt"
-            && header["alg"] == "ES256"
-            && trust::jws::verifies(leaf, signed.as_bytes(), &signature)
-            && client_id == named
-            && request["client_id"] == named
-            && request["aud"] == "https://self-issued.me/v2"
-            && request["response_type"] == "vp_token"
-            && request["response_mode"] == "direct_post.jwt"
-            && request["exp"].as_i64()? > now.as_second()
-            && wallet_nonce.is_none_or(|nonce| request["wallet_nonce"] == nonce)
-            && request["response_uri"].as_str()?.starts_with("https://");
-        sound.then(|| Asked { request, relying_party: leaf.common_name().to_owned() })
     }
 
     /// Shows the PID as SD-JWT: only the disclosures that were asked for.
@@ -221,6 +170,54 @@ impl Holder {
 }
 
 impl Asked {
+    /// The `client_id` and `request_uri` of a link.
+    pub fn link(link: &str) -> Option<(String, String)> {
+        let (_, query) = link.split_once("://?")?;
+        let field = |name: &str| {
+            let field = query.split('&').find_map(|field| field.strip_prefix(name))?;
+            Some(field.replace("%3A", ":").replace("%2F", "/"))
+        };
+        Some((field("client_id=")?, field("request_uri=")?))
+    }
+
+    /// Reads a request object as a wallet must: certificate to a register's anchor, `client_id` its
+    /// hash, signature, and that the answer goes where it says. `None` when anything is off.
+    pub fn read(
+        client_id: &str,
+        jar: &str,
+        register: &Anchors,
+        wallet_nonce: Option<&str>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (signed, signature) = jar.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        let json = |text: &str| -> Option<Value> {
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+        };
+        let (header, request) = (json(header)?, json(payload)?);
+        let chain: Vec<Certificate> = header["x5c"]
+            .as_array()?
+            .iter()
+            .map(|der| Certificate::from_der(&STANDARD.decode(der.as_str()?).ok()?).ok())
+            .collect::<Option<_>>()?;
+        let (leaf, above) = chain.split_first()?;
+        register.verify(leaf, above, Usage::Seal, now).ok()?;
+        let named = format!("x509_hash:{}", encode(&leaf.fingerprint().0));
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let sound = header["typ"] == "oauth-authz-req+jwt"
+            && header["alg"] == "ES256"
+            && trust::jws::verifies(leaf, signed.as_bytes(), &signature)
+            && client_id == named
+            && request["client_id"] == named
+            && request["aud"] == "https://self-issued.me/v2"
+            && request["response_type"] == "vp_token"
+            && request["response_mode"] == "direct_post.jwt"
+            && request["exp"].as_i64()? > now.as_second()
+            && wallet_nonce.is_none_or(|nonce| request["wallet_nonce"] == nonce)
+            && request["response_uri"].as_str()?.starts_with("https://");
+        sound.then(|| Self { request, relying_party: leaf.common_name().to_owned() })
+    }
+
     /// The members that a query wants.
     fn wanted(&self, id: &str) -> Vec<String> {
         let credentials = self.request["dcql_query"]["credentials"].as_array();
@@ -233,7 +230,7 @@ impl Asked {
             .collect()
     }
 
-    fn encryption_key(&self) -> &Value {
+    pub(super) fn encryption_key(&self) -> &Value {
         &self.request["client_metadata"]["jwks"]["keys"][0]
     }
 
@@ -241,74 +238,6 @@ impl Asked {
         let key = self.encryption_key();
         let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, key["x"], key["y"]);
         digest(&SHA256, text.as_bytes()).as_ref().to_vec()
-    }
-}
-
-impl Answer {
-    /// With this `vp_token`, to the key of the request.
-    pub fn new(asked: &Asked, vp_token: Value) -> Self {
-        let jwk = asked.encryption_key();
-        let coordinate = |name: &str| {
-            let text = jwk[name].as_str().unwrap_or_default();
-            URL_SAFE_NO_PAD.decode(text).expect("because the request was checked")
-        };
-        let public = [vec![4], coordinate("x"), coordinate("y")].concat();
-        let ours = PrivateKey::generate(&ECDH_P256).expect("because the system has entropy");
-        let point = ours.compute_public_key().expect("because the key is sound");
-        let point = point.as_ref();
-        let theirs = UnparsedPublicKey::new(&ECDH_P256, &public);
-        let key = agreement::agree(&ours, theirs, (), |secret| {
-            <[u8; 32]>::try_from(secret).map_err(|_| ())
-        })
-        .expect("because the request was checked");
-        let header = json!({
-            "alg": "ECDH-ES",
-            "enc": "A256GCM",
-            "kid": jwk["kid"],
-            "epk": {
-                "kty": "EC", "crv": "P-256",
-                "x": encode(&point[1..33]), "y": encode(&point[33..]),
-            },
-            "apu": encode(&random()),
-            "apv": encode(asked.request["nonce"].as_str().unwrap_or_default().as_bytes()),
-        });
-        let payload = json!({"vp_token": vp_token, "state": asked.request["state"]});
-        Self { payload, header, key }
-    }
-
-    /// Encrypted: the compact JWE.
-    pub fn seal(&self) -> String {
-        let party = |name: &str| {
-            let text = self.header[name].as_str().unwrap_or_default();
-            URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
-        };
-        let enc = self.header["enc"].as_str().unwrap_or_default();
-        let (cipher, length) =
-            if enc == "A128GCM" { (&AES_128_GCM, 16) } else { (&AES_256_GCM, 32usize) };
-        let mut input = vec![0, 0, 0, 1];
-        input.extend(self.key);
-        for part in [enc.as_bytes(), &party("apu"), &party("apv")] {
-            input.extend((part.len() as u32).to_be_bytes());
-            input.extend(part);
-        }
-        input.extend((length as u32 * 8).to_be_bytes());
-        // one block of SHA-256 is all that these ciphers need (RFC 7518 §4.6.2)
-        let content = digest(&SHA256, &input);
-        let key = UnboundKey::new(cipher, &content.as_ref()[..length]);
-        let key = LessSafeKey::new(key.expect("because the length is the cipher's"));
-        let protected = encode(self.header.to_string().as_bytes());
-        let iv: [u8; 12] = random()[..12].try_into().expect("because twelve were taken");
-        let mut body = self.payload.to_string().into_bytes();
-        let nonce = Nonce::assume_unique_for_key(iv);
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(protected.as_bytes()), &mut body)
-            .expect("because the message is short");
-        format!("{protected}..{}.{}.{}", encode(&iv), encode(&body), encode(tag.as_ref()))
-    }
-
-    /// The body of the post.
-    pub fn post(&self) -> Vec<u8> {
-        format!("response={}", self.seal()).into_bytes()
     }
 }
 

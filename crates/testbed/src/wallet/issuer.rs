@@ -1,21 +1,18 @@
 //! A PID provider: an authority of a country, its signing certificate, and the credentials and
 //! status lists that it issues. Drafts can be changed before they are signed, for tests.
 
-use std::time::Duration;
-
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
-use coset::{CborSerializable as _, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
+use coset::iana;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose as Eku, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose as Ku, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, ExtendedKeyUsagePurpose as Eku, IsCa, Issuer, KeyPair, KeyUsagePurpose as Ku,
 };
 use serde_json::{Value, json};
+
+use super::parts::{digest_of, disclosure, encode, hash, item, map, p256, random, zlib};
+use super::signer::{Signer, around, named, signer};
 
 /// Whom a PID is issued to. Personal: no `Debug`.
 #[derive(Clone)]
@@ -32,15 +29,6 @@ pub struct Bearer {
     pub place: String,
     /// The country's number of the person, if it puts one into PIDs.
     pub number: Option<String>,
-}
-
-/// A key with a certificate, as issuers and relying parties have them.
-pub struct Signer {
-    /// Leaf first.
-    pub chain: Vec<Vec<u8>>,
-    /// PKCS#8, PEM.
-    pub key_pem: String,
-    key: EcdsaKeyPair,
 }
 
 /// An authority and the provider of PIDs that it vouches for.
@@ -233,188 +221,6 @@ impl PidIssuer {
         edit(&mut header, &mut payload);
         self.signer.jwt(&header, &payload).into_bytes()
     }
-}
-
-impl Signer {
-    /// Leaf first, PEM.
-    pub fn chain_pem(&self) -> String {
-        let pem = |der: &Vec<u8>| {
-            format!(
-                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-                STANDARD.encode(der)
-            )
-        };
-        self.chain.iter().map(pem).collect()
-    }
-
-    /// A compact JWT.
-    pub fn jwt(&self, header: &Value, payload: &Value) -> String {
-        jwt(&self.key, header, payload)
-    }
-
-    fn sign1(&self, draft: &MdocDraft) -> Cbor {
-        let security = Cbor::Tag(24, Box::new(bytes_of(&draft.security).into()));
-        let chain = match draft.chain.as_slice() {
-            [only] => only.as_slice().into(),
-            all => Cbor::Array(all.iter().map(|der| der.as_slice().into()).collect()),
-        };
-        let signed = CoseSign1Builder::new()
-            .protected(HeaderBuilder::new().algorithm(draft.algorithm).build())
-            .unprotected(HeaderBuilder::new().value(33, chain).build())
-            .payload(bytes_of(&security))
-            .create_signature(&[], |data| sign(&self.key, data))
-            .build();
-        cose_value(signed)
-    }
-}
-
-/// `#6.24(bstr .cbor IssuerSignedItem)`.
-pub fn item(number: i64, name: &str, value: Cbor) -> Cbor {
-    let item = map([
-        ("digestID", number.into()),
-        ("random", random().as_slice().into()),
-        ("elementIdentifier", name.into()),
-        ("elementValue", value),
-    ]);
-    Cbor::Tag(24, Box::new(bytes_of(&item).into()))
-}
-
-/// SHA-256 of an item as it is written.
-pub fn digest_of(item: &Cbor) -> Vec<u8> {
-    digest(&SHA256, &bytes_of(item)).as_ref().to_vec()
-}
-
-/// A map with text keys.
-pub fn map<const N: usize>(entries: [(&str, Cbor); N]) -> Cbor {
-    Cbor::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
-}
-
-/// A member of a map with text keys, to change.
-pub fn member<'c>(map: &'c mut Cbor, name: &str) -> &'c mut Cbor {
-    let Cbor::Map(entries) = map else { panic!("no map around {name}") };
-    let entry = entries.iter_mut().find(|(key, _)| key.as_text() == Some(name));
-    &mut entry.unwrap_or_else(|| panic!("no {name}")).1
-}
-
-/// CBOR.
-pub fn bytes_of(value: &Cbor) -> Vec<u8> {
-    let mut out = Vec::new();
-    ciborium::into_writer(value, &mut out).expect("because a vector takes every byte");
-    out
-}
-
-/// A `COSE_Sign1` as part of something else.
-pub fn cose_value(message: CoseSign1) -> Cbor {
-    let bytes = message.to_vec().expect("because we built it");
-    ciborium::from_reader(bytes.as_slice()).expect("because it is CBOR")
-}
-
-/// A disclosure's text.
-pub fn disclosure(parts: &Value) -> String {
-    encode(parts.to_string().as_bytes())
-}
-
-/// base64url of a text's SHA-256.
-pub fn hash(text: &str) -> String {
-    encode(digest(&SHA256, text.as_bytes()).as_ref())
-}
-
-/// base64url.
-pub fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// A compact JWT by ES256.
-pub fn jwt(key: &EcdsaKeyPair, header: &Value, payload: &Value) -> String {
-    let signed = format!(
-        "{}.{}",
-        encode(header.to_string().as_bytes()),
-        encode(payload.to_string().as_bytes())
-    );
-    let signature = sign(key, signed.as_bytes());
-    format!("{signed}.{}", encode(&signature))
-}
-
-/// `r || s`.
-pub fn sign(key: &EcdsaKeyPair, message: &[u8]) -> Vec<u8> {
-    let signature = key.sign(&SystemRandom::new(), message);
-    signature.expect("because the key is sound").as_ref().to_vec()
-}
-
-/// A fresh P-256 key to sign with, and the same as PKCS#8 PEM.
-pub fn fresh_key() -> (EcdsaKeyPair, KeyPair) {
-    let key = p256();
-    (signing(&key), key)
-}
-
-pub(super) fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    SystemRandom::new().fill(&mut bytes).expect("because the system has entropy");
-    bytes
-}
-
-/// zlib with stored blocks (RFC 1950, RFC 1951 §3.2.4): no compressor is needed to test one.
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x78, 0x01];
-    let mut blocks = bytes.chunks(0xffff).peekable();
-    while let Some(block) = blocks.next() {
-        let length = u16::try_from(block.len()).expect("because chunks are that short");
-        out.push(u8::from(blocks.peek().is_none()));
-        out.extend(length.to_le_bytes());
-        out.extend((!length).to_le_bytes());
-        out.extend_from_slice(block);
-    }
-    let (a, b) = bytes.iter().fold((1u32, 0u32), |(a, b), byte| {
-        let a = (a + u32::from(*byte)) % 65_521;
-        (a, (b + a) % 65_521)
-    });
-    out.extend((b << 16 | a).to_be_bytes());
-    out
-}
-
-fn signer(
-    authority: &Issuer<'static, KeyPair>,
-    country: &str,
-    now: Timestamp,
-    usages: Vec<Eku>,
-) -> Signer {
-    let mut params = named("Invented PID provider", country);
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![Ku::DigitalSignature];
-    params.extended_key_usages = usages;
-    params.use_authority_key_identifier_extension = true;
-    around(&mut params, now);
-    let key = p256();
-    let certificate =
-        params.signed_by(&key, authority).expect("because the parameters are complete");
-    let chain = vec![certificate.der().to_vec()];
-    Signer { chain, key_pem: key.serialize_pem(), key: signing(&key) }
-}
-
-fn named(name: &str, country: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CountryName, country);
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
-fn around(params: &mut CertificateParams, now: Timestamp) {
-    let at = |days: i64| {
-        let seconds = u64::try_from(now.as_second() + days * 86_400).unwrap_or(0);
-        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds)
-    };
-    params.not_before = at(-1);
-    params.not_after = at(365);
-}
-
-fn p256() -> KeyPair {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("because the system has entropy")
-}
-
-fn signing(key: &KeyPair) -> EcdsaKeyPair {
-    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.serialized_der())
-        .expect("because rcgen writes PKCS#8")
 }
 
 /// Document type and namespace of a PID.

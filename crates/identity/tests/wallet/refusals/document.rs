@@ -7,8 +7,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{Row, issued_mdoc, responded, row, shown_mdoc};
-use crate::holder::{Answer, Holder, MdocShow};
-use crate::issuer::{MdocDraft, PID, PidIssuer, bytes_of, digest_of, encode, item, map, member};
+use crate::answer::Answer;
+use crate::holder::{Holder, MdocShow};
+use crate::issuer::{MdocDraft, PID, PidIssuer};
+use crate::parts::{bytes_of, digest_of, encode, item, map, member};
 use crate::scene::Scene;
 
 fn time(draft: &mut MdocDraft, name: &str, hours: i64) {
@@ -57,9 +59,8 @@ fn document(response: &mut Value) -> &mut Value {
 /// A text in place of the whole response.
 fn text(what: &'static str, text: String) -> Row {
     row(what, Refused::MdocForm, move |scene| {
-        let holder = scene.holder();
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         scene.finish(session, &Answer::new(&asked, json!({"pid_mdoc": [text]})).post())
     })
 }
@@ -68,7 +69,7 @@ fn with_chain(what: &'static str, refused: Refused, chain: fn(&Scene) -> PidIssu
     row(what, refused, move |scene| {
         let holder = Holder::new(&chain(scene), &Scene::bearer());
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         scene.finish(session, &holder.answer_mdoc(&asked))
     })
 }
@@ -88,7 +89,7 @@ fn issued_rows() -> Vec<Row> {
         row("Italy speaks for Denmark", R::IssuingCountry, |scene| {
             let holder = Holder::new(&scene.italy, &Scene::bearer());
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             scene.finish(session, &holder.answer_mdoc(&asked))
         }),
         row("another certificate of the authority", R::IssuerSignature, |scene| {
@@ -96,7 +97,7 @@ fn issued_rows() -> Vec<Row> {
             let edit = |d: &mut MdocDraft| d.chain = other;
             let holder = Holder::of(&scene.issuer, &Scene::bearer(), |_| {}, edit);
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             scene.finish(session, &holder.answer_mdoc(&asked))
         }),
         issued_mdoc("algorithm of another curve", R::MdocAlgorithm, |d| {
@@ -117,6 +118,9 @@ fn issued_rows() -> Vec<Row> {
         issued_mdoc("not yet valid", R::NotYetValid, |d| time(d, "validFrom", 3)),
         issued_mdoc("over", R::Expired, |d| time(d, "validUntil", -24 * 14 - 1)),
         issued_mdoc("issued tomorrow", R::IssuedLater, |d| time(d, "signed", 24)),
+        issued_mdoc("signed before there was a certificate", R::Certificates, |d| {
+            time(d, "signed", -24 * 3);
+        }),
         issued_mdoc("a time without its tag", R::MdocForm, |d| {
             *member(member(&mut d.security, "validityInfo"), "signed") =
                 "2026-01-01T00:00:00Z".into();
@@ -128,7 +132,7 @@ fn issued_rows() -> Vec<Row> {
             device_key(d, -4, vec![1u8; 32].as_slice().into());
         }),
         issued_mdoc("a name that is a number", R::Claim, |d| {
-            element(d, 0, "family_name", 1.into())
+            element(d, 0, "family_name", 1.into());
         }),
         issued_mdoc("a date that is a time", R::Claim, |d| {
             element(d, 2, "birth_date", Value::Tag(1, Box::new(1.into())));
@@ -257,15 +261,15 @@ fn shown_rows() -> Vec<Row> {
         row("replayed from another login", R::DeviceSignature, |scene| {
             let holder = scene.holder();
             let (one, two) = (scene.session(), scene.session());
-            let old = holder.show_mdoc(&scene.ask(&one, &holder), |_| {});
+            let old = holder.show_mdoc(&scene.ask(&one), |_| {});
             let text = encode(&bytes_of(&old));
-            let asked = scene.ask(&two, &holder);
+            let asked = scene.ask(&two);
             scene.finish(two, &Answer::new(&asked, json!({"pid_mdoc": [text]})).post())
         }),
         row("a thief signs with another key", R::DeviceSignature, |scene| {
             let (holder, thief) = (scene.holder(), scene.holder());
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             let mut stolen = Value::Null;
             holder.show_mdoc(&asked, |show| stolen = show.issuer_signed.clone());
             let response = thief.show_mdoc(&asked, |show| show.issuer_signed = stolen);

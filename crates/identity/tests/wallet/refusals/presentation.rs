@@ -5,8 +5,10 @@ use rcgen::ExtendedKeyUsagePurpose as Eku;
 use serde_json::{Value, json};
 
 use super::{Row, issued, presented, row, shown};
-use crate::holder::{Answer, Holder};
-use crate::issuer::{PidIssuer, SdJwtDraft, disclosure, encode, hash};
+use crate::answer::Answer;
+use crate::holder::Holder;
+use crate::issuer::{PidIssuer, SdJwtDraft};
+use crate::parts::{disclosure, encode, hash};
 use crate::scene::Scene;
 
 /// Puts a disclosure and its digest in.
@@ -52,7 +54,7 @@ fn from(what: &'static str, refused: Refused, issuer: fn(&Scene) -> PidIssuer) -
     row(what, refused, move |scene| {
         let holder = Holder::new(&issuer(scene), &Scene::bearer());
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         scene.finish(session, &holder.answer_sd_jwt(&asked, scene.now))
     })
 }
@@ -93,7 +95,7 @@ pub fn issued_rows() -> Vec<Row> {
         row("Italy speaks for Denmark", R::IssuingCountry, |scene| {
             let holder = Holder::new(&scene.italy, &Scene::bearer());
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             scene.finish(session, &holder.answer_sd_jwt(&asked, scene.now))
         }),
         issued("another country in the claim", R::IssuingCountry, |d| {
@@ -227,7 +229,7 @@ pub fn shown_rows() -> Vec<Row> {
         row("a thief signs with another key", R::BindingSignature, |scene| {
             let (holder, thief) = (scene.holder(), scene.holder());
             let session = scene.session();
-            let asked = scene.ask(&session, &holder);
+            let asked = scene.ask(&session);
             let mut stolen = String::new();
             holder.show_sd_jwt(&asked, scene.now, |show| stolen.clone_from(&show.shown));
             let text = thief.show_sd_jwt(&asked, scene.now, |show| {
@@ -252,7 +254,7 @@ pub fn shown_rows() -> Vec<Row> {
         }),
         shown("signed at no time", R::BindingAge, |s| drop(s.payload["iat"].take())),
         shown("hash of something else", R::BindingHash, |s| {
-            s.payload["sd_hash"] = hash("x").into()
+            s.payload["sd_hash"] = hash("x").into();
         }),
         shown("another order after signing", R::BindingHash, |show| {
             let mut parts: Vec<&str> = show.shown.split('~').collect();

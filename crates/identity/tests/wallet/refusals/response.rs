@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{Row, row};
-use crate::holder::{Answer, Asked, Holder};
+use crate::answer::Answer;
+use crate::holder::{Asked, Holder};
 use crate::scene::{List, Scene};
 
 /// A sound answer, changed before it is encrypted.
@@ -31,7 +32,7 @@ fn posted(
 fn sound(scene: &Scene) -> (Session, Answer) {
     let holder = scene.holder();
     let session = scene.session();
-    let asked = scene.ask(&session, &holder);
+    let asked = scene.ask(&session);
     let token = token(scene, &asked, &holder);
     (session, Answer::new(&asked, token))
 }

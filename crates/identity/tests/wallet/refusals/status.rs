@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Row, issued, issued_mdoc, row};
 use crate::holder::Holder;
-use crate::issuer::{MdocDraft, map};
+use crate::issuer::MdocDraft;
+use crate::parts::map;
 use crate::scene::{List, Scene};
 
 const URI: &str = "https://pid.example/status/1";
@@ -22,7 +23,7 @@ fn listed(
         let edit = |draft: &mut crate::issuer::SdJwtDraft| draft.payload["status"] = status;
         let holder = Holder::of(&scene.issuer, &Scene::bearer(), edit, |_| {});
         let session = scene.session();
-        let asked = scene.ask(&session, &holder);
+        let asked = scene.ask(&session);
         let body = holder.answer_sd_jwt(&asked, scene.now);
         session.finish(&scene.verifier, &body, &List(list(scene)), scene.now)
     })
