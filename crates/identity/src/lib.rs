@@ -21,6 +21,7 @@ pub mod replay;
 pub mod rules;
 pub mod session;
 pub mod sts;
+pub mod wallet;
 
 pub use assertion::{Assertion, Kind};
 pub use assurance::Assurance;

@@ -19,4 +19,5 @@ pub mod repository;
 pub mod seed;
 pub mod site;
 pub mod web;
+pub mod wallet;
 pub mod world;

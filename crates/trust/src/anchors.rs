@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, TrustAnchor, UnixTime};
 use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, OwnedCertRevocationList,
-    RevocationOptionsBuilder, anchor_from_trusted_cert,
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter,
+    OwnedCertRevocationList, RevocationOptionsBuilder, anchor_from_trusted_cert,
 };
 
 use crate::certificate::{Certificate, CertificateError, Usage};
@@ -173,12 +173,38 @@ impl ExtendedKeyUsageValidator for UsageRule {
     fn validate(&self, present: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         let rule = match self.0 {
             Usage::Seal => return Ok(()),
+            Usage::Attestation => return not_of_another_kind(present),
             Usage::TlsClient => webpki::KeyUsage::client_auth(),
             Usage::TlsServer => webpki::KeyUsage::server_auth(),
         };
         rule.validate(present)
     }
 }
+
+/// Refuses certificates that say what they are for, when that is something else than credentials.
+fn not_of_another_kind(present: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+    for purpose in present {
+        let purpose = purpose?;
+        if NOT_ATTESTATION.iter().any(|oid| KeyPurposeId::new(oid) == purpose) {
+            return Err(webpki::Error::RequiredEkuNotFoundContext(
+                webpki::RequiredEkuNotFoundContext {
+                    required: webpki::KeyUsage::required(MDOC_SIGNER),
+                    present: vec![purpose.to_decoded_oid()],
+                },
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// TLS server, TLS client (RFC 5280 §4.2.1.12), mdoc reader (ISO/IEC 18013-5 §B.1.7).
+const NOT_ATTESTATION: [&[u8]; 3] = [
+    &[0x2b, 6, 1, 5, 5, 7, 3, 1],
+    &[0x2b, 6, 1, 5, 5, 7, 3, 2],
+    &[0x28, 0x81, 0x8c, 0x5d, 5, 1, 6],
+];
+/// mdoc signer (ISO/IEC 18013-5 §B.1.4): what the refusal says was wanted.
+const MDOC_SIGNER: &[u8] = &[0x28, 0x81, 0x8c, 0x5d, 5, 1, 2];
 
 /// First byte of every DER certificate and list.
 const DER_SEQUENCE: u8 = 0x30;

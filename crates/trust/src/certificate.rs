@@ -82,6 +82,9 @@ pub enum Usage {
     /// Signs assertions, audit records and evidence. eHDSI seal certificates often carry neither
     /// KeyUsage nor ExtendedKeyUsage; RFC 5280 §4.2.1 allows that.
     Seal,
+    /// Signs credentials of wallets and their status lists. Extended key usages differ from country
+    /// to country; a TLS certificate of the same authority, or one of a reader, is none.
+    Attestation,
     /// TLS client (service consumer).
     TlsClient,
     /// TLS server (service provider).
@@ -167,6 +170,14 @@ impl Certificate {
         x509_cert::Certificate::from_der(&self.0.der)
             .map(|parsed| parsed.tbs_certificate().subject().to_string())
             .unwrap_or_default()
+    }
+
+    /// Whether it names itself as its issuer, as roots do (RFC 5280 §3.2).
+    pub fn is_self_issued(&self) -> bool {
+        x509_cert::Certificate::from_der(&self.0.der).is_ok_and(|parsed| {
+            let tbs = parsed.tbs_certificate();
+            tbs.issuer() == tbs.subject()
+        })
     }
 
     /// SHA-256 of the DER bytes.

@@ -14,6 +14,7 @@ pub mod cose;
 pub mod encryption;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+pub mod jws;
 pub mod seal;
 pub mod signature;
 pub mod xml;

@@ -1,0 +1,16 @@
+//! The wallet, from the link to the person: an invented PID provider, wallet and relying party.
+
+#[path = "../../../testbed/src/wallet/answer.rs"]
+mod answer;
+#[path = "../../../testbed/src/wallet/holder.rs"]
+mod holder;
+#[path = "../../../testbed/src/wallet/issuer.rs"]
+mod issuer;
+#[path = "../../../testbed/src/wallet/parts.rs"]
+mod parts;
+mod refusals;
+mod round_trip;
+mod samples;
+mod scene;
+#[path = "../../../testbed/src/wallet/signer.rs"]
+mod signer;

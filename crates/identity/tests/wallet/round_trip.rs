@@ -1,0 +1,279 @@
+//! A person shows a PID and is identified.
+
+use exchange::{Country, SystemEntropy};
+use identity::Assurance;
+use identity::wallet::dcql::Format;
+use identity::wallet::status::fresh_until;
+use identity::wallet::{Naming, Presented, Refused, Scheme, Session};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::holder::{Asked, Holder};
+use crate::parts::map;
+use crate::scene::{List, Scene};
+
+const STATUS: &str = "https://pid.example/status/1";
+
+fn is_agnete(presented: &Presented) {
+    let person = presented.person();
+    assert_eq!(person.identifier.text(), "DK/ES/7402539902");
+    assert_eq!(person.family.latin, "Havgaard-Test");
+    assert_eq!(person.given.latin, "Agnete");
+    assert_eq!(person.birth.to_string(), "1953-02-14");
+    assert_eq!(person.more["PlaceOfBirth"].latin, "Aarhus, DK");
+    assert_eq!(presented.naming(), Naming::Administrative);
+    assert_eq!(presented.country(), Country::parse("DK").unwrap());
+    assert_eq!(presented.assurance(), Assurance::High);
+}
+
+#[test]
+fn a_person_is_identified_by_either_form_of_the_pid() {
+    let scene = Scene::new();
+    let holder = scene.holder();
+    for format in Format::ALL {
+        let session = scene.session();
+        let asked = scene.ask(&session);
+        assert_eq!(asked.relying_party, "Invented PID provider");
+        let body = match format {
+            Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
+            Format::Mdoc => holder.answer_mdoc(&asked),
+        };
+        let presented = scene.finish(session, &body).unwrap();
+        is_agnete(&presented);
+        assert_eq!(presented.format(), format);
+    }
+}
+
+#[test]
+fn both_ciphers_open() {
+    let scene = Scene::new();
+    let holder = scene.holder();
+    for enc in ["A128GCM", "A256GCM"] {
+        let session = scene.session();
+        let asked = scene.ask(&session);
+        let shown = holder.show_sd_jwt(&asked, scene.now, |_| {});
+        let mut answer = Answer::new(&asked, json!({"pid_sd_jwt": [shown]}));
+        answer.header["enc"] = enc.into();
+        is_agnete(&scene.finish(session, &answer.post()).unwrap());
+    }
+}
+
+#[test]
+fn a_session_lives_through_the_store() {
+    let scene = Scene::new();
+    let holder = scene.holder();
+    let session = scene.session();
+    let asked = scene.ask(&session);
+    let stored = session.to_bytes();
+    drop(session);
+    let session = Session::from_bytes(&stored).unwrap();
+    assert_eq!(session.addresses(), &Scene::addresses(true));
+    assert!(session.is_same_device());
+    is_agnete(&scene.finish(session, &holder.answer_mdoc(&asked)).unwrap());
+    for length in 0..stored.len() {
+        let cut = Session::from_bytes(&stored[..length]).err();
+        assert_eq!(cut, Some(Refused::SessionForm), "{length}");
+    }
+    let longer = [&stored[..], &[0]].concat();
+    assert_eq!(Session::from_bytes(&longer).err(), Some(Refused::SessionForm));
+}
+
+/// OpenID4VP 1.0 §13.3: who brings the code is at the device of the wallet; who began the login on
+/// another device and sent the link to a victim never sees it.
+#[test]
+fn the_browser_comes_back_with_a_code_on_the_same_device_only() {
+    let scene = Scene::new();
+    let holder = scene.holder();
+    for same_device in [true, false] {
+        let session =
+            scene.verifier.begin(Scene::addresses(same_device), scene.now, &SystemEntropy);
+        let asked = scene.ask(&session);
+        let kept = Session::from_bytes(&session.to_bytes()).unwrap();
+        let body = holder.answer_sd_jwt(&asked, scene.now);
+        let answer = scene.finish(session, &body).unwrap().answer();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let Some(to) = answer["redirect_uri"].as_str() else {
+            assert!(!same_device && answer == json!({}));
+            continue;
+        };
+        assert!(same_device);
+        let (page, code) = to.split_once("?response_code=").unwrap();
+        assert_eq!(page, "https://es.example/eid/wallet/1/done");
+        assert!(kept.is_response_code(code) && !kept.is_response_code(&code[1..]));
+        assert!(!asked.request.to_string().contains(code), "the code is not in the request");
+    }
+}
+
+#[test]
+fn each_login_has_secrets_of_its_own() {
+    let scene = Scene::new();
+    let [one, two] = [0; 2].map(|_| scene.ask(&scene.session()).request);
+    for name in ["nonce", "state", "client_metadata"] {
+        assert_ne!(one[name], two[name], "{name}");
+    }
+    assert_eq!(one["dcql_query"], two["dcql_query"]);
+    let key = &one["client_metadata"]["jwks"]["keys"][0];
+    assert!(key["use"] == "enc" && key["alg"] == "ECDH-ES" && key.get("d").is_none());
+}
+
+#[test]
+fn links_and_pictures_say_where_the_request_is() {
+    let scene = Scene::new();
+    let session = scene.session();
+    let link = scene.verifier.link(&session, Scheme::OpenId4Vp);
+    let expected = "&request_uri=https%3A%2F%2Fes.example%2Feid%2Fwallet%2F1%2Frequest&request_uri_method=post";
+    assert!(link.starts_with("openid4vp://?client_id=x509_hash%3A") && link.ends_with(expected));
+    assert!(scene.verifier.link(&session, Scheme::Haip).starts_with("haip-vp://?"));
+    assert!(scene.verifier.picture(&session, Scheme::OpenId4Vp).unwrap().starts_with("<svg"));
+}
+
+/// OpenID4VP 1.0 §5.10.1; a wallet that comes by GET sends none.
+#[test]
+fn the_nonce_of_the_wallet_goes_back_to_it() {
+    let scene = Scene::new();
+    let session = scene.session();
+    let read = |jar: &str, nonce| {
+        Asked::read(scene.verifier.client_id(), jar, &scene.register, nonce, scene.now)
+    };
+    let by_get = scene.verifier.request(&session, None, scene.now).unwrap();
+    assert!(read(&by_get, None).is_some() && read(&by_get, Some("mine")).is_none());
+    let by_post = scene.verifier.request(&session, Some("mine"), scene.now).unwrap();
+    assert!(read(&by_post, Some("mine")).is_some() && read(&by_post, Some("yours")).is_none());
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_shown_and_not_read() {
+    let scene = Scene::new();
+    let (holder, session) = (scene.holder(), scene.session());
+    let asked = scene.ask(&session);
+    let shown = holder.show_sd_jwt(&asked, scene.now, |_| {});
+    assert_eq!(shown.split('~').count(), 8, "six of seven claims");
+    // a wallet that shows more: nothing of it reaches the person
+    let chatty = Holder::of(
+        &scene.issuer,
+        &Scene::bearer(),
+        |draft| draft.payload["email"] = "a@b.example".into(),
+        |_| {},
+    );
+    let shown = chatty.show_sd_jwt(&asked, scene.now, |_| {});
+    let body = Answer::new(&asked, json!({"pid_sd_jwt": [shown]})).post();
+    let presented = scene.finish(session, &body).unwrap();
+    assert_eq!(presented.person().more.len(), 1);
+}
+
+/// A PID without a number: the same person gets the same identifier from each PID and each form.
+#[test]
+fn a_person_without_a_number_is_known_again() {
+    let scene = Scene::new();
+    let mut bearer = Scene::bearer();
+    bearer.number = None;
+    let mut identifiers = Vec::new();
+    for place in ["Aarhus", "Aarhus", "Odense"] {
+        bearer.place = place.into();
+        let holder = Holder::new(&scene.issuer, &bearer);
+        for format in Format::ALL {
+            let session = scene.session();
+            let asked = scene.ask(&session);
+            let body = match format {
+                Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
+                Format::Mdoc => holder.answer_mdoc(&asked),
+            };
+            let presented = scene.finish(session, &body).unwrap();
+            assert_eq!(presented.naming(), Naming::Derived);
+            identifiers.push(presented.person().identifier.text());
+        }
+    }
+    assert!(identifiers[0].starts_with("DK/ES/pid:"));
+    assert!(identifiers[..4].iter().all(|id| *id == identifiers[0]));
+    assert!(identifiers[4] == identifiers[5] && identifiers[4] != identifiers[0]);
+}
+
+#[test]
+fn a_credential_with_a_status_is_taken_when_its_list_says_valid() {
+    let scene = Scene::new();
+    let index = |n: u64| json!({"status_list": {"idx": n, "uri": STATUS}});
+    for (bits, statuses, place) in [
+        (1, vec![0b1111_1011], 2),
+        (2, vec![0b1100_1111], 2),
+        (4, vec![0xff, 0xf0], 2),
+        (8, vec![9, 9, 0], 2),
+    ] {
+        let holder = Holder::of(
+            &scene.issuer,
+            &Scene::bearer(),
+            |draft| draft.payload["status"] = index(place),
+            |draft| {
+                let list = map([("idx", place.into()), ("uri", STATUS.into())]);
+                let ciborium::Value::Map(entries) = &mut draft.security else { unreachable!() };
+                entries.push(("status".into(), map([("status_list", list)])));
+            },
+        );
+        let list = scene.issuer.status_list(STATUS, bits, &statuses, |_, _| {});
+        assert_eq!(fresh_until(&list, scene.now), scene.now + SignedDuration::from_secs(600));
+        for format in Format::ALL {
+            let session = scene.session();
+            let asked = scene.ask(&session);
+            let body = match format {
+                Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
+                Format::Mdoc => holder.answer_mdoc(&asked),
+            };
+            let lists = List(Some(list.clone()));
+            let presented = session.finish(&scene.verifier, &body, &lists, scene.now);
+            is_agnete(&presented.unwrap_or_else(|refused| panic!("{bits} bits: {refused}")));
+        }
+    }
+}
+
+/// A trusted list may name the signing certificate itself instead of its authority.
+#[test]
+fn an_issuer_may_be_listed_by_its_own_certificate() {
+    use identity::wallet::Issuers;
+    use trust::certificate::Anchors;
+    let scene = Scene::new();
+    let listed = Anchors::from_pem(scene.issuer.signer().chain_pem().as_bytes()).unwrap();
+    let denmark = Country::parse("DK").unwrap();
+    let issuers = Issuers::new([(denmark, listed)].into()).unwrap();
+    let chain = &scene.issuer.signer().chain;
+    assert_eq!(issuers.recognise(chain, scene.now).unwrap().country(), denmark);
+    let later = scene.now + SignedDuration::from_hours(24 * 400);
+    assert_eq!(issuers.recognise(chain, later).err(), Some(Refused::Untrusted));
+    let other = scene.issuer.other("DK", vec![]).chain;
+    assert_eq!(issuers.recognise(&other, scene.now).err(), Some(Refused::Untrusted));
+}
+
+#[test]
+fn a_key_that_wallets_would_refuse_is_refused_at_start() {
+    use std::sync::Arc;
+
+    use identity::wallet::{Issuers, Verifier, WalletError};
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+    use trust::certificate::Anchors;
+    use trust::seal::SealKey;
+    let spain = Country::parse("ES").unwrap();
+    for (kind, expected) in [
+        (&PKCS_ECDSA_P256_SHA256, WalletError::SelfSigned),
+        (&PKCS_ECDSA_P384_SHA384, WalletError::Key),
+    ] {
+        let key = KeyPair::generate_for(kind).unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap().pem();
+        let key = SealKey::from_pem(key.serialize_pem().as_bytes(), certificate.as_bytes());
+        let made = Verifier::new(Arc::new(key.unwrap()), spain, Issuers::default());
+        assert_eq!(made.err(), Some(expected));
+    }
+    let scene = Scene::new();
+    let anchors = || Anchors::from_pem(scene.issuer.authority_pem().as_bytes()).unwrap();
+    let shared = [("DK", anchors()), ("IT", anchors())]
+        .map(|(code, anchors)| (Country::parse(code).unwrap(), anchors));
+    assert!(matches!(Issuers::new(shared.into()), Err(WalletError::SharedAnchor(..))));
+}
+
+#[test]
+fn the_answer_of_one_login_is_useless_in_another() {
+    let scene = Scene::new();
+    let holder = scene.holder();
+    let (one, two) = (scene.session(), scene.session());
+    let body = holder.answer_sd_jwt(&scene.ask(&one), scene.now);
+    assert_eq!(scene.finish(two, &body).err(), Some(Refused::Undecipherable));
+    is_agnete(&scene.finish(one, &body).unwrap());
+}
