@@ -13,6 +13,7 @@ mod party;
 mod pending;
 mod proxy;
 mod routes;
+mod wallet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use identity::eidas::EidasError;
 use identity::eidas::attributes::{Attribute, NATURAL_PERSON};
 use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
 use identity::eidas::request::SpType;
+use identity::matching::Table;
 use identity::professional::Terms;
 use identity::register::Register;
 use identity::replay::Spent;
@@ -36,6 +38,7 @@ use trust::seal::SealKey;
 pub use back::is_back_path;
 pub use party::{Party, PartyError};
 pub use routes::answer;
+pub use wallet::{StatusLists, Wallet};
 
 /// Everything that a login needs.
 pub struct Eid {
@@ -55,6 +58,8 @@ pub struct Eid {
     pub providers: BTreeMap<Country, Party>,
     /// Whose connectors we identify our people for.
     pub connectors: Vec<Party>,
+    /// Wallets; `None` when not configured.
+    pub wallet: Option<Wallet>,
     /// The highest level of our own people's eID.
     pub certified: Assurance,
     /// The portals that people sign in to.
@@ -63,6 +68,8 @@ pub struct Eid {
     pub register: Option<Arc<dyn Register>>,
     /// On what terms.
     pub terms: Terms,
+    /// How citizens become patients of their countries.
+    pub matching: Table,
     /// Logins on their way, codes, sessions.
     pub keeper: Keeper,
     /// Answers that were used.

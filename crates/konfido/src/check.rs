@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use exchange::Country;
+use identity::mask::SearchMask;
+use identity::matching;
 use identity::register::file::RegisterFile;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
@@ -129,7 +131,34 @@ fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
     {
         faults.add(&at.span, format!("no professional register: {error}"), None);
     }
+    let wallet = eid.wallet.as_ref().map(|wallet| {
+        let access = read(&wallet.access);
+        if let Some((key, chain)) = &access {
+            fits(&wallet.access, SealKey::from_pem(key, chain), faults);
+        }
+        let roots =
+            |(country, at): &(Country, At<PathBuf>)| Some((*country, anchors(at, faults)?.1));
+        let issuers = wallet.issuers.iter().map(roots).collect::<Option<_>>();
+        Some(eid::WalletSetup { access: access?, issuers: issuers? })
+    });
+    let matching = eid.matching.iter().map(|row| {
+        let mask = row.mask.as_ref().map(|at| {
+            let text = String::from_utf8(bytes(at, faults)?).unwrap_or_default();
+            let told = |error| faults.add(&at.span, format!("no search mask: {error}"), None);
+            SearchMask::parse(&text).map_err(told).ok()
+        });
+        let mask = mask.map_or(Some(None), |mask| mask.map(Some))?;
+        Some(matching::Rule { country: row.country, ways: row.ways.clone(), mask })
+    });
+    let matching = matching.collect::<Option<_>>().and_then(|rows| {
+        let span = &eid.roots.span;
+        let help = "each country once, at least one way, and its own mask";
+        let told = |_| faults.add(span, "[[eid.patient]] rows do not fit", Some(help));
+        matching::Table::new(rows).map_err(told).ok()
+    });
     Some(eid::Setup {
+        wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
+        matching: matching?,
         register: eid.register.as_ref().map(|at| at.value.clone()),
         url: eid.url.clone(),
         contact: eid.contact.clone(),

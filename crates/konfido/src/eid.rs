@@ -1,22 +1,25 @@
 //! The `[eid]` part of a node, assembled.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use exchange::{Clock, Country, Entropy, Oid};
-use gateway::eid::{Application, Eid, Party};
+use gateway::eid::{Application, Eid, Party, StatusLists, Wallet};
 use identity::Assurance;
 use identity::eidas::metadata::Role;
+use identity::matching::Table;
 use identity::professional::Terms;
 use identity::register::Register;
 use identity::register::file::RegisterFile;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
+use identity::wallet::{Issuers, Verifier};
 use siem::Notes;
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity};
-use trust::certificate::Certificate;
+use trust::certificate::{Anchors, Certificate};
 use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
@@ -44,6 +47,18 @@ pub struct Setup {
     pub register: Option<PathBuf>,
     /// Portals.
     pub applications: Vec<Application>,
+    /// Wallets.
+    pub wallet: Option<WalletSetup>,
+    /// How citizens become patients.
+    pub matching: Table,
+}
+
+/// What logins by wallet need.
+pub struct WalletSetup {
+    /// Key and chain of our access certificate.
+    pub access: (Vec<u8>, Vec<u8>),
+    /// Roots of each country's PID providers.
+    pub issuers: BTreeMap<Country, Anchors>,
 }
 
 /// One party.
@@ -115,10 +130,18 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
     };
     let providers = setup.providers.into_iter().map(party(Role::ProxyService));
     let connectors = setup.connectors.into_iter().map(party(Role::Connector));
+    let wallet = setup.wallet.map(|wallet| {
+        let key = SealKey::from_pem(&wallet.access.0, &wallet.access.1)?;
+        let issuers = Issuers::new(wallet.issuers)?;
+        let verifier = Verifier::new(Arc::new(key), lent.country, issuers)?;
+        anyhow::Ok(Wallet { verifier, tls: tls.clone(), lists: StatusLists::default() })
+    });
     let register = setup.register.as_deref().map(RegisterFile::open).transpose();
     let register = register.context("[eid] register")?;
     Ok(Eid {
         register: register.map(|file| Arc::new(file) as Arc<dyn Register>),
+        wallet: wallet.transpose().context("[eid.wallet]")?,
+        matching: setup.matching,
         terms: Terms::new(lent.community),
         country: lent.country,
         url: setup.url,

@@ -18,6 +18,6 @@ pub mod portal;
 pub mod repository;
 pub mod seed;
 pub mod site;
-pub mod web;
 pub mod wallet;
+pub mod web;
 pub mod world;

@@ -12,9 +12,9 @@ pub mod certificate;
 pub mod chain;
 pub mod cose;
 pub mod encryption;
+pub mod jws;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
-pub mod jws;
 pub mod seal;
 pub mod signature;
 pub mod xml;

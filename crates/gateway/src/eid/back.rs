@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use exchange::{Code, Purpose, Refusal};
+use exchange::{Code, PatientId, Purpose, Refusal};
 use http::{Method, Response, StatusCode};
 use identity::professional::{Occasion, admit};
 use identity::session::{Action, Drawer, SessionRefused, SignedIn, Ticket};
@@ -17,7 +17,7 @@ use super::Eid;
 
 /// Whether the path is the back door's.
 pub fn is_back_path(path: &str) -> bool {
-    [SESSION, LOGOUT, HCP].contains(&path)
+    [SESSION, LOGOUT, HCP, PATIENT].contains(&path)
 }
 
 impl Eid {
@@ -52,6 +52,13 @@ impl Eid {
                     }
                     (_, Err(refused)) => self.not_now(refused),
                     (Some(purpose), Ok(session)) => self.assert(seal, session, purpose).await,
+                }
+            }
+            (PATIENT, None, Some(ticket)) => {
+                let stated = pairs.get("number").map(AsRef::as_ref);
+                match self.session(&ticket, Action::Identify, &application).await {
+                    Ok(session) => self.candidate(&session, stated),
+                    Err(refused) => self.not_now(refused),
                 }
             }
             (LOGOUT, None, Some(ticket)) => {
@@ -146,6 +153,29 @@ impl Eid {
         if kept == Ok(true) { Ok(session) } else { Err(SessionRefused("session.unknown")) }
     }
 
+    /// What their country is asked for; it fits what the country wants to be asked.
+    fn candidate(&self, session: &SignedIn, stated: Option<&str>) -> Response<Body> {
+        match self.matching.candidate(&session.person, stated) {
+            Ok(found) => {
+                let traits = &found.traits;
+                let answer = json!({
+                    "country": found.country.as_str(),
+                    "patients": traits.ids.iter().map(PatientId::cx).collect::<Vec<_>>(),
+                    "family": traits.family,
+                    "given": traits.given,
+                    "sex": traits.sex,
+                    "birth": traits.birth.map(|day| day.to_string()),
+                    "acting": found.acting.map(|acting| acting.identifier.text()),
+                });
+                respond(StatusCode::OK, "application/json", answer.to_string())
+            }
+            Err(refusal) => {
+                tracing::info!(detail = refusal.detail, "no patient to ask for");
+                self.no(StatusCode::UNPROCESSABLE_ENTITY, refusal.code.wire(), refusal.hint)
+            }
+        }
+    }
+
     fn tell(&self, ticket: &Ticket, session: &SignedIn) -> Response<Body> {
         let person = &session.person;
         let answer = json!({
@@ -175,5 +205,6 @@ impl Eid {
 }
 
 const SESSION: &str = "/eid/session";
+const PATIENT: &str = "/eid/patient";
 const HCP: &str = "/eid/hcp";
 const LOGOUT: &str = "/eid/logout";

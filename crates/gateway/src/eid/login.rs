@@ -14,6 +14,7 @@ use siem::Kind;
 use transport::problem::Body;
 
 use super::pending::{Pending, Portal, Then};
+use super::wallet::Wallet;
 use super::{Eid, pages};
 use crate::eid::party::Party;
 
@@ -67,12 +68,23 @@ impl Eid {
         let Some(country) = one("country").and_then(|cc| Country::parse(cc).ok()) else {
             return fail("login.country", None);
         };
+        let portal = Portal { subject, returns: returns.to_owned(), state: state.to_owned() };
+        if one("via") == Some("wallet") {
+            let wallet = self.wallet.as_ref();
+            let believed = |wallet: &&Wallet| {
+                wallet.verifier.issuers().countries().any(|known| known == country)
+            };
+            return match wallet.filter(believed) {
+                Some(wallet) => {
+                    self.begin_wallet(wallet, country, portal, visit.cookie.clone()).await
+                }
+                None => fail("login.wallet", Some(country)),
+            };
+        }
         let Some(provider) = self.providers.get(&country) else {
             return fail("login.provider", Some(country));
         };
-        let (returns, state) = (returns.to_owned(), state.to_owned());
-        let then = Then::Portal(Portal { subject, returns, state });
-        self.ask(provider, level, Vec::new(), then, visit.cookie.clone()).await
+        self.ask(provider, level, Vec::new(), Then::Portal(portal), visit.cookie.clone()).await
     }
 
     /// Sends the browser to a provider with a new request.
@@ -189,6 +201,7 @@ impl Eid {
             audience: &self.connector_entity(),
             endpoint: &self.acs(),
             issuer: &metadata.entity,
+            country: pending.asked,
             signers: &metadata.signing,
             assurance: pending.level,
             certified: metadata.certified.ok_or(Failed::fault("login.metadata"))?,
@@ -196,13 +209,7 @@ impl Eid {
             address: None,
             now,
         };
-        let identified = verify(&message, &expected, &self.decryption, self.spent.as_ref());
-        let identified = identified.map_err(|error| failed(&error))?;
-        // the country whose provider was asked speaks for its own people only
-        if identified.person().identifier.of != pending.asked {
-            return Err(Failed::fault("login.person-country"));
-        }
-        Ok(identified)
+        verify(&message, &expected, &self.decryption, self.spent.as_ref()).map_err(|e| failed(&e))
     }
 
     /// Signs the person in and sends the browser back with a code.
@@ -282,14 +289,14 @@ fn least(subject: Subject) -> Assurance {
     }
 }
 
-fn digest(cookie: &Ticket) -> String {
+pub(super) fn digest(cookie: &Ticket) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, cookie.text().as_bytes());
     base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
 /// Binds the login to this browser. `SameSite=None`, because the answer is posted by another
 /// country's page.
-fn set_cookie(response: &mut Response<Body>, cookie: &Ticket) {
+pub(super) fn set_cookie(response: &mut Response<Body>, cookie: &Ticket) {
     let text = format!(
         "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=3600",
         cookie.text()

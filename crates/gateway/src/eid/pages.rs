@@ -25,6 +25,20 @@ pub(super) fn trouble(
     page(status, html, "default-src 'none'; frame-ancestors 'none'")
 }
 
+/// The ways to a wallet; the page looks again by itself.
+pub(super) fn wallet(svg: &str, link: &str) -> Response<Body> {
+    let link = trust::xml::escape(link);
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"2\">\
+         <title>Sign in with your wallet</title></head><body><main><h1>Sign in with your wallet</h1>\
+         <p><a href=\"{link}\">Open the wallet on this device</a></p>\
+         <p>Or scan this with the wallet on your phone:</p><div>{svg}</div>\
+         <p>This page goes on by itself. It asks for your name, birth, place of birth, nationality and\
+         personal number, and for nothing else.</p></main></body></html>"
+    );
+    page(StatusCode::OK, html, "default-src 'none'; frame-ancestors 'none'")
+}
+
 fn page(status: StatusCode, html: String, policy: &str) -> Response<Body> {
     let mut response = respond(status, "text/html; charset=utf-8", html);
     let headers = response.headers_mut();

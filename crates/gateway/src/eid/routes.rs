@@ -12,6 +12,7 @@ use transport::problem::{Body, problem, respond};
 use transport::server::{content_length, read_body};
 
 use super::login::{COOKIE, Visit};
+use super::wallet::WALLET;
 use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, pages};
 
 /// Answers a browser, or whoever fetches metadata.
@@ -37,6 +38,26 @@ pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body>
                     let correlation = eid.refused(None, "login.body");
                     problem(error.status(), error.code(), "begin again", correlation)
                 }
+            }
+        }
+        (method, path) if path.starts_with(WALLET) => {
+            let (method, path) = (method.clone(), path.to_owned());
+            let form = read_body(body, content_length(&head.headers), MAX_FORM, FORM_TIME).await;
+            let parts: Vec<&str> = path[WALLET.len()..].split('/').skip(1).collect();
+            match (method, parts.as_slice(), form) {
+                (Method::GET, [ticket], _) => {
+                    eid.wallet_page(ticket, &visit(query.as_bytes())).await
+                }
+                (Method::GET | Method::POST, [ticket, "request"], Ok(form)) => {
+                    eid.wallet_request(ticket, &form).await
+                }
+                (Method::POST, [ticket, "response"], Ok(form)) => {
+                    eid.wallet_response(ticket, &form).await
+                }
+                (Method::GET, [ticket, "done"], _) => {
+                    eid.wallet_done(ticket, &visit(query.as_bytes())).await
+                }
+                _ => eid.no(StatusCode::NOT_FOUND, "no-such-page", "begin at your portal"),
             }
         }
         (_, path) => {

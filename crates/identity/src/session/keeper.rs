@@ -17,6 +17,8 @@ use super::{Row, SessionError, Sessions};
 pub enum Drawer {
     /// A login that waits for its answer.
     Login,
+    /// A login by wallet.
+    Wallet,
     /// A code that a portal redeems once.
     Code,
     /// Somebody who is signed in.
@@ -29,6 +31,7 @@ impl Drawer {
     fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Wallet => "wallet",
             Self::Code => "code",
             Self::Session => "session",
             Self::Seen => "seen",
@@ -83,6 +86,17 @@ impl Keeper {
         let ticket = Ticket::random(self.entropy.as_ref());
         let kept = self.store.put_new(self.seal(drawer, &ticket, value, until)?).await?;
         if kept { Ok(ticket) } else { Err(SessionError::Failed("a ticket came twice".into())) }
+    }
+
+    /// Keeps a value under a ticket that opens nothing yet; false when it does.
+    pub async fn keep_at(
+        &self,
+        drawer: Drawer,
+        ticket: &Ticket,
+        value: &[u8],
+        until: Timestamp,
+    ) -> Result<bool, SessionError> {
+        self.store.put_new(self.seal(drawer, ticket, value, until)?).await
     }
 
     /// Keeps a new value under a ticket that still opens one; false when it does no more.

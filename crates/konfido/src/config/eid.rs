@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use exchange::Country;
+use exchange::{Country, Oid};
 use identity::Assurance;
+use identity::matching::Way;
 use toml::de::DeTable;
 
 use super::keys::{Pair, file, optional_file, pair};
@@ -37,6 +38,30 @@ pub struct Eid {
     pub connectors: Vec<Party>,
     /// Portals that people sign in to.
     pub applications: Vec<gateway::eid::Application>,
+    /// Wallets; none when missing.
+    pub wallet: Option<Wallet>,
+    /// How citizens become patients.
+    pub matching: Vec<Matching>,
+}
+
+/// `[eid.wallet]`.
+#[derive(Debug)]
+pub struct Wallet {
+    /// Our access certificate.
+    pub access: Pair,
+    /// `[[eid.wallet.issuer]]`: roots of a country's PID providers.
+    pub issuers: Vec<(Country, At<PathBuf>)>,
+}
+
+/// `[[eid.patient]]`: how a citizen of a country becomes a patient there.
+#[derive(Debug)]
+pub struct Matching {
+    /// Whose citizens.
+    pub country: Country,
+    /// What is tried, in this order.
+    pub ways: Vec<Way>,
+    /// The country's search mask (ISM).
+    pub mask: Option<At<PathBuf>>,
 }
 
 /// `[[eid.provider]]` and `[[eid.connector]]`.
@@ -85,8 +110,20 @@ pub(super) fn read(
     let connectors = parties("connector", "[[eid.connector]]");
     let rows = section.sections("application", "[[eid.application]]");
     let applications: Option<_> = rows.into_iter().map(|row| application(row, faults)).collect();
+    let wallet = section.place("wallet").map(|_| {
+        let inner = section.section("wallet", "[eid.wallet]", empty);
+        let access = pair(&inner, folder);
+        let rows = inner.sections("issuer", "[[eid.wallet.issuer]]");
+        let issuers: Option<_> = rows.into_iter().map(|row| issuer(row, folder)).collect();
+        inner.end();
+        Some(Wallet { access: access?, issuers: issuers? })
+    });
+    let rows = section.sections("patient", "[[eid.patient]]");
+    let matching: Option<_> = rows.into_iter().map(|row| patient(row, folder, faults)).collect();
     let [organisation, page, email] = contact;
     Some(Eid {
+        wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
+        matching: matching?,
         listen: listen?.value,
         url: url?,
         contact: [organisation?.value, page?.value, email?.value],
@@ -108,6 +145,37 @@ fn party(section: Section<'_, '_>, folder: &Path, faults: &Faults) -> Option<Par
     let signers = file(&section, "signers", folder);
     section.end();
     Some(Party { country: country?.value, metadata: metadata?, signers: signers? })
+}
+
+fn issuer(section: Section<'_, '_>, folder: &Path) -> Option<(Country, At<PathBuf>)> {
+    let country = section.required::<Country>("country");
+    let roots = file(&section, "roots", folder);
+    section.end();
+    Some((country?.value, roots?))
+}
+
+fn patient(section: Section<'_, '_>, folder: &Path, faults: &Faults) -> Option<Matching> {
+    let country = section.required::<Country>("country");
+    let root = section.optional::<Oid>("number_root").map(|at| at.value);
+    let words = section.required::<Vec<String>>("ways");
+    let mask = optional_file(&section, "mask", folder);
+    section.end();
+    let words = words?;
+    let way = |word: &String| {
+        let way = match (word.as_str(), root.clone()) {
+            ("identifier", Some(root)) => Some(Way::Identifier { root }),
+            ("stated", Some(root)) => Some(Way::Stated { root }),
+            ("demographics", _) => Some(Way::Demographics),
+            _ => None,
+        };
+        if way.is_none() {
+            let help = "identifier or stated, with number_root; or demographics";
+            faults.add(&words.span, format!("{word} is no way to find a patient"), Some(help));
+        }
+        way
+    };
+    let ways = words.value.iter().map(way).collect::<Option<_>>();
+    Some(Matching { country: country?.value, ways: ways?, mask })
 }
 
 fn application(section: Section<'_, '_>, faults: &Faults) -> Option<gateway::eid::Application> {

@@ -8,13 +8,15 @@ use exchange::Country;
 use gateway::eid::Application;
 use identity::Assurance;
 use identity::register::{Entry, Facility, PersonKey, roll};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki};
 use testbed::portal::web::{self, WebPortal};
+use testbed::wallet::PidIssuer;
 use testbed::world::{self, CLINICIANS, Land};
-use trust::certificate::Certificate;
+use trust::certificate::{Anchors, Certificate, CertificateError};
 
 use crate::eid;
 
@@ -29,6 +31,10 @@ pub struct Front {
     encryption: Identity,
     /// Its identity provider.
     pub idp: Idp,
+    /// Issues the wallets of its people.
+    pub pids: PidIssuer,
+    /// Its access certificate as a relying party of wallets.
+    access: Identity,
     /// The pages of its hospitals' portal.
     pub portal: WebPortal,
 }
@@ -50,7 +56,9 @@ impl Front {
         let idp = Idp::start(Setup::new(country, pki, requester)).await?;
         let national = format!("https://{national}");
         let portal = WebPortal::start(web::Setup::new(country, pki, &url, &national)).await?;
-        Ok(Self { country, url, signing, encryption, idp, portal })
+        let pids = PidIssuer::new(country.as_str(), Timestamp::now());
+        let access = pki.signer(country, "wallet");
+        Ok(Self { country, url, signing, encryption, idp, pids, access, portal })
     }
 
     /// Stops both.
@@ -111,6 +119,14 @@ pub fn setup(
         encryption: pem(&own.encryption),
         certified: Assurance::High,
         register: Some(register),
+        wallet: Some(eid::WalletSetup {
+            access: pem(&own.access),
+            issuers: fronts
+                .iter()
+                .map(|f| Ok((f.country, Anchors::from_pem(f.pids.authority_pem().as_bytes())?)))
+                .collect::<Result<_, CertificateError>>()?,
+        }),
+        matching: testbed::masks::table(),
         providers,
         connectors,
         applications: vec![Application {
@@ -172,7 +188,7 @@ pub async fn prove(
             if page.form("code").is_none() {
                 bail!("the login page has no way for codes: {}", page.document.text);
             }
-            let code = resident.authenticator().code(jiff::Timestamp::now());
+            let code = resident.authenticator().code(Timestamp::now());
             let values = [("user", login.as_str()), ("pin", resident.pin()), ("code", &code)];
             Ok(browser.submit(page, "code", &values).await?)
         }

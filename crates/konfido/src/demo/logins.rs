@@ -104,13 +104,13 @@ async fn sign_in(
     Ok((guest, first + page.hops.len()))
 }
 
-/// What to ask Denmark for: the patient number in the person identifier that it gave to Spain.
+/// What to ask Denmark for. Its eID does not say the number of its civil registration, so the patient
+/// says it; Denmark's search mask says what a number looks like.
 async fn patient_id(client: &Client, patient: &SignedIn) -> anyhow::Result<PatientId> {
-    let said = post(client, "/eid/session", &[("session", &patient.session)]).await?;
-    let said: Value = serde_json::from_str(&said)?;
-    let identifier = said["person"]["identifier"].as_str().unwrap_or("");
-    let number = identifier.splitn(3, '/').nth(2).context("no person identifier")?;
-    Ok(PatientId::new(AGNETE.id().root().clone(), number)?)
+    let asked = [("session", patient.session.as_str()), ("number", AGNETE.number)];
+    let said: Value = serde_json::from_str(&post(client, "/eid/patient", &asked).await?)?;
+    let first = said["patients"][0].as_str().context("no number to ask for")?;
+    Ok(PatientId::parse_cx(first)?)
 }
 
 /// A TRC assertion by WS-Trust.
