@@ -26,7 +26,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  konfido run --config /etc/konfido/konfido.toml")]
     Run(ConfigArg),
     /// Plays Denmark, Spain and Italy on loopback, then keeps running
-    #[command(after_help = "Examples:\n  konfido demo\n  konfido demo --once --dir /tmp/circle")]
+    #[command(
+        after_help = "Examples:\n  konfido demo\n  konfido demo --once --dir /tmp/circle\n  konfido demo --once --wallet"
+    )]
     Demo {
         /// Ends after the story: 0 only if every step held
         #[arg(long)]
@@ -34,6 +36,9 @@ pub enum Command {
         /// Keeps certificates, databases and logs here instead of in a temporary folder
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// People sign in with wallets (OpenID4VP) instead of card and one-time code
+        #[arg(long)]
+        wallet: bool,
     },
     /// Checks a configuration and the files that it names
     #[command(after_help = "Example:\n  konfido check --config konfido.toml")]
@@ -212,7 +217,7 @@ mod tests {
     fn the_command_line_is_consistent_and_its_examples_parse() {
         Cli::command().debug_assert();
         for line in [
-            "konfido demo --once --dir /tmp/circle",
+            "konfido demo --once --dir /tmp/circle\n  konfido demo --once --wallet",
             "konfido check --config konfido.toml",
             "konfido verify receipt.json --roots ca.pem",
             "konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt",

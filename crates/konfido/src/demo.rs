@@ -8,6 +8,7 @@ mod counter;
 mod liars;
 mod logins;
 mod story;
+mod wallet;
 #[cfg(test)]
 mod watch;
 
@@ -20,7 +21,7 @@ use std::io::{IsTerminal as _, Write as _};
 pub use circle::{Circle, origin};
 
 /// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
-pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {
+pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Result<()> {
     let temporary = dir.is_none();
     let dir = dir.unwrap_or_else(|| {
         std::env::temp_dir().join(format!("konfido-demo-{}", std::process::id()))
@@ -31,7 +32,7 @@ pub async fn run(dir: Option<PathBuf>, once: bool) -> anyhow::Result<()> {
         "Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process)."
     );
     let circle = Circle::start(&dir).await?;
-    let told = story::tell(&circle, &mut narrator).await;
+    let told = story::tell(&circle, &mut narrator, wallet).await;
     if let Err(error) = &told {
         narrator.failed += 1;
         println!("the story broke off: {error:#}");

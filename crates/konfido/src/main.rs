@@ -72,9 +72,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             log(config.json_log, "info");
             wait(run::run(&arg.config, config, files))?;
         }
-        Command::Demo { once, dir } => {
+        Command::Demo { once, dir, wallet } => {
             log(false, "error");
-            wait(demo::run(dir, once))?;
+            wait(demo::run(dir, once, wallet))?;
         }
         Command::Check(arg) => {
             let (config, _) = load(&arg)?;

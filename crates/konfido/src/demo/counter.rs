@@ -14,7 +14,7 @@ use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki};
 use testbed::portal::web::{self, WebPortal};
-use testbed::wallet::PidIssuer;
+use testbed::wallet::{Bearer, Holder, PidIssuer};
 use testbed::world::{self, CLINICIANS, Land};
 use trust::certificate::{Anchors, Certificate, CertificateError};
 
@@ -65,6 +65,20 @@ impl Front {
     pub async fn stop(self) {
         self.portal.stop().await;
         self.idp.stop().await;
+    }
+
+    /// The wallet of somebody who lives or works there, new each time.
+    pub fn holder(&self, given: &str) -> Option<Holder> {
+        let resident = self.idp.resident(&world::login(given))?;
+        let bearer = Bearer {
+            country: self.country.as_str().to_owned(),
+            family: resident.family.to_owned(),
+            given: resident.given.to_owned(),
+            birth: resident.birth.to_string(),
+            place: Land::of(self.country)?.name.to_owned(),
+            number: Some(resident.number.to_owned()),
+        };
+        Some(Holder::new(&self.pids, &bearer))
     }
 
     /// TLS of a node's pages.
@@ -165,6 +179,8 @@ pub enum Means {
     Card,
     /// User name, PIN and one-time code.
     Code,
+    /// The wallet on the person's phone.
+    Wallet,
 }
 
 /// Logs a person in at the page of their identity provider, where `page` is.
@@ -192,5 +208,6 @@ pub async fn prove(
             let values = [("user", login.as_str()), ("pin", resident.pin()), ("code", &code)];
             Ok(browser.submit(page, "code", &values).await?)
         }
+        Means::Wallet => bail!("an identity provider takes no wallet"),
     }
 }

@@ -16,6 +16,7 @@ use transport::client::Client;
 use trust::xml::{Limits, Xml};
 
 use super::counter::{Means, prove};
+use super::wallet::{self, Format};
 use super::{Circle, Narrator};
 
 /// Both sign in; then the assertions of that login. They are what travels.
@@ -24,18 +25,27 @@ pub async fn tell(
     narrator: &mut Narrator,
     es: Country,
     dk: Country,
+    by_wallet: bool,
 ) -> anyhow::Result<Visit> {
     let mut counter = Browser::new(&circle.pki.ca_pem())?;
+    let (card, code, [first, second]) = if by_wallet {
+        let what =
+            ["the doctor signs in with her wallet", "the patient, at the same counter, with hers"];
+        (Means::Wallet, Means::Wallet, what)
+    } else {
+        let what = [
+            "the doctor signs in with her Spanish card",
+            "the patient, at the same counter, with a Danish code",
+        ];
+        (Means::Card, Means::Code, what)
+    };
     let started = Instant::now();
     let doctor =
-        sign_in(circle, &mut counter, es, Who::Professional, es, MONTSERRAT.given, Means::Card)
-            .await;
-    let doctor = told(narrator, started, "the doctor signs in with her Spanish card", doctor)?;
+        sign_in(circle, &mut counter, es, Who::Professional, es, MONTSERRAT.given, card).await;
+    let doctor = told(narrator, started, first, doctor)?;
     let started = Instant::now();
-    let patient =
-        sign_in(circle, &mut counter, es, Who::Patient, dk, AGNETE.given, Means::Code).await;
-    let what = "the patient, at the same counter, with a Danish one-time code";
-    let patient = told(narrator, started, what, patient)?;
+    let patient = sign_in(circle, &mut counter, es, Who::Patient, dk, AGNETE.given, code).await;
+    let patient = told(narrator, started, second, patient)?;
     let client = circle.portal(es, dk)?.client;
 
     let started = Instant::now();
@@ -95,10 +105,18 @@ async fn sign_in(
     let portal = &circle.front(at).portal;
     let page = counter.open(portal.base_url()).await?;
     let form = if who == Who::Professional { "professional" } else { "patient" };
-    let page = counter.submit(&page, form, &[("country", by.as_str()), ("via", "eid")]).await?;
+    let via = if means == Means::Wallet { "wallet" } else { "eid" };
+    let page = counter.submit(&page, form, &[("country", by.as_str()), ("via", via)]).await?;
     let first = page.hops.len();
-    let idp = &circle.front(by).idp;
-    let page = prove(counter, &page, idp, given, means, &circle.pki.ca_pem()).await?;
+    let home = circle.front(by);
+    let page = match means {
+        Means::Wallet => {
+            let holder = home.holder(given).context("nobody of that name has a wallet")?;
+            let done = wallet::show(&circle.pki, &page, &holder, Format::SdJwt).await?;
+            counter.open(&done.context("the wallet was sent nowhere")?).await?
+        }
+        _ => prove(counter, &page, &home.idp, given, means, &circle.pki.ca_pem()).await?,
+    };
     let guest = portal.signed_in(who).into_iter().next_back();
     let guest = guest.with_context(|| format!("the login ended at: {}", page.document.text))?;
     Ok((guest, first + page.hops.len()))

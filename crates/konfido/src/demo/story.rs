@@ -19,10 +19,10 @@ use super::{Circle, Narrator, audit, logins, origin};
 use crate::evidence::archive::Archive;
 
 /// Plays it all.
-pub async fn tell(circle: &Circle, narrator: &mut Narrator) -> anyhow::Result<()> {
+pub async fn tell(circle: &Circle, narrator: &mut Narrator, wallet: bool) -> anyhow::Result<()> {
     let (es, dk, it) = (country("ES"), country("DK"), country("IT"));
     narrator.chapter("A Danish patient with COPD falls ill in Barcelona: who asks, and for whom?");
-    let visit = logins::tell(circle, narrator, es, dk).await?;
+    let visit = logins::tell(circle, narrator, es, dk, wallet).await?;
     narrator.chapter("Her Patient Summary, with the assertions of these logins");
     summary(circle, narrator, &visit, es, dk).await?;
     narrator.chapter("A pharmacist dispenses her prescription, by mistake first");
