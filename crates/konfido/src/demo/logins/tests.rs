@@ -233,3 +233,82 @@ async fn our_metadata_is_what_a_peer_would_believe() {
     }
     circle.stop().await;
 }
+
+/// Begins a login by wallet and stays at its page.
+async fn wallet_page(circle: &Circle, browser: &mut Browser) -> Page {
+    let wants = [PATIENT[0], PATIENT[1], ("via", "wallet")];
+    let page = browser.open(&address(circle, country("ES"), &wants)).await.unwrap();
+    assert_eq!(page.document.title, "Sign in with your wallet");
+    page
+}
+
+/// What another device reads off the screen: the ticket in the picture is the page's own.
+fn scanned(circle: &Circle, page: &Page) -> String {
+    let eid = circle.node(country("ES")).node.eid().unwrap();
+    let id = eid.wallet.as_ref().unwrap().verifier.client_id().replace(':', "%3A");
+    format!("openid4vp://?client_id={id}&request_uri={}/request", page.url)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wallet_on_this_device_and_one_on_another_sign_in_in_either_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let holder = circle.front(country("DK")).holder(AGNETE.given).unwrap();
+    for form in [Format::SdJwt, Format::Mdoc] {
+        let mut here = browser(&circle);
+        let page = wallet_page(&circle, &mut here).await;
+        let done = wallet::show(&circle.pki, &page, &holder, form).await.unwrap().unwrap();
+        assert!(ended(&here.open(&done).await.unwrap(), "code").is_some());
+
+        let mut there = browser(&circle);
+        let page = wallet_page(&circle, &mut there).await;
+        let waiting = there.open(&page.url).await.unwrap();
+        assert_eq!(waiting.document.title, page.document.title, "nobody has answered yet");
+        let link = scanned(&circle, &page);
+        let done = wallet::answer(&circle.pki, &link, &holder, form).await.unwrap();
+        assert_eq!(done, None, "the phone's browser goes nowhere");
+        let page = there.open(&page.url).await.unwrap();
+        assert!(ended(&page, "code").is_some(), "{}", page.document.text);
+    }
+    circle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wallets_answer_is_taken_once_in_the_login_and_the_browser_that_it_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let holder = circle.front(country("DK")).holder(AGNETE.given).unwrap();
+    let expired = "Login expired";
+
+    let (mut victim, mut thief) = (browser(&circle), browser(&circle));
+    let page = wallet_page(&circle, &mut victim).await;
+    assert_eq!(thief.open(&page.url).await.unwrap().document.title, expired, "another browser");
+    let done = wallet::show(&circle.pki, &page, &holder, Format::SdJwt).await.unwrap().unwrap();
+    let again = wallet::show(&circle.pki, &page, &holder, Format::SdJwt).await;
+    assert!(again.unwrap_err().to_string().contains("404"), "an answered request is gone");
+    let (bare, _) = done.split_once("response_code=").unwrap();
+    let guessed = format!("{bare}response_code=guess");
+    assert_eq!(thief.open(&done).await.unwrap().document.title, expired, "not the browser");
+    assert_eq!(victim.open(&done).await.unwrap().document.title, expired, "it is spent");
+
+    let page = wallet_page(&circle, &mut victim).await;
+    let done = wallet::show(&circle.pki, &page, &holder, Format::SdJwt).await.unwrap().unwrap();
+    assert_ne!(guessed, done);
+    let (bare, _) = done.split_once("?response_code=").unwrap();
+    let without = victim.open(bare).await.unwrap();
+    assert_eq!(without.document.title, expired, "without the wallet's code");
+
+    // an Italian wallet where a Danish one was asked for
+    let stranger = circle.front(country("IT")).holder(testbed::world::ORNELLA.given).unwrap();
+    let page = wallet_page(&circle, &mut victim).await;
+    let link = scanned(&circle, &page);
+    let refused = wallet::answer(&circle.pki, &link, &stranger, Format::Mdoc).await;
+    assert_eq!(refused.unwrap_err().to_string(), "wallet.country");
+    let page = victim.open(&page.url).await.unwrap();
+    assert_eq!(ended(&page, "error").as_deref(), Some("access_denied"), "and the browser is told");
+
+    let wants = [PATIENT[0], ("country", "FR"), ("via", "wallet")];
+    let page = victim.open(&address(&circle, country("ES"), &wants)).await.unwrap();
+    assert_eq!(ended(&page, "error").as_deref(), Some("invalid_request"));
+    circle.stop().await;
+}
