@@ -56,6 +56,9 @@ pub enum Command {
     /// Evidence of this node's exchanges
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Logins by eID: metadata, peers, messages
+    #[command(subcommand)]
+    Eid(Eid),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -119,6 +122,45 @@ pub enum Events {
         #[command(flatten)]
         config: ConfigArg,
     },
+}
+
+/// `konfido eid`.
+#[derive(Subcommand)]
+pub enum Eid {
+    /// Prints our signed metadata, to be given to a country that takes it by hand
+    #[command(after_help = "Example:\n  konfido eid metadata --role connector > connector.xml")]
+    Metadata {
+        /// As which we are known
+        #[arg(long, value_enum, default_value = "connector")]
+        role: EidRole,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Fetches the metadata of every provider and connector and says whether it is believed
+    #[command(after_help = "Example:\n  konfido eid check --config konfido.toml\n\n\
+        kind, country, metadata URL, verdict; separated by tabs. Ends with 1 when one is refused.")]
+    Check(ConfigArg),
+    /// Verifies the signature of a SAML message or metadata in a file, offline
+    #[command(after_help = "Example:\n  konfido eid verify response.xml --signers peer.pem")]
+    Verify {
+        /// The message, XML (not base64)
+        file: PathBuf,
+        /// Certificates that may have signed it, PEM
+        #[arg(long, value_name = "PEM")]
+        signers: PathBuf,
+        /// Allows what eHDSI assertions may use (RSA PKCS#1 v1.5, 2048 bits)
+        #[arg(long)]
+        ehdsi: bool,
+    },
+}
+
+/// As which a node is known to eIDAS peers.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum EidRole {
+    /// Asks.
+    Connector,
+    /// Answers.
+    Proxy,
 }
 
 /// `konfido evidence`.

@@ -1,5 +1,7 @@
 //! The `[eid]` part of a node, assembled.
 
+pub mod command;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -24,11 +24,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use identity::eidas::metadata::Role;
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use check::Files;
-use cli::{Bench, Cli, Command, ConfigArg, Documents, Events, Evidence};
+use cli::{Bench, Cli, Command, ConfigArg, Documents, Eid, EidRole, Events, Evidence};
 use config::Config;
 
 fn main() -> ExitCode {
@@ -101,6 +102,21 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Evidence(Evidence::Export(args)) => {
             let (config, files) = load(&args.config)?;
             wait(evidence::export(&args, &config, &files))?;
+        }
+        Command::Eid(Eid::Metadata { role, config }) => {
+            let (config, files) = load(&config)?;
+            let role = match role {
+                EidRole::Connector => Role::Connector,
+                EidRole::Proxy => Role::ProxyService,
+            };
+            eid::command::metadata(&config, files, role)?;
+        }
+        Command::Eid(Eid::Check(config)) => {
+            let (config, files) = load(&config)?;
+            wait(eid::command::check(&config, files))?;
+        }
+        Command::Eid(Eid::Verify { file, signers, ehdsi }) => {
+            eid::command::verify(&file, &signers, ehdsi)?;
         }
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");
