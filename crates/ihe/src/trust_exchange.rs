@@ -111,7 +111,11 @@ impl Relation {
         if patient.is_empty() {
             return Err(refuse(MISSING, "name the patient"));
         }
-        let patient = PatientId::parse_cx(patient)
+        // the quotes of an ITI-38 slot have no place here
+        let patient = Some(patient)
+            .filter(|text| !text.contains('\''))
+            .ok_or(())
+            .and_then(|text| PatientId::parse_cx(text).map_err(|_| ()))
             .map_err(|_| refuse(FORMAT, "name the patient as ext^^^&root&ISO"))?;
         let optional =
             |name| fields.text(&[name]).map(|t| Some(t.to_owned()).filter(|t| !t.is_empty()));
@@ -223,6 +227,10 @@ impl<'d> Fields<'d, '_> {
 
 /// `dd-MM-yyyy`, or `yyyy-MM-dd`, which OpenNCP's own client sends since 9.0.
 fn day(text: &str) -> Option<Date> {
+    // years of four digits, so that what is read is what is written
+    if text.len() != 10 || !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        return None;
+    }
     let european = || strtime::parse("%d-%m-%Y", text).ok()?.to_date().ok();
     text.parse().ok().or_else(european)
 }

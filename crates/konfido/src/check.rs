@@ -23,7 +23,7 @@ pub struct Files {
     pub consumer: Identity,
     /// TLS server.
     pub provider: Identity,
-    /// Seal key and chain, PEM.
+    /// Seal key, or the URI of one in a token, and chain, PEM.
     pub seal: (Vec<u8>, Vec<u8>),
     /// Roots of seal certificates, with their revocation lists.
     pub seal_anchors: Anchors,
@@ -60,6 +60,10 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
     let consumer = asked(Usage::TlsClient, &tls_anchors, &config.tls.consumer);
     let provider = asked(Usage::TlsServer, &tls_anchors, &config.tls.provider);
     let seal = asked(Usage::Seal, &seal_anchors, &config.seal.pair);
+    let seal = seal.map(|(key, chain)| match &config.seal.token {
+        Some(place) => (place.uri().into_bytes(), chain),
+        None => (key, chain),
+    });
     if let Some((key, chain)) = &seal {
         fits(&config.seal.pair, SealKey::from_pem(key, chain), faults);
     }

@@ -140,7 +140,7 @@ fn read(
     node.end();
     let listen = listen::read(root.section("listen", "[listen]", &empty), faults);
     let tls = keys::tls(root.section("tls", "[tls]", &empty), folder, &empty);
-    let seal = keys::seal(root.section("seal", "[seal]", &empty), folder);
+    let seal = keys::seal(root.section("seal", "[seal]", &empty), folder, &empty, faults);
     let openncp = peers::national(root.section("national", "[national]", &empty), faults);
     let peers = root.sections("peer", "[[peer]]");
     let peers = peers.into_iter().map(|row| peers::read(row, faults)).collect::<Vec<_>>();

@@ -17,6 +17,7 @@ use exchange::{
 };
 use gateway::wire::{self, Inner};
 use ihe::mtom::Package;
+use ihe::trust_exchange::{Ask, Kin, Relation};
 use ihe::{atna, rem, soap, syslog, xca, xcpd, xdr};
 use jiff::Timestamp;
 use ledger::evidence::sha256;
@@ -99,6 +100,17 @@ impl World {
         let refusal = Refusal::new(Code::WarningPiNoConsent, "ask the patient");
         let refused = xcpd::Response::refused(&refusal, "location");
         self.put("soap", "discovery", &asked)?;
+        let purpose = Some(Purpose::Treatment);
+        let relation =
+            Relation { patient: patient.clone(), purpose, prescription: None, pin: None };
+        self.put("soap", "relation", Ask::Relation(relation).render())?;
+        let (given, family) = (AGNETE.given.into(), AGNETE.family.into());
+        let kin =
+            Kin { given, family, purpose, birth: "1953-02-14".parse().ok(), ..Kin::default() };
+        self.put("soap", "kin", Ask::Kin(kin).render())?;
+        let italy = testbed::world::ORNELLA.country;
+        let mask = Country::parse(italy).ok().and_then(testbed::masks::text);
+        self.put("xml", "mask", mask.unwrap_or_default())?;
         for (name, response) in [("found", &found), ("not-found", &refused)] {
             let id = ("1.2.3", "4");
             self.put("soap", name, response.render("1.9", at, id, &community, None, ""))?;

@@ -12,9 +12,10 @@ use std::sync::{Arc, LazyLock};
 use bytes::{Bytes, BytesMut};
 use exchange::{Country, Oid, PatientId, Transaction};
 use gateway::inbound::receipts;
+use identity::mask::SearchMask;
 use identity::{AssertionCache, Consent, Context, Policy, permit, recognise};
 use ihe::mtom::{Attachments, Package};
-use ihe::{atna, soap as envelope, syslog as frames, xca, xcpd, xdr};
+use ihe::{atna, soap as envelope, syslog as frames, trust_exchange, xca, xcpd, xdr};
 use jiff::Timestamp;
 use trust::certificate::{Anchors, Certificate};
 use trust::chain::Chain;
@@ -46,7 +47,7 @@ pub static TARGETS: [(&str, Target); 11] = [
     ("rem", rem),
 ];
 
-/// XML, and each element of it on its own.
+/// XML, and each element of it on its own; search masks.
 pub fn xml(data: &[u8]) -> bool {
     let Ok(xml) = Xml::parse_bytes(data, &Limits::ASSERTION) else { return false };
     for element in xml.root().descendants().take(256) {
@@ -56,6 +57,9 @@ pub fn xml(data: &[u8]) -> bool {
         let content = &xml.text()[element.content_range()];
         assert!(element.source().contains(content));
         let _ = (element.plain_text(), element.deep_text(), element.has_hidden_nodes());
+    }
+    if let Ok(mask) = SearchMask::parse(xml.text()) {
+        let _ = mask.check_id(&AGNETE.id());
     }
     true
 }
@@ -130,6 +134,11 @@ fn message(root: Element<'_, '_>) -> bool {
         taken = true;
         let text = request.render();
         assert!(xca::QueryRequest::parse(written(&text).root()) == Ok(request));
+    }
+    if let Ok(ask) = trust_exchange::Ask::read(root) {
+        taken = true;
+        let text = ask.render();
+        assert!(trust_exchange::Ask::read(written(&text).root()).ok() == Some(ask));
     }
     if let Ok(response) = xca::QueryResponse::parse(root) {
         taken = true;

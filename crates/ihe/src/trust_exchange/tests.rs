@@ -91,6 +91,7 @@ fn each_fault_has_its_code() {
         (trc.replace(end, &format!("{}{end}", parameters(&nok))), MISSING),
         (trc.replace("trc:PatientId", "trc:Patient"), MISSING),
         (trc.replace("^^^", "^^"), FORMAT),
+        (trc.replace(">2512489996", ">' 2512489996"), FORMAT),
         (
             trc.replace(
                 "<trc:PatientId>",

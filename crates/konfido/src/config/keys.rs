@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
+use trust::seal::Place;
 
-use super::reader::{At, Section};
+use super::reader::{At, Faults, Section};
 
 /// A certificate chain with its key.
 #[derive(Debug, Clone)]
@@ -31,8 +32,10 @@ pub struct Tls {
 /// `[seal]`.
 #[derive(Debug)]
 pub struct Seal {
-    /// Our own seal.
+    /// Our own seal; of a key in a token, the file of its PIN stands for the key.
     pub pair: Pair,
+    /// Where the key is that never leaves its token.
+    pub token: Option<Place>,
     /// Roots of all countries' seals.
     pub roots: At<PathBuf>,
     /// Revocation lists.
@@ -74,11 +77,41 @@ pub(super) fn file(
     section.required::<PathBuf>(key).map(|at| At { value: folder.join(at.value), span: at.span })
 }
 
-pub(super) fn seal(section: Section<'_, '_>, folder: &Path) -> Option<Seal> {
-    let (pair, roots) = (pair(&section, folder), file(&section, "roots", folder));
+pub(super) fn seal(
+    section: Section<'_, '_>,
+    folder: &Path,
+    empty: &DeTable<'_>,
+    faults: &Faults,
+) -> Option<Seal> {
+    let key = match (section.place("pkcs11"), section.place("key")) {
+        (None, _) => file(&section, "key", folder).map(|key| (key, None)),
+        (Some(_), None) => token(section.section("pkcs11", "[seal.pkcs11]", empty), folder)
+            .map(|(pin, place)| (pin, Some(place))),
+        (Some(_), Some(span)) => {
+            let help = "keep the one that holds the key";
+            faults.add(&span, "[seal] has a key and a pkcs11", Some(help));
+            None
+        }
+    };
+    let (certificate, roots) =
+        (file(&section, "certificate", folder), file(&section, "roots", folder));
     let crls = optional_file(&section, "crls", folder);
     section.end();
-    Some(Seal { pair: pair?, roots: roots?, crls })
+    let (key, token) = key?;
+    let pair = Pair { certificate: certificate?, key };
+    Some(Seal { pair, token, roots: roots?, crls })
+}
+
+/// `[seal.pkcs11]`: the file of the PIN, and the place of the key.
+fn token(section: Section<'_, '_>, folder: &Path) -> Option<(At<PathBuf>, Place)> {
+    let (module, pin) = (file(&section, "module", folder), file(&section, "pin_file", folder));
+    let token = section.required::<String>("token");
+    let label = section.required::<String>("label");
+    section.end();
+    let (pin_file, module) = (pin?, module?.value);
+    let (token, label) = (token?.value, label?.value);
+    let place = Place { module, token, label, pin_file: pin_file.value.clone() };
+    Some((pin_file, place))
 }
 
 pub(super) fn optional_file(

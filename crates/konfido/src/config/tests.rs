@@ -53,12 +53,27 @@ fn every_contradiction_is_told() {
         ),
         ("[ledger]", "[ledger]\nreceipt_deadline_seconds = 90", "not above request_seconds"),
         ("[seal]", "[seal", ""),
+        ("[seal]", "[seal]\npkcs11 = { token = \"t\" }", "[seal] has a key and a pkcs11"),
+        ("key = \"seal/seal.key\"", "pkcs11 = { token = \"t\" }", "[seal.pkcs11] has no module"),
+        ("key = \"seal/seal.key\"", "pkcs11 = \"t\"", "pkcs11 is not a table"),
     ];
     for (from, to, expected) in table {
         assert!(GOOD.contains(from), "{from}");
         let found = messages(&GOOD.replacen(from, to, 1));
         assert!(found.iter().any(|message| message.contains(expected)), "{to}: {found:?}");
     }
+}
+
+#[test]
+fn a_seal_key_may_stay_in_its_token() {
+    let token = "pkcs11 = { module = \"/lib/p.so\", token = \"t\", label = \"l\", pin_file = \"seal/pin\" }";
+    let text = GOOD.replacen("key = \"seal/seal.key\"", token, 1);
+    let config = Config::parse(Path::new("/etc/konfido/konfido.toml"), &text).unwrap();
+    let place = config.seal.token.unwrap();
+    assert_eq!(place.module, Path::new("/lib/p.so"));
+    assert_eq!((place.token.as_str(), place.label.as_str()), ("t", "l"));
+    assert_eq!(place.pin_file, Path::new("/etc/konfido/seal/pin"), "relative to the file");
+    assert_eq!(config.seal.pair.key.value, place.pin_file);
 }
 
 #[test]
