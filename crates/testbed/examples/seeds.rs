@@ -31,6 +31,9 @@ use testbed::seed;
 use testbed::world::{AGNETE, MONTSERRAT};
 use trust::xml::Writer;
 
+#[path = "seeds/logins.rs"]
+mod logins;
+
 fn main() -> Result<()> {
     let world = World::new()?;
     world.messages()?;
@@ -39,7 +42,8 @@ fn main() -> Result<()> {
     world.sealed()?;
     world.evidence()?;
     world.rem()?;
-    world.assertions()
+    world.assertions()?;
+    world.logins()
 }
 
 struct World {
