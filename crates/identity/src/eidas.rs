@@ -16,7 +16,8 @@ pub mod request;
 pub mod response;
 
 /// SAML 2.0 protocol.
-pub(crate) const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+pub const SAML_PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+pub(crate) use SAML_PROTOCOL as SAMLP;
 /// eIDAS extensions of requests and metadata.
 pub(crate) const EIDAS: &str = "http://eidas.europa.eu/saml-extensions";
 /// Longest message that the reference node takes, in bytes.

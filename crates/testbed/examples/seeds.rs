@@ -32,6 +32,9 @@ use testbed::seed;
 use testbed::world::{AGNETE, MONTSERRAT};
 use trust::xml::Writer;
 
+#[path = "seeds/logins.rs"]
+mod logins;
+
 fn main() -> Result<()> {
     let world = World::new()?;
     world.messages()?;
@@ -40,7 +43,8 @@ fn main() -> Result<()> {
     world.sealed()?;
     world.evidence()?;
     world.rem()?;
-    world.assertions()
+    world.assertions()?;
+    world.logins()
 }
 
 struct World {

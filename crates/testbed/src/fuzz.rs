@@ -5,6 +5,7 @@
 //! toolchain. Where a value is read and can be written, it is written and must be read as the same:
 //! a node must never pass on something else than what it took in.
 
+pub mod eid;
 mod mutator;
 
 use std::sync::{Arc, LazyLock};
@@ -33,7 +34,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 11] = [
+pub static TARGETS: [(&str, Target); 15] = [
     ("xml", xml),
     ("signature", signature),
     ("assertion", assertion),
@@ -45,6 +46,10 @@ pub static TARGETS: [(&str, Target); 11] = [
     ("evidence", evidence),
     ("receipt", receipt),
     ("rem", rem),
+    ("login", eid::login),
+    ("metadata", eid::metadata),
+    ("redirect", eid::redirect),
+    ("light", eid::light),
 ];
 
 /// XML, and each element of it on its own; search masks.

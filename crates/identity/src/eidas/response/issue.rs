@@ -55,7 +55,8 @@ impl Answer<'_> {
         Ok(sign_enveloped_as(&w.finish(), &id, key, Profile::Eidas)?)
     }
 
-    fn assertion(&self, entropy: &dyn Entropy) -> String {
+    /// The assertion, neither signed nor encrypted: personal.
+    pub fn assertion(&self, entropy: &dyn Entropy) -> String {
         let (now, until) = (time(self.now), time(self.now + LIFE));
         let mut w = Writer::new();
         w.open(
