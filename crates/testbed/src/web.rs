@@ -177,6 +177,7 @@ const STYLE: &str = "\
 body { margin: 0; background: #fff; color: #1a1a1a; font: 1.125rem/1.5 system-ui, sans-serif; }
 main { max-width: 34rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; }
+h2 { font-size: 1.25rem; margin: 2rem 0 0; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
 input, select, button { font: inherit; padding: .5rem; border: 2px solid #4a4a4a; border-radius: .25rem; }
 input[type=text], input[type=password], select { width: 100%; box-sizing: border-box; background: #fff; color: #1a1a1a; }

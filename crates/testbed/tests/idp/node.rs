@@ -14,7 +14,7 @@ use identity::eidas::response::{Expectation, Identified, verify};
 use jiff::{SignedDuration, Timestamp};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki, SealKind};
-use testbed::web::{Form, cookie, page, posting, see_other, set_cookie};
+use testbed::web::{Form, cookie, page, posting, see_other, set_cookie, style};
 use tokio_util::sync::CancellationToken;
 use transport::problem::{Body, respond};
 use transport::server::{Bound, Limits};
@@ -140,6 +140,7 @@ impl Node {
             (Method::GET, "/metadata") => {
                 respond(StatusCode::OK, "application/samlmetadata+xml", self.metadata())
             }
+            (Method::GET, "/style.css") => style(),
             (Method::GET, "/begin") => self.ask(&request),
             (Method::POST, "/acs") => {
                 assert_eq!(cookie(request.headers(), "__Host-node"), Some("here"));
