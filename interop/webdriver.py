@@ -1,8 +1,9 @@
-"""Chromium logs in by one-time code (W3C WebDriver over chromedriver; standard library only).
+"""Chromium logs in by one-time code and by passkey (W3C WebDriver over chromedriver; standard library only).
 
 webdriver.py STAND.json [SHOTS]
 
 STAND.json: {"begin": URL[, "redirect": URL], "end": URL prefix, "servers": [URL, ...], "login", "pin", "otpauth",
+             "passkey": {"id", "key"} (base64url; PKCS#8), "ways": some of code, code-redirect, passkey,
              "first": [[css, action], ...] (optional: what a person does before the login page; action is
              "click" or a text to type)}
 """
@@ -115,32 +116,55 @@ def code(uri, at):
     return str(number % 10 ** int(query["digits"])).zfill(int(query["digits"]))
 
 
+def passkey(browser, stand):
+    """Puts the person's passkey into a device that Chromium simulates (WebAuthn Level 3 §11)."""
+    device = browser.call("POST", "/webauthn/authenticator", {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True,
+    })
+    browser.call("POST", f"/webauthn/authenticator/{device}/credential", {
+        "credentialId": stand["passkey"]["id"], "privateKey": stand["passkey"]["key"], "rpId": "localhost",
+        "isResidentCredential": True, "userHandle": "AA", "signCount": 1,
+    })
+    browser.act("#passkey button", "click")
+
+
+def one_time_code(browser, stand, step):
+    browser.act("#user", stand["login"])
+    browser.act("#pin", stand["pin"])
+    # a code works once: the second login takes that of the next step
+    browser.act("#one-time", code(stand["otpauth"], time.time() + 30 * step))
+    browser.act("#code button", "click")
+
+
 def main():
     stand = json.load(open(sys.argv[1]))
     folder = sys.argv[2] if len(sys.argv) > 2 else ""
     browser = Browser(stand["servers"])
+    ways = [
+        ("code", "begin", lambda: one_time_code(browser, stand, 0)),
+        ("code-redirect", "redirect", lambda: one_time_code(browser, stand, 1)),
+        ("passkey", "begin", lambda: passkey(browser, stand)),
+    ]
     try:
-        for at, way in enumerate(way for way in ("begin", "redirect") if way in stand):
-            browser.open(stand[way])
+        for name, begin, act in ways:
+            if begin not in stand or name not in stand.get("ways", ["code"]):
+                continue
+            browser.open(stand[begin])
             for css, action in stand.get("first", []):
                 browser.act(css, action)
-            browser.shot(folder, way + "-1-login")
-            if way == "begin":
-                print("browser: reads:", browser.text().replace("\n", " / ")[:160])
-            browser.act("#user", stand["login"])
-            browser.act("#pin", stand["pin"])
-            # a code works once: the second login takes that of the next step
-            browser.act("#one-time", code(stand["otpauth"], time.time() + 30 * at))
-            browser.act("#code button", "click")
+            browser.shot(folder, name + "-1-login")
+            act()
             for _ in range(50):
                 if browser.url().startswith(stand["end"]):
                     break
                 time.sleep(0.1)
-            browser.shot(folder, way + "-2-end")
+            browser.shot(folder, name + "-2-end")
             complaints = browser.complaints()
             if not browser.url().startswith(stand["end"]) or complaints:
-                raise SystemExit(f"browser: FAILED: {way} ended at {browser.url().split('?')[0]}: {browser.text()[:200]} {complaints}")
-            print(f"browser: {way}: signed in by one-time code")
+                where = browser.url().split("?")[0]
+                raise SystemExit(f"browser: FAILED: {name} ended at {where}: {browser.text()[:200]} {complaints}")
+            print(f"browser: signed in by {name}")
     finally:
         browser.close()
 

@@ -7,6 +7,8 @@ mod node;
 
 use std::io::{Read as _, stdin};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::Assurance;
 
 #[tokio::main]
@@ -18,6 +20,11 @@ async fn main() -> std::io::Result<()> {
         "redirect": land.node.begin(Assurance::Substantial, "redirect"),
         "end": format!("{}/done", land.node.base),
         "servers": [land.node.base, land.idp.base_url()],
+        "ways": ["code", "code-redirect", "passkey"],
+        "passkey": {
+            "id": resident.passkey().id(),
+            "key": URL_SAFE_NO_PAD.encode(resident.passkey().pkcs8()),
+        },
         "login": resident.login,
         "pin": resident.pin(),
         "otpauth": resident.authenticator().uri("testbed", &resident.login),

@@ -85,15 +85,29 @@ fn decode(text: &str) -> Option<String> {
 
 /// A page of ours: no script, styles of its own server, forms only to its own server and `targets`.
 pub fn page(status: StatusCode, title: &str, main: &str, targets: &[&str]) -> Response<Body> {
+    scripted(status, title, main, targets, None)
+}
+
+/// The same with a script, at a path of its own server; the page must be usable without it.
+pub fn scripted(
+    status: StatusCode,
+    title: &str,
+    main: &str,
+    targets: &[&str],
+    script: Option<&str>,
+) -> Response<Body> {
     let title = escape(title);
+    let source = script.map(|path| format!("<script src=\"{path}\" defer></script>\n"));
+    let source = source.unwrap_or_default();
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n\
+         <title>{title}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n{source}</head>\n\
          <body>\n<main>\n<h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
     );
     let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'self'; script-src {}; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+        if script.is_some() { "'self'" } else { "'none'" },
         targets.iter().map(|target| format!(" {target}")).collect::<String>()
     );
     guarded(respond(status, "text/html; charset=utf-8", html), &policy)
