@@ -4,8 +4,9 @@ webdriver.py STAND.json [SHOTS]
 
 STAND.json: {"begin": URL[, "redirect": URL], "end": URL prefix, "servers": [URL, ...], "login", "pin", "otpauth",
              "passkey": {"id", "key"} (base64url; PKCS#8), "ways": some of code, code-redirect, passkey,
-             "first": [[css, action], ...] (optional: what a person does before the login page; action is
-             "click" or a text to type)}
+             "first", "last": [[css, action], ...] (optional: what a person does before the login page, and at
+             the end; action is "click" or a text to type),
+             "says": a text on the last page (optional)}
 """
 
 import base64
@@ -47,6 +48,8 @@ class Browser:
                   "goog:loggingPrefs": {"browser": "ALL"}}
         said = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += "/session/" + said["sessionId"]
+        # pages on the way post themselves: wait for the one that has what is looked for
+        self.call("POST", "/timeouts", {"implicit": 10000})
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -160,11 +163,14 @@ def main():
                     break
                 time.sleep(0.1)
             browser.shot(folder, name + "-2-end")
+            said = stand.get("says", "") in browser.text()
             complaints = browser.complaints()
-            if not browser.url().startswith(stand["end"]) or complaints:
+            if not browser.url().startswith(stand["end"]) or not said or complaints:
                 where = browser.url().split("?")[0]
                 raise SystemExit(f"browser: FAILED: {name} ended at {where}: {browser.text()[:200]} {complaints}")
             print(f"browser: signed in by {name}")
+            for css, action in stand.get("last", []):
+                browser.act(css, action)
     finally:
         browser.close()
 
