@@ -38,12 +38,18 @@ pub enum EidasError {
     /// Signed by a key that the peer's metadata does not name.
     #[error("signed by a key that is not in the peer's metadata")]
     Signer,
+    /// Signed by a key of the peer whose certificate is not valid now.
+    #[error("signed by a key whose certificate is not valid now")]
+    Expired,
     /// A rule does not hold; the text is its name in the table.
     #[error("rule {0} does not hold")]
     Rule(&'static str),
     /// A value that cannot be read.
     #[error("malformed {0}")]
     Malformed(&'static str),
+    /// The request was answered before, or the assertion was used before.
+    #[error("answer was used before")]
+    Replayed,
     /// The other side could not identify the person; its status code.
     #[error("not identified: {0}")]
     NotIdentified(String),

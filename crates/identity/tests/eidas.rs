@@ -3,12 +3,13 @@
 
 mod eidas_world;
 
-use eidas_world::{CONNECTOR, ENDPOINT, PROXY, World, now, person};
+use eidas_world::{CONNECTOR, ENDPOINT, PROXY, SSO, World, now, person};
 use exchange::SystemEntropy;
 use identity::Assurance;
 use identity::eidas::EidasError;
 use identity::eidas::request::Request;
-use identity::eidas::response::{RULES, refuse, verify};
+use identity::eidas::response::{Expectation, RULES, refuse, verify};
+use identity::replay::Spent;
 
 #[test]
 fn a_person_is_identified_over_the_border() {
@@ -20,7 +21,7 @@ fn a_person_is_identified_over_the_border() {
         assert!(Request::verify(&text, &asked).unwrap() == world.request);
         let answer = world.answer();
         assert!(!answer.contains("Agnete") && !answer.contains("7402539902"));
-        let found = verify(&answer, &world.expectation(), &world.key()).unwrap();
+        let found = verify(&answer, &world.expectation(), &world.key(), &Spent::default()).unwrap();
         assert!(*found.person() == person());
         assert_eq!(found.assurance(), Assurance::High);
         // the same bytes, unchanged by our own tool, still pass
@@ -88,6 +89,7 @@ fn each_rule_of_a_response_refuses_what_breaks_it() {
         ("response.authenticated", true, "AuthnInstant=\"2026-11-21T10:00:00.000Z\"", late),
         ("response.level", true, "LoA/high", "LoA/low"),
         ("response.level", true, "LoA/high", "LoA/highest"),
+        ("response.person-country", true, "DK/ES/7402539902", "IT/ES/7402539902"),
         ("minimum data set", true, "naturalperson/DateOfBirth\"", "naturalperson/DateOfDeath\""),
     ];
     for (rule, inside, from, to) in table {
@@ -105,8 +107,8 @@ fn each_rule_of_a_response_refuses_what_breaks_it() {
         assert_eq!(world.verdict(&text), Err(EidasError::Rule(rule)), "{from} -> {to}");
     }
     let broken = |rule: &str| table.iter().any(|row| row.0 == rule);
-    // these two cannot be broken without breaking the reading before them
-    let before = ["response.assertion-id", "response.statements"];
+    // the first two cannot be broken without breaking the reading before them, the last has a test below
+    let before = ["response.assertion-id", "response.statements", "response.level-certified"];
     for rule in &RULES {
         assert!(broken(rule.name) || before.contains(&rule.name), "{} has no test", rule.name);
     }
@@ -142,4 +144,96 @@ fn answers_of_others_and_to_others_are_refused() {
         |t| t,
     );
     assert!(world.verdict(&twice).is_err());
+}
+
+#[test]
+fn a_country_is_believed_up_to_the_level_that_it_is_certified_for() {
+    let world = World::new(false);
+    let answer = world.answer();
+    for (certified, expected) in [
+        (Assurance::High, Ok(())),
+        (Assurance::Substantial, Err(EidasError::Rule("response.level-certified"))),
+    ] {
+        let expectation = Expectation { certified, ..world.expectation() };
+        let found = verify(&answer, &expectation, &world.key(), &Spent::default());
+        assert_eq!(found.map(|_| ()), expected);
+    }
+}
+
+#[test]
+fn an_answer_is_used_once_and_so_is_what_it_answers() {
+    let (mut world, spent) = (World::new(false), Spent::default());
+    let use_up = |world: &World, text: &str| {
+        verify(text, &world.expectation(), &world.key(), &spent).map(|_| ())
+    };
+    let first = world.answer();
+    // what is refused uses nothing up
+    let late = world.changed(|t| t, |t| t.replace("cm:bearer", "cm:none"));
+    assert_eq!(use_up(&world, &late), Err(EidasError::Rule("response.bearer")));
+    assert_eq!(use_up(&world, &first), Ok(()));
+    assert_eq!(use_up(&world, &first), Err(EidasError::Replayed));
+    assert_eq!(use_up(&world, &world.answer()), Err(EidasError::Replayed));
+    // the used assertion as the answer to the next request
+    world.request.id = "_r2".into();
+    let next = world.answer();
+    let id = |text: &str| world.assertion_of(text).split("ID=\"").nth(1).unwrap()[..41].to_owned();
+    let (used, fresh) = (id(&first), id(&next));
+    let again = world.changed(
+        |t| t,
+        |t| {
+            let own = t.split("ID=\"").nth(1).unwrap()[..41].to_owned();
+            t.replace(&own, &used)
+        },
+    );
+    assert_ne!(used, fresh);
+    assert_eq!(use_up(&world, &again), Err(EidasError::Replayed));
+}
+
+#[test]
+fn a_refusal_of_another_login_does_not_end_this_one() {
+    let world = World::new(false);
+    let refusal = |request: &Request, endpoint, issuer, at| {
+        let key = &world.proxy.key;
+        refuse(request, endpoint, issuer, "AuthnFailed", at, key, &SystemEntropy).unwrap()
+    };
+    let other = Request { id: "_other".into(), ..world.request.clone() };
+    let early = "2026-11-21T09:00:00Z".parse().unwrap();
+    for (text, rule) in [
+        (refusal(&other, ENDPOINT, PROXY, now()), "response.in-response-to"),
+        (refusal(&world.request, SSO, PROXY, now()), "response.destination"),
+        (refusal(&world.request, ENDPOINT, CONNECTOR, now()), "response.issuer"),
+        (refusal(&world.request, ENDPOINT, PROXY, early), "response.issue-instant"),
+    ] {
+        assert_eq!(world.verdict(&text), Err(EidasError::Rule(rule)));
+    }
+    let text = refusal(&world.request, ENDPOINT, PROXY, now());
+    let spent = Spent::default();
+    let verdict = || verify(&text, &world.expectation(), &world.key(), &spent).map(|_| ());
+    assert_eq!(verdict(), Err(EidasError::NotIdentified("AuthnFailed".into())));
+    assert_eq!(verdict(), Err(EidasError::Replayed));
+}
+
+#[test]
+fn a_signer_whose_certificate_is_over_is_not_believed() {
+    let world = World::new(false);
+    let certificate = world.proxy.certificate();
+    let answer = world.answer();
+    let after = certificate.not_after() + jiff::SignedDuration::from_secs(1);
+    let expectation = Expectation { now: after, ..world.expectation() };
+    let found = verify(&answer, &expectation, &world.key(), &Spent::default());
+    assert_eq!(found.map(|_| ()), Err(EidasError::Expired));
+}
+
+/// Otherwise anybody could ask us what opens.
+#[test]
+fn nothing_is_decrypted_before_the_signature_is_believed() {
+    let world = World::new(false);
+    let broken = |text: String| text.replace("<xenc:CipherValue>", "<xenc:CipherValue>AAAA");
+    let sealed_wrong = world.changed(broken, |t| t);
+    let undecipherable = EidasError::Undecipherable(trust::encryption::Undecipherable);
+    assert_eq!(world.verdict(&sealed_wrong), Err(undecipherable));
+    let invalid = EidasError::Signature(trust::signature::SignatureError::Invalid);
+    assert_eq!(world.verdict(&broken(world.answer())), Err(invalid));
+    let stranger = World::new(false);
+    assert_eq!(world.verdict(&stranger.changed(broken, |t| t)), Err(EidasError::Signer));
 }

@@ -2,6 +2,8 @@
 
 mod eidas_world;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use eidas_world::{CONNECTOR, SSO, World};
 use identity::eidas::binding::{Field, Redirected, read_redirect, redirect_url};
 use identity::eidas::request::Request;
@@ -169,8 +171,7 @@ fn openssl_signs_with_a_hash_that_is_longer_than_the_curve() {
     for (curve, hash, certificate, signature) in VECTORS {
         let certificates = Certificate::from_pem(certificate.as_bytes()).unwrap();
         let method = format!("http://www.w3.org/2001/04/xmldsig-more#ecdsa-{hash}");
-        let signature =
-            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, signature).unwrap();
+        let signature = STANDARD.decode(signature).unwrap();
         let verify = |message: &[u8], method: &str| {
             verify_detached(message, method, &signature, &certificates, Profile::Eidas).map(|_| ())
         };
@@ -179,6 +180,33 @@ fn openssl_signs_with_a_hash_that_is_longer_than_the_curve() {
         let other = if hash == "sha256" { "sha512" } else { "sha256" };
         let other = format!("http://www.w3.org/2001/04/xmldsig-more#ecdsa-{other}");
         assert_eq!(verify(b"konfido", &other), Err(SignatureError::Invalid));
+    }
+}
+
+/// Some nodes have keys on Brainpool curves. Without the feature nobody believes them; brainpoolP512r1
+/// is believed by nobody.
+#[test]
+fn brainpool_keys_are_believed_where_the_feature_is_on() {
+    for (curve, hash, certificate, signature) in BRAINPOOL {
+        let certificates = Certificate::from_pem(certificate.as_bytes()).unwrap();
+        let method = format!("http://www.w3.org/2001/04/xmldsig-more#ecdsa-{hash}");
+        let signature = STANDARD.decode(signature).unwrap();
+        let verify = |message: &[u8], signature: &[u8]| {
+            let profile = Profile::Eidas;
+            verify_detached(message, &method, signature, &certificates, profile).map(|_| ())
+        };
+        let unfit = Err(SignatureError::Forbidden("key for the signature method"));
+        if cfg!(feature = "brainpool") && curve != "brainpoolP512r1" {
+            assert_eq!(verify(b"konfido", &signature), Ok(()), "{curve} {hash}");
+            let invalid = Err(SignatureError::Invalid);
+            assert_eq!(verify(b"konfidp", &signature), invalid, "{curve} {hash}");
+            assert_eq!(verify(b"konfido", &[&signature[..], &[0]].concat()), invalid);
+            assert_eq!(verify(b"konfido", &vec![0; signature.len()]), invalid);
+            assert!(certificates[0].key_bits().is_some());
+        } else {
+            assert_eq!(verify(b"konfido", &signature), unfit, "{curve} {hash}");
+            assert_eq!(certificates[0].key_bits(), None);
+        }
     }
 }
 

@@ -38,8 +38,21 @@ pub(crate) enum PublicKey {
     P384(Vec<u8>),
     /// P-521, uncompressed point: verifies XML signatures only.
     P521(Vec<u8>),
+    /// brainpoolP256r1 and brainpoolP384r1, uncompressed point: verifies XML signatures only.
+    #[cfg(feature = "brainpool")]
+    Brainpool(Brainpool, Vec<u8>),
     /// Anything else: no signature by it is ever accepted.
     Other,
+}
+
+/// Curves of RFC 5639.
+#[cfg(feature = "brainpool")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brainpool {
+    /// brainpoolP256r1.
+    P256,
+    /// brainpoolP384r1.
+    P384,
 }
 
 /// Why a certificate is not accepted. Usually the peer's, or an operator's trust list's, fault.
@@ -178,6 +191,10 @@ impl Certificate {
             PublicKey::P256(_) => Some((false, 256)),
             PublicKey::P384(_) => Some((false, 384)),
             PublicKey::P521(_) => Some((false, 521)),
+            #[cfg(feature = "brainpool")]
+            PublicKey::Brainpool(Brainpool::P256, _) => Some((false, 256)),
+            #[cfg(feature = "brainpool")]
+            PublicKey::Brainpool(Brainpool::P384, _) => Some((false, 384)),
             PublicKey::Other => None,
         }
     }
@@ -221,6 +238,10 @@ impl PublicKey {
             OID_EC if parameters == CURVE_P256 => Self::P256(bits),
             OID_EC if parameters == CURVE_P384 => Self::P384(bits),
             OID_EC if parameters == CURVE_P521 => Self::P521(bits),
+            #[cfg(feature = "brainpool")]
+            OID_EC if parameters == CURVE_BP256 => Self::Brainpool(Brainpool::P256, bits),
+            #[cfg(feature = "brainpool")]
+            OID_EC if parameters == CURVE_BP384 => Self::Brainpool(Brainpool::P384, bits),
             _ => Self::Other,
         })
     }
@@ -248,3 +269,7 @@ const OID_EC: &str = "1.2.840.10045.2.1";
 const CURVE_P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const CURVE_P384: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 const CURVE_P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+#[cfg(feature = "brainpool")]
+const CURVE_BP256: [u8; 11] = [0x06, 0x09, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07];
+#[cfg(feature = "brainpool")]
+const CURVE_BP384: [u8; 11] = [0x06, 0x09, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b];

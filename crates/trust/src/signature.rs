@@ -5,6 +5,8 @@
 //! only then the engine verifies, on the same DOM that [`Signed::element`] hands out. The engine's
 //! verdict alone is not enough: it accepts SHA-1, and leaves wrapping to its caller.
 
+#[cfg(feature = "brainpool")]
+mod brainpool;
 mod detached;
 mod engine;
 mod method;

@@ -6,7 +6,7 @@ mod samples;
 use std::path::PathBuf;
 
 use trust::certificate::{Anchors, Certificate, Usage};
-use trust::signature::{Profile, verify_enveloped, verify_key_value_signature};
+use trust::signature::{Profile, SignatureError, verify_enveloped, verify_key_value_signature};
 use trust::xml::{Limits, Xml};
 
 const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
@@ -118,6 +118,30 @@ fn the_hostile_set_never_yields_evil() {
     assert!(seen > 10, "only {seen} assertions were tried");
     assert!(files > 40, "only {files} files were parsed");
     assert!(accepted > 0, "not even the valid ones were accepted");
+}
+
+/// Four of the nine whole messages of the German middleware have SHA-1 digests: the engine, asked
+/// alone, takes them, and our list does not.
+#[test]
+fn the_engine_takes_sha_1_and_we_do_not() {
+    let Some(folder) = samples::identity() else { return };
+    let names =
+        ["OnlyProviderName", "OnlyRequesterId", "ProviderNameAndRequesterId", "outProviderName"];
+    for name in names {
+        let file = format!("eidas-middleware/starterkit/EidasSamlRequestWith{name}.xml");
+        let text = std::fs::read_to_string(folder.join(&file)).unwrap();
+        let engine = |text: &str| {
+            let document = uppsala::parse(text).unwrap();
+            let context = bergshamra::DsigContext::new_permissive(bergshamra::KeysManager::new());
+            let verdict = bergshamra::dsig::verify::verify_document(&context, &document);
+            matches!(verdict, Ok(bergshamra::VerifyResult::Valid { .. }))
+        };
+        assert!(engine(&text), "{file}");
+        assert!(!engine(&text.replacen("eidas.europa.eu", "eidas.europa.eU", 1)), "{file}");
+        let xml = Xml::parse(&text, &Limits::MESSAGE).unwrap();
+        let refused = verify_enveloped(xml.root(), Profile::Ehdsi).err();
+        assert_eq!(refused, Some(SignatureError::Forbidden("digest method")), "{file}");
+    }
 }
 
 /// Some collections keep their messages as the base64 of the POST binding.

@@ -1,23 +1,27 @@
 //! Signed metadata: who an eIDAS peer is, its keys, endpoints and levels (SAML Metadata 2.0, eIDAS
 //! Interoperability Architecture 1.2 §6).
 
+mod book;
 mod render;
 mod rules;
 
 use exchange::Country;
 use jiff::Timestamp;
 use trust::certificate::Certificate;
-use trust::signature::{Profile, verify_enveloped};
 use trust::xml::{Element, Limits, Xml};
 
+use super::authentic::Authentic;
 use super::request::SpType;
 use super::{EIDAS, EidasError, MAX_MESSAGE, SAMLP};
 use crate::Assurance;
 use crate::assertion::SAML;
 
+pub use book::{Book, Fetch, MAX_PEERS, Peer, Unknown, Unreachable};
 pub use render::Contact;
 pub use rules::{RULES, Rule};
 
+/// Longest metadata, in bytes: a country's node with its certificates takes a tenth.
+pub const MAX_METADATA: usize = 4 * MAX_MESSAGE;
 /// SAML metadata.
 pub(super) const MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 /// Entity attributes.
@@ -113,11 +117,8 @@ pub struct Known<'a> {
 impl Metadata {
     /// Verifies fetched metadata: signature, then every rule.
     pub fn verify(text: &str, known: &Known<'_>) -> Result<Self, EidasError> {
-        let xml = Xml::parse(text, &Limits { bytes: 4 * MAX_MESSAGE, ..Limits::ASSERTION })?;
-        let signed = verify_enveloped(xml.root(), Profile::Eidas)?;
-        if !known.signers.contains(signed.certificate()) {
-            return Err(EidasError::Signer);
-        }
+        let xml = Xml::parse(text, &Limits { bytes: MAX_METADATA, ..Limits::ASSERTION })?;
+        let signed = Authentic::enveloped(&xml, known.signers, known.now)?;
         let metadata = Self::read(signed.element(), known.role)?;
         match RULES.iter().find(|rule| !rule.holds(&metadata, known)) {
             Some(rule) => Err(EidasError::Rule(rule.name)),

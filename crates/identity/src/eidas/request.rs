@@ -135,7 +135,7 @@ impl Request {
     /// Verifies a request that was posted to us: signature, then every rule.
     pub fn verify(text: &str, asked: &Asked<'_>) -> Result<Self, EidasError> {
         let xml = Xml::parse(text, &LIMITS)?;
-        Self::read(Authentic::enveloped(&xml, asked.signers)?, asked)
+        Self::read(Authentic::enveloped(&xml, asked.signers, asked.now)?, asked)
     }
 
     /// Verifies a request that came in a URL, signed there or inside.
@@ -144,7 +144,7 @@ impl Request {
             return Err(EidasError::Rule("request.element"));
         }
         let xml = Xml::parse(&came.message, &LIMITS)?;
-        Self::read(Authentic::redirected(&xml, came, asked.signers)?, asked)
+        Self::read(Authentic::redirected(&xml, came, asked.signers, asked.now)?, asked)
     }
 
     fn read(message: Authentic<'_, '_>, asked: &Asked<'_>) -> Result<Self, EidasError> {

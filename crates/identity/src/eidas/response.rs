@@ -3,6 +3,7 @@
 mod issue;
 mod rules;
 
+use exchange::Country;
 use jiff::Timestamp;
 use trust::certificate::Certificate;
 use trust::encryption::{DecryptionKey, XENC, decrypt};
@@ -14,6 +15,7 @@ use super::request::SpType;
 use super::{EidasError, MAX_MESSAGE, SAMLP};
 use crate::Assurance;
 use crate::assertion::SAML;
+use crate::replay::{Once, answer_key, assertion_key};
 
 pub(crate) use issue::id;
 pub use issue::{Answer, refuse};
@@ -30,10 +32,14 @@ pub struct Expectation<'a> {
     pub endpoint: &'a str,
     /// The metadata URL of the country that was asked.
     pub issuer: &'a str,
+    /// That country: it speaks for its own people only.
+    pub country: Country,
     /// Signing certificates of its metadata.
     pub signers: &'a [Certificate],
     /// The least level that we asked for.
     pub assurance: Assurance,
+    /// The highest level that its metadata certifies; it is believed no further.
+    pub certified: Assurance,
     /// The sector that we asked in.
     pub sector: SpType,
     /// The address of the browser, when answers must be bound to it.
@@ -72,17 +78,20 @@ impl Identified {
     }
 }
 
-/// Signature first, then decryption, then every rule. The caller must see to it that an expectation
-/// is used once.
+/// Signature first, then decryption, then every rule; at last the request and the assertion are used
+/// up, so that neither this answer nor another to the same request is believed again.
 pub fn verify(
     text: &str,
     expected: &Expectation<'_>,
     key: &DecryptionKey,
+    once: &dyn Once,
 ) -> Result<Identified, EidasError> {
     let limits = Limits { bytes: MAX_MESSAGE, ..Limits::ASSERTION };
     let outer = Xml::parse(text, &limits)?;
-    let response = Authentic::enveloped(&outer, expected.signers)?.element();
-    status(response)?;
+    let response = Authentic::enveloped(&outer, expected.signers, expected.now)?.element();
+    if let Some(code) = refused_with(response)? {
+        return Err(refusal(response, code, expected, once));
+    }
     let plaintext = decrypt(only_encrypted(response)?, key)?;
     let inner = Xml::parse_bytes(&plaintext, &limits)?;
     let assertion = own_assertion(&inner, expected)?;
@@ -91,33 +100,62 @@ pub fn verify(
         return Err(EidasError::Rule(rule.name));
     }
     let level = Assurance::of_uri(said.level).ok_or(EidasError::Malformed("assurance"))?;
-    Ok(Identified {
-        person: Person::read(assertion.only_child(SAML, "AttributeStatement")?)?,
+    let identified = Identified {
+        person: own_person(assertion, expected)?,
         assurance: level,
         assertion_id: said.assertion_id.to_owned(),
         authenticated: said.authenticated.ok_or(EidasError::Malformed("AuthnInstant"))?,
-    })
+    };
+    let (issuer, now) = (expected.issuer, expected.now);
+    let keys = [
+        answer_key(issuer, expected.request_id, now),
+        assertion_key(issuer, said.assertion_id, now),
+    ];
+    if keys.into_iter().all(|key| once.first(key, now)) {
+        Ok(identified)
+    } else {
+        Err(EidasError::Replayed)
+    }
 }
 
-/// Success, or the code with which the other side says why not.
-fn status(response: Element<'_, '_>) -> Result<(), EidasError> {
+/// Nothing for success, else the code with which the other side says why not.
+fn refused_with(response: Element<'_, '_>) -> Result<Option<String>, EidasError> {
     let code = response.only_child(SAMLP, "Status")?.only_child(SAMLP, "StatusCode")?;
     let value = code.demand_attribute("Value")?;
     if value == SUCCESS {
-        return Ok(());
+        return Ok(None);
     }
     let inner = code.child(SAMLP, "StatusCode").and_then(|c| c.attribute("Value"));
     let known = inner.filter(|code| STATUS.contains(code)).or(Some(value));
     let known = known.filter(|code| STATUS.contains(code)).unwrap_or("other");
-    Err(EidasError::NotIdentified(known.rsplit(':').next().unwrap_or("other").to_owned()))
+    Ok(Some(known.rsplit(':').next().unwrap_or("other").to_owned()))
+}
+
+/// A refusal ends a login only if it is about that login.
+fn refusal(
+    response: Element<'_, '_>,
+    code: String,
+    expected: &Expectation<'_>,
+    once: &dyn Once,
+) -> EidasError {
+    if let Some(rule) = rules::refusal(response, expected) {
+        return EidasError::Rule(rule);
+    }
+    let key = answer_key(expected.issuer, expected.request_id, expected.now);
+    if once.first(key, expected.now) {
+        EidasError::NotIdentified(code)
+    } else {
+        EidasError::Replayed
+    }
 }
 
 /// Exactly one assertion, and it is encrypted.
 fn only_encrypted<'d, 'a>(response: Element<'d, 'a>) -> Result<Element<'d, 'a>, EidasError> {
     let encrypted = response.only_child(SAML, "EncryptedAssertion")?;
+    let plain = response.descendants().any(|e| e.is(SAML, "Assertion"));
     let mut all = response.descendants().filter(|e| e.is(XENC, "EncryptedData"));
     match (all.next(), all.next()) {
-        (Some(data), None) if data.parent() == Some(encrypted) => Ok(data),
+        (Some(data), None) if data.parent() == Some(encrypted) && !plain => Ok(data),
         _ => Err(EidasError::Rule("response.one-encrypted-assertion")),
     }
 }
@@ -132,11 +170,23 @@ fn own_assertion<'d, 'a>(
     if !assertion.is(SAML, "Assertion") || nested || assertion.has_hidden_nodes() {
         return Err(EidasError::Rule("response.one-encrypted-assertion"));
     }
-    let mut signatures = assertion.descendants().filter(|e| e.is(DS, "Signature"));
-    match signatures.next() {
-        Some(_) => Ok(Authentic::enveloped(inner, expected.signers)?.element()),
-        None => Ok(assertion),
+    if assertion.descendants().any(|e| e.is(DS, "Signature")) {
+        return Ok(Authentic::enveloped(inner, expected.signers, expected.now)?.element());
     }
+    Ok(assertion)
+}
+
+/// The person, and who acts for them: both named by the country that answers.
+fn own_person(
+    assertion: Element<'_, '_>,
+    expected: &Expectation<'_>,
+) -> Result<Person, EidasError> {
+    let person = Person::read(assertion.only_child(SAML, "AttributeStatement")?)?;
+    let foreign = |person: &Person| person.identifier.of != expected.country;
+    if foreign(&person) || person.representative.as_deref().is_some_and(foreign) {
+        return Err(EidasError::Rule("response.person-country"));
+    }
+    Ok(person)
 }
 
 /// What response and assertion say, before it is believed.

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use exchange::SystemEntropy;
+use exchange::{Country, SystemEntropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
 use identity::eidas::attributes::Attribute;
 use identity::eidas::person::{Person, PersonIdentifier, Scripted};
 use identity::eidas::request::{Asked, Request, SpType};
 use identity::eidas::response::{Answer, Expectation, verify};
+use identity::replay::Spent;
 use jiff::Timestamp;
 use rcgen::{
     CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize,
@@ -98,8 +99,10 @@ impl World {
             audience: CONNECTOR,
             endpoint: ENDPOINT,
             issuer: PROXY,
+            country: Country::parse("DK").unwrap(),
             signers: &self.signers,
             assurance: self.request.assurance,
+            certified: Assurance::High,
             sector: SpType::Public,
             address: Some("192.0.2.7"),
             now: now(),
@@ -131,7 +134,14 @@ impl World {
     }
 
     pub fn verdict(&self, text: &str) -> Result<(), EidasError> {
-        verify(text, &self.expectation(), &self.key()).map(|_| ())
+        verify(text, &self.expectation(), &self.key(), &Spent::default()).map(|_| ())
+    }
+
+    /// The assertion inside an answer.
+    pub fn assertion_of(&self, text: &str) -> String {
+        let xml = Xml::parse(text, &Limits::MESSAGE).unwrap();
+        let data = xml.root().descendants().find(|e| e.name() == "EncryptedData").unwrap();
+        String::from_utf8(decrypt(data, &self.key()).unwrap().to_vec()).unwrap()
     }
 
     /// The answer with both texts changed before they are sealed and signed again.

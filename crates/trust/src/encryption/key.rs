@@ -80,6 +80,8 @@ impl Recipient {
             PublicKey::P256(point) => wrap_ec(&ECDH_P256, P256, point, content_key, &named),
             PublicKey::P384(point) => wrap_ec(&ECDH_P384, P384, point, content_key, &named),
             PublicKey::P521(point) => wrap_ec(&ECDH_P521, P521, point, content_key, &named),
+            #[cfg(feature = "brainpool")]
+            PublicKey::Brainpool(..) => Err(Undecipherable),
             PublicKey::Other => Err(Undecipherable),
         }
     }

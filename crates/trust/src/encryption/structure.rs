@@ -123,13 +123,17 @@ fn agreement(key: Element<'_, '_>, length: usize) -> Option<Wrap> {
         all.extend(bits(params.attribute(name).unwrap_or("00"))?);
     }
     let originator = method.only_child(XENC, "OriginatorKeyInfo").ok()?;
-    let point = originator
-        .child(DS, "KeyValue")?
-        .path(DS11, &["ECKeyValue", "PublicKey"])?
-        .demand_text("PublicKey")
-        .ok()?;
-    Some(Wrap::Ecdh { originator: decode(point)?, info: all, length })
+    let key = originator.only_child(DS, "KeyValue").ok()?.only_child(DS11, "ECKeyValue").ok()?;
+    let curve = key.only_child(DS11, "NamedCurve").ok()?.attribute("URI")?;
+    let point = decode(key.only_child(DS11, "PublicKey").ok()?.demand_text("PublicKey").ok()?)?;
+    // the curve that is said and the curve that the point has room for
+    let (_, size) = CURVES.iter().find(|(name, _)| curve.strip_prefix("urn:oid:") == Some(name))?;
+    (point.len() == *size).then_some(Wrap::Ecdh { originator: point, info: all, length })
 }
+
+/// Our curves, each with the length of an uncompressed point.
+const CURVES: [(&str, usize); 3] =
+    [("1.2.840.10045.3.1.7", 65), ("1.3.132.0.34", 97), ("1.3.132.0.35", 133)];
 
 /// XML Encryption 1.1 §5.4.1: hexadecimal; the first byte says how many bits of the last to drop.
 fn bits(hex: &str) -> Option<Vec<u8>> {
@@ -163,7 +167,12 @@ fn digest(parent: Element<'_, '_>) -> Option<Hash> {
 }
 
 fn cipher(parent: Element<'_, '_>) -> Option<Vec<u8>> {
-    let value = parent.only_child(XENC, "CipherData").ok()?.only_child(XENC, "CipherValue").ok()?;
+    let data = parent.only_child(XENC, "CipherData").ok()?;
+    let value = data.only_child(XENC, "CipherValue").ok()?;
+    // beside a value there is nothing to choose from
+    if data.children().count() != 1 {
+        return None;
+    }
     decode(value.demand_text("CipherValue").ok()?)
 }
 

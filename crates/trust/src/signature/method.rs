@@ -106,6 +106,8 @@ impl Method {
     pub(super) fn fits(&self, certificate: &Certificate, profile: Profile) -> bool {
         let shortest = if profile == Profile::Eidas { 3072 } else { 2048 };
         match (certificate.key(), self.scheme) {
+            #[cfg(feature = "brainpool")]
+            (PublicKey::Brainpool(..), Padding::Ecdsa) => true,
             (PublicKey::Rsa(_, bits), Padding::Pkcs1 | Padding::Pss) => *bits >= shortest,
             (PublicKey::P256(_) | PublicKey::P384(_) | PublicKey::P521(_), Padding::Ecdsa) => true,
             _ => false,
@@ -115,6 +117,10 @@ impl Method {
     /// Whether the key made this signature; that of ECDSA is `r || s`.
     pub(super) fn verifies(&self, key: &PublicKey, data: &[u8], signature: &[u8]) -> bool {
         use Hash::{Sha256, Sha384, Sha512};
+        #[cfg(feature = "brainpool")]
+        if let (PublicKey::Brainpool(curve, point), Padding::Ecdsa) = (key, self.scheme) {
+            return super::brainpool::verifies(*curve, point, self.hash, data, signature);
+        }
         let (algorithm, key): (&'static dyn lc::VerificationAlgorithm, &[u8]) =
             match (key, self.scheme, self.hash) {
                 (PublicKey::Rsa(key, _), Padding::Pkcs1, hash) => (pkcs1(hash), key),

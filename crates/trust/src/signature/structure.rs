@@ -9,6 +9,8 @@ use crate::xml::Element;
 pub(super) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// SAML 2.0 assertions.
 pub(super) const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+/// SAML 2.0 protocol.
+const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 /// ETSI TS 102 640-2 evidence.
 const REM: &str = "http://uri.etsi.org/02640/v1#";
 const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
@@ -62,7 +64,11 @@ pub(super) fn inspect<'d, 'a>(
     if id.is_empty() || same_id {
         return Err(SignatureError::Ambiguous("the ID is not unique"));
     }
-    if element.descendants().any(|inner| inner.is(SAML, "Assertion")) {
+    let mut assertions = element.descendants().filter(|inner| inner.is(SAML, "Assertion"));
+    // a signed Response may hold one, as its child
+    let allowed =
+        |inner: Element<'d, 'a>| element.is(SAMLP, "Response") && inner.parent() == Some(element);
+    if assertions.next().is_some_and(|inner| !allowed(inner)) || assertions.next().is_some() {
         return Err(SignatureError::Ambiguous("an assertion inside the assertion"));
     }
     let signature = only_signature(element)?;

@@ -1,9 +1,12 @@
 //! What a response must be (eIDAS SAML Message Format 1.2 §2.3; identity.md §3), one row each.
 
 use jiff::{SignedDuration, Timestamp};
+use trust::xml::Element;
 
 use super::{Expectation, Said};
 use crate::Assurance;
+use crate::assertion::SAML;
+use crate::eidas::SAMLP;
 
 /// One row.
 pub struct Rule {
@@ -23,7 +26,7 @@ const fn row(name: &'static str, check: fn(&Said<'_>, &Expectation<'_>) -> bool)
 }
 
 /// The table. The first row that does not hold refuses.
-pub static RULES: [Rule; 16] = [
+pub static RULES: [Rule; 17] = [
     row("response.element", |said, _| said.response == "Response"),
     row("response.version", |said, _| said.versions == ["2.0"; 2]),
     row("response.in-response-to", |said, ours| said.in_response_to == [ours.request_id; 2]),
@@ -58,7 +61,29 @@ pub static RULES: [Rule; 16] = [
     row("response.level", |said, ours| {
         Assurance::of_uri(said.level).is_some_and(|level| level >= ours.assurance)
     }),
+    row("response.level-certified", |said, ours| {
+        Assurance::of_uri(said.level).is_some_and(|level| level <= ours.certified)
+    }),
 ];
+
+/// The rule that a refusal breaks, if any; it has no assertion.
+pub(super) fn refusal(
+    response: Element<'_, '_>,
+    expected: &Expectation<'_>,
+) -> Option<&'static str> {
+    let value = |name: &str| response.attribute(name).unwrap_or("");
+    let issuer = response.child(SAML, "Issuer").and_then(Element::plain_text).map(str::trim);
+    let issued = value("IssueInstant").parse().is_ok_and(|at| near(at, expected.now));
+    let held = [
+        ("response.element", response.is(SAMLP, "Response")),
+        ("response.version", value("Version") == "2.0"),
+        ("response.in-response-to", value("InResponseTo") == expected.request_id),
+        ("response.destination", value("Destination") == expected.endpoint),
+        ("response.issuer", issuer == Some(expected.issuer)),
+        ("response.issue-instant", issued),
+    ];
+    held.into_iter().find(|(_, held)| !held).map(|(rule, _)| rule)
+}
 
 /// Not older than an answer may be, and not ahead of our clock.
 fn near(at: Timestamp, now: Timestamp) -> bool {
