@@ -11,6 +11,7 @@ use identity::eidas::binding::{Field, post_page, read_post, redirect_url};
 use identity::eidas::metadata::{Binding, Contact, Known, Metadata, Role};
 use identity::eidas::request::{Request as AuthnRequest, SpType};
 use identity::eidas::response::{Expectation, Identified, verify};
+use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki, SealKind};
@@ -113,14 +114,16 @@ impl Node {
             audience: &format!("{}/metadata", self.base),
             endpoint: &format!("{}/acs", self.base),
             issuer: &idp.metadata_url(),
+            country: self.country,
             signers: &[idp.signing_certificate().clone()],
             assurance: asked.assurance,
+            certified: Assurance::High,
             sector: SpType::Public,
             address: None,
             now: Timestamp::now(),
         };
         let key = DecryptionKey::from_pem(self.signer.key_pem().as_bytes()).unwrap();
-        verify(&message, &expected, &key)
+        verify(&message, &expected, &key, &Spent::default())
     }
 
     /// Holds the identity provider's metadata against the rules.
