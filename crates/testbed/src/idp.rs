@@ -135,6 +135,11 @@ impl Idp {
         Ok(Self { service, stop, tasks })
     }
 
+    /// Whose residents.
+    pub fn country(&self) -> Country {
+        self.service.country
+    }
+
     /// `https://localhost:port`.
     pub fn base_url(&self) -> &str {
         &self.service.base
