@@ -171,6 +171,12 @@ def main():
             print(f"browser: signed in by {name}")
             for css, action in stand.get("last", []):
                 browser.act(css, action)
+            for _ in range(50):
+                if not stand.get("last") or stand["says"] not in browser.text():
+                    break
+                time.sleep(0.1)
+            else:
+                raise SystemExit(f"browser: FAILED: {name}: signed out, and still there")
     finally:
         browser.close()
 
