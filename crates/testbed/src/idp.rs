@@ -1,12 +1,13 @@
 //! A national identity provider on loopback: knows the residents of one country and tells the
 //! country's own node who somebody is, in the words of the eIDAS profile.
 //!
-//! Two ways to log in: user name, PIN and one-time code (level substantial), or the citizen card
-//! (level high), either by TLS on a listener of its own or by signing a nonce.
+//! Three ways to log in: user name, PIN and one-time code, or a passkey (level substantial), or the
+//! citizen card (level high), either by TLS on a listener of its own or by signing a nonce.
 
 mod card;
 pub(crate) mod logins;
 mod pages;
+mod passkey;
 mod requester;
 mod residents;
 mod service;
@@ -28,6 +29,7 @@ use transport::tls::{ClientTls, ServerTls, TlsError};
 use trust::certificate::{Anchors, Certificate};
 
 pub use card::card_message;
+pub use passkey::{Assertion, Passkey};
 pub use requester::{Requester, RequesterError};
 pub use residents::{LOCKED, Resident, TRIES};
 
@@ -131,6 +133,11 @@ impl Idp {
             tokio::spawn(serve_card(with_card, stop.clone(), Arc::clone(&service))),
         ];
         Ok(Self { service, stop, tasks })
+    }
+
+    /// Whose residents.
+    pub fn country(&self) -> Country {
+        self.service.country
     }
 
     /// `https://localhost:port`.

@@ -85,15 +85,29 @@ fn decode(text: &str) -> Option<String> {
 
 /// A page of ours: no script, styles of its own server, forms only to its own server and `targets`.
 pub fn page(status: StatusCode, title: &str, main: &str, targets: &[&str]) -> Response<Body> {
+    scripted(status, title, main, targets, None)
+}
+
+/// The same with a script, at a path of its own server; the page must be usable without it.
+pub fn scripted(
+    status: StatusCode,
+    title: &str,
+    main: &str,
+    targets: &[&str],
+    script: Option<&str>,
+) -> Response<Body> {
     let title = escape(title);
+    let source = script.map(|path| format!("<script src=\"{path}\" defer></script>\n"));
+    let source = source.unwrap_or_default();
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n\
+         <title>{title}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n{source}</head>\n\
          <body>\n<main>\n<h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
     );
     let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'self'; script-src {}; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+        if script.is_some() { "'self'" } else { "'none'" },
         targets.iter().map(|target| format!(" {target}")).collect::<String>()
     );
     guarded(respond(status, "text/html; charset=utf-8", html), &policy)
@@ -177,6 +191,7 @@ const STYLE: &str = "\
 body { margin: 0; background: #fff; color: #1a1a1a; font: 1.125rem/1.5 system-ui, sans-serif; }
 main { max-width: 34rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; }
+h2 { font-size: 1.25rem; margin: 2rem 0 0; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
 input, select, button { font: inherit; padding: .5rem; border: 2px solid #4a4a4a; border-radius: .25rem; }
 input[type=text], input[type=password], select { width: 100%; box-sizing: border-box; background: #fff; color: #1a1a1a; }

@@ -9,6 +9,8 @@ pub struct FormTag {
     pub action: String,
     /// `post` or `get`.
     pub method: String,
+    /// `data-` attributes, without that prefix.
+    pub data: Vec<(String, String)>,
     /// What is filled in already, in order.
     pub fields: Vec<Field>,
 }
@@ -167,7 +169,11 @@ impl Tag {
     fn form(&self) -> FormTag {
         let text = |name| self.attribute(name).unwrap_or("").to_owned();
         let method = self.attribute("method").unwrap_or("get").to_lowercase();
-        FormTag { id: text("id"), action: text("action"), method, fields: Vec::new() }
+        let data = self.attributes.iter().filter_map(|(name, value)| {
+            Some((name.strip_prefix("data-")?.to_owned(), value.clone()))
+        });
+        let data = data.collect();
+        FormTag { id: text("id"), action: text("action"), method, data, fields: Vec::new() }
     }
 }
 

@@ -13,6 +13,7 @@ use transport::Peer;
 use transport::problem::{Body, respond};
 use trust::certificate::{Anchors, Certificate, Usage};
 
+use super::logins::nonce;
 use super::service::{Service, over};
 use crate::web::Form;
 
@@ -36,8 +37,7 @@ impl Service {
         let (handle, now) = (form.only("login").unwrap_or(""), self.clock.now());
         let bytes = |name| form.only(name).map(|text| STANDARD.decode(text).unwrap_or_default());
         let Some((certificate, signature)) = bytes("certificate").zip(bytes("signature")) else {
-            let mut nonce = [0; 32];
-            self.entropy.fill(&mut nonce);
+            let nonce = nonce(self.entropy.as_ref());
             let given = self.logins.with(handle, &browser, now, |login| login.nonce = Some(nonce));
             let text = STANDARD.encode(nonce);
             return given.map_or_else(over, |()| respond(StatusCode::OK, "text/plain", text));

@@ -20,6 +20,8 @@ pub(super) struct Login {
     pub relay: Option<String>,
     /// What a card is to sign, once.
     pub nonce: Option<[u8; 32]>,
+    /// What a passkey is to sign, once: the next try gets another.
+    pub challenge: [u8; 32],
     browser: String,
     until: Timestamp,
 }
@@ -53,7 +55,8 @@ impl Logins {
         }
         let opened = Opened { handle: token(entropy), browser: token(entropy) };
         let (browser, until) = (opened.browser.clone(), now + LIFE);
-        let login = Login { request, requester, relay, nonce: None, browser, until };
+        let challenge = nonce(entropy);
+        let login = Login { request, requester, relay, nonce: None, challenge, browser, until };
         all.insert(opened.handle.clone(), login);
         Some(opened)
     }
@@ -90,6 +93,13 @@ pub(crate) fn token(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 20];
     entropy.fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Something to be signed.
+pub(super) fn nonce(entropy: &dyn Entropy) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    entropy.fill(&mut nonce);
+    nonce
 }
 
 /// How long a person may take.

@@ -1,12 +1,14 @@
 //! What people see.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Response, StatusCode};
 use identity::Assurance;
 use transport::problem::Body;
 
 use super::Service;
 use super::logins::Login;
-use crate::web::{escape, page};
+use crate::web::{escape, page, scripted};
 
 /// The page on which a person logs in, cancels or takes the card. `wrong`: the attempt before failed;
 /// in what, the page does not say.
@@ -24,6 +26,7 @@ pub(super) fn login(service: &Service, login: &Login, handle: &str, wrong: bool)
     let hidden = format!("<input type=\"hidden\" name=\"login\" value=\"{}\">", escape(handle));
     if level <= Assurance::Substantial {
         main.push_str(&code_form(&hidden));
+        main.push_str(&passkey_form(&hidden, &login.challenge));
     } else {
         main.push_str(
             "<p>This level needs your citizen card. A one-time code is not enough.</p>\n",
@@ -39,7 +42,7 @@ pub(super) fn login(service: &Service, login: &Login, handle: &str, wrong: bool)
     ));
     let title = format!("{}: log in", service.land.name);
     let status = if wrong { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    page(status, &title, &main, &[&service.card_base])
+    scripted(status, &title, &main, &[&service.card_base], Some("/passkey.js"))
 }
 
 fn code_form(hidden: &str) -> String {
@@ -52,6 +55,18 @@ fn code_form(hidden: &str) -> String {
          <label for=\"one-time\">Code from your app (six digits)</label>\n\
          <input id=\"one-time\" name=\"code\" type=\"text\" inputmode=\"numeric\" autocomplete=\"one-time-code\" required>\n\
          <button>Log in</button></form>\n"
+    )
+}
+
+/// Hidden until the script finds that the browser can do it.
+fn passkey_form(hidden: &str, challenge: &[u8]) -> String {
+    let challenge = URL_SAFE_NO_PAD.encode(challenge);
+    let fields = ["credential", "client_data", "authenticator_data", "signature"];
+    let fields = fields.map(|name| format!("<input type=\"hidden\" name=\"{name}\">")).concat();
+    format!(
+        "<form id=\"passkey\" method=\"post\" action=\"/passkey\" data-challenge=\"{challenge}\" hidden>\
+         {hidden}{fields}\n<h2>With a passkey</h2>\n<p id=\"no-passkey\" role=\"alert\" hidden>That did not work.</p>\n\
+         <button>Use my passkey</button></form>\n"
     )
 }
 

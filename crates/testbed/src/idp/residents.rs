@@ -1,5 +1,5 @@
 //! Who can log in: everybody who lives or works in the country, each with a user name, a PIN, an
-//! authenticator and a card.
+//! authenticator, a passkey and a card.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use trust::certificate::Certificate;
 
+use super::passkey::{Assertion, Expected, Passkey};
 use super::totp::Secret;
 use crate::pki::{CardAuthority, Identity};
 use crate::world;
@@ -29,6 +30,7 @@ pub struct Resident {
     pub number: &'static str,
     pin: String,
     secret: Secret,
+    passkey: Passkey,
     card: Identity,
 }
 
@@ -41,6 +43,11 @@ impl Resident {
     /// What the person's authenticator app holds.
     pub fn authenticator(&self) -> &Secret {
         &self.secret
+    }
+
+    /// What the person's phone holds.
+    pub fn passkey(&self) -> &Passkey {
+        &self.passkey
     }
 
     /// The person's card.
@@ -62,6 +69,7 @@ struct Attempts {
     wrong: u32,
     locked_until: Option<Timestamp>,
     last_step: Option<u64>,
+    last_count: u32,
 }
 
 impl Residents {
@@ -82,6 +90,7 @@ impl Residents {
                 number,
                 pin: pin(entropy),
                 secret: Secret::random(entropy),
+                passkey: Passkey::random(entropy),
                 card,
             }
         });
@@ -98,6 +107,21 @@ impl Residents {
     pub fn by_card(&self, card: &Certificate) -> Option<&Resident> {
         let fingerprint: Digest = card.fingerprint();
         self.all.iter().find(|r| r.card.certificate().fingerprint() == fingerprint)
+    }
+
+    /// Whose passkey signed this challenge.
+    pub fn by_passkey(
+        &self,
+        assertion: &Assertion,
+        origin: &str,
+        challenge: &[u8],
+    ) -> Option<&Resident> {
+        let place = self.all.iter().position(|r| r.passkey.id() == assertion.credential)?;
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempts = attempts.entry(place).or_default();
+        let expected = Expected { origin, challenge, count: attempts.last_count };
+        attempts.last_count = self.all[place].passkey.verify(assertion, &expected)?;
+        Some(&self.all[place])
     }
 
     /// Who knows this PIN and has the authenticator that shows this code. Unknown name, wrong PIN,

@@ -19,8 +19,9 @@ use trust::certificate::Anchors;
 use trust::encryption::Recipient;
 use trust::seal::SealKey;
 
-use super::logins::{COOKIE_LIFE, Logins, Opened};
+use super::logins::{COOKIE_LIFE, Logins, Opened, nonce};
 use super::pages;
+use super::passkey::Assertion;
 use super::requester::Source;
 use super::residents::{Resident, Residents};
 use crate::web::{Form, cookie, posting, set_cookie, style};
@@ -56,6 +57,10 @@ impl Service {
                 self.asked_by_redirect(&query).await
             }
             (Method::POST, "/login") => self.code(request).await,
+            (Method::GET, "/passkey.js") => {
+                respond(StatusCode::OK, "text/javascript", include_str!("passkey.js"))
+            }
+            (Method::POST, "/passkey") => self.passkey(request).await,
             (Method::POST, "/cancel") => self.cancel(request).await,
             (Method::POST, "/card/challenge") => self.challenge(request).await,
             _ => pages::refused(StatusCode::NOT_FOUND, "no such page"),
@@ -155,6 +160,32 @@ impl Service {
         match resident {
             Some(resident) => self.finish(handle, &browser, resident, Assurance::Substantial),
             None => self.again(handle, &browser, level <= Assurance::Substantial),
+        }
+    }
+
+    /// A passkey: possession of a device that knows its owner, and no phishing: level substantial.
+    async fn passkey(&self, request: Request<Incoming>) -> Response<Body> {
+        let browser = self.browser(&request);
+        let Some(form) = Form::of(request).await else { return over() };
+        let text = |name| form.only(name).unwrap_or("").to_owned();
+        let (handle, now) = (text("login"), self.clock.now());
+        let next = nonce(self.entropy.as_ref());
+        let asked = self.logins.with(&handle, &browser, now, |login| {
+            (login.request.assurance, std::mem::replace(&mut login.challenge, next))
+        });
+        let Some((level, challenge)) = asked else { return over() };
+        if level > Assurance::Substantial {
+            return self.again(&handle, &browser, false);
+        }
+        let assertion = Assertion {
+            credential: text("credential"),
+            client_data: text("client_data"),
+            authenticator_data: text("authenticator_data"),
+            signature: text("signature"),
+        };
+        match self.residents.by_passkey(&assertion, &self.base, &challenge) {
+            Some(resident) => self.finish(&handle, &browser, resident, Assurance::Substantial),
+            None => self.again(&handle, &browser, true),
         }
     }
 

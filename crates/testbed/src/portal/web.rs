@@ -5,6 +5,7 @@
 //! patient at the same counter.
 
 mod back;
+mod outside;
 mod pages;
 mod visitors;
 

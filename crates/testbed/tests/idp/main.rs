@@ -14,7 +14,7 @@ use identity::eidas::EidasError;
 use jiff::Timestamp;
 use node::Land;
 use testbed::browser::{Browser, BrowserError, Page};
-use testbed::idp::{TRIES, card_message};
+use testbed::idp::{Assertion, TRIES, card_message};
 
 impl Land {
     fn browser(&self) -> Browser {
@@ -137,6 +137,41 @@ fn sign(card: &testbed::pki::Identity, message: &[u8]) -> String {
 fn pkcs8(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     STANDARD.decode(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_passkey_identifies_without_user_name() {
+    let land = Land::start("IT").await;
+    let mut browser = land.browser();
+    let page = browser.open(&land.node.begin(Assurance::Substantial, "post")).await.unwrap();
+    let passkey = land.idp.resident("elio").unwrap().passkey();
+    let sign =
+        |page: &Page, origin: &str| passkey.sign(origin, &page.form("passkey").unwrap().data[0].1);
+    for (case, used) in [
+        ("phished", sign(&page, "https://localhost")),
+        ("unknown", Assertion { credential: "AAAA".into(), ..sign(&page, land.idp.base_url()) }),
+        ("spent by the tries before", sign(&page, land.idp.base_url())),
+    ] {
+        let again = browser.submit(&page, "passkey", &fields(&used)).await.unwrap();
+        assert_eq!(again.status, StatusCode::FORBIDDEN, "{case}");
+    }
+    assert!(land.node.answer().is_none());
+    let page = browser.open(&land.node.begin(Assurance::Substantial, "post")).await.unwrap();
+    let used = sign(&page, land.idp.base_url());
+    let done = browser.submit(&page, "passkey", &fields(&used)).await.unwrap();
+    assert_eq!(done.document.title, "Done");
+    let identified = land.node.identified(&land.idp).unwrap();
+    assert_eq!(identified.assurance(), Assurance::Substantial);
+    assert_eq!(identified.person().identifier.text(), "IT/IT/FTTLEI75C10L219Q");
+}
+
+fn fields(used: &Assertion) -> [(&str, &str); 4] {
+    [
+        ("credential", &used.credential),
+        ("client_data", &used.client_data),
+        ("authenticator_data", &used.authenticator_data),
+        ("signature", &used.signature),
+    ]
 }
 
 #[tokio::test]

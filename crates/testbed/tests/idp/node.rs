@@ -11,10 +11,11 @@ use identity::eidas::binding::{Field, post_page, read_post, redirect_url};
 use identity::eidas::metadata::{Binding, Contact, Known, Metadata, Role};
 use identity::eidas::request::{Request as AuthnRequest, SpType};
 use identity::eidas::response::{Expectation, Identified, verify};
+use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Identity, Pki, SealKind};
-use testbed::web::{Form, cookie, page, posting, see_other, set_cookie};
+use testbed::web::{Form, cookie, page, posting, see_other, set_cookie, style};
 use tokio_util::sync::CancellationToken;
 use transport::problem::{Body, respond};
 use transport::server::{Bound, Limits};
@@ -113,14 +114,16 @@ impl Node {
             audience: &format!("{}/metadata", self.base),
             endpoint: &format!("{}/acs", self.base),
             issuer: &idp.metadata_url(),
+            country: self.country,
             signers: &[idp.signing_certificate().clone()],
             assurance: asked.assurance,
+            certified: Assurance::High,
             sector: SpType::Public,
             address: None,
             now: Timestamp::now(),
         };
         let key = DecryptionKey::from_pem(self.signer.key_pem().as_bytes()).unwrap();
-        verify(&message, &expected, &key)
+        verify(&message, &expected, &key, &Spent::default())
     }
 
     /// Holds the identity provider's metadata against the rules.
@@ -140,6 +143,7 @@ impl Node {
             (Method::GET, "/metadata") => {
                 respond(StatusCode::OK, "application/samlmetadata+xml", self.metadata())
             }
+            (Method::GET, "/style.css") => style(),
             (Method::GET, "/begin") => self.ask(&request),
             (Method::POST, "/acs") => {
                 assert_eq!(cookie(request.headers(), "__Host-node"), Some("here"));

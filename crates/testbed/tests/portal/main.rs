@@ -5,6 +5,7 @@ mod node;
 use http::StatusCode;
 use node::{MARKUP, Stand};
 use testbed::browser::{Browser, Page};
+use testbed::idp::{self, Idp, Requester};
 use testbed::portal::web::Who;
 
 /// Signs in, or does not, from the start page on.
@@ -151,4 +152,18 @@ async fn pages_can_be_used_without_script_and_with_a_screen_reader() {
     for id in page.html.split("<label for=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(page.html.contains(&format!(" id=\"{id}\"")), "{id}");
     }
+}
+
+#[tokio::test]
+async fn what_other_browsers_are_told_is_on_the_page() {
+    let stand = Stand::start().await;
+    let country = exchange::Country::parse("ES").unwrap();
+    let requester = Requester::Fetched { url: String::new(), signers: vec![] };
+    let idp = Idp::start(idp::Setup::new(country, &stand.pki, requester)).await.unwrap();
+    let patient = idp.resident("bartomeu").unwrap();
+    let told = stand.portal.for_browsers(&idp, patient, &["https://localhost:1"]);
+    let page = stand.browser().open(told["begin"].as_str().unwrap()).await.unwrap();
+    assert!(page.html.contains("id=\"patient-country\"") && page.html.contains(">Spain</option>"));
+    assert_eq!(told["first"][0][1], "Spain");
+    assert_eq!(told["servers"].as_array().unwrap().len(), 3);
 }
