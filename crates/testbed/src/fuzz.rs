@@ -6,6 +6,7 @@
 //! a node must never pass on something else than what it took in.
 
 mod mutator;
+pub mod wallet;
 
 use std::sync::{Arc, LazyLock};
 
@@ -32,7 +33,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 11] = [
+pub static TARGETS: [(&str, Target); 15] = [
     ("xml", xml),
     ("signature", signature),
     ("assertion", assertion),
@@ -44,6 +45,10 @@ pub static TARGETS: [(&str, Target); 11] = [
     ("evidence", evidence),
     ("receipt", receipt),
     ("rem", rem),
+    ("sd_jwt", wallet::sd_jwt),
+    ("mdoc", wallet::mdoc),
+    ("jwe", wallet::jwe),
+    ("status", wallet::status),
 ];
 
 /// XML, and each element of it on its own.

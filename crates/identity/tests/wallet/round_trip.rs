@@ -248,7 +248,6 @@ fn a_key_that_wallets_would_refuse_is_refused_at_start() {
 
     use identity::wallet::{Issuers, Verifier, WalletError};
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
-    use trust::certificate::Anchors;
     use trust::seal::SealKey;
     let spain = Country::parse("ES").unwrap();
     for (kind, expected) in [
@@ -262,8 +261,7 @@ fn a_key_that_wallets_would_refuse_is_refused_at_start() {
         assert_eq!(made.err(), Some(expected));
     }
     let scene = Scene::new();
-    let anchors = || Anchors::from_pem(scene.issuer.authority_pem().as_bytes()).unwrap();
-    let shared = [("DK", anchors()), ("IT", anchors())]
+    let shared = [("DK", scene.issuer.anchors()), ("IT", scene.issuer.anchors())]
         .map(|(code, anchors)| (Country::parse(code).unwrap(), anchors));
     assert!(matches!(Issuers::new(shared.into()), Err(WalletError::SharedAnchor(..))));
 }
