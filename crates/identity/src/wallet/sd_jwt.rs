@@ -119,7 +119,7 @@ impl Credential {
         if time("nbf", Refused::NotYetValid)?.is_some_and(|from| now + SKEW < from) {
             return Err(Refused::NotYetValid);
         }
-        if time("exp", Refused::Expired)?.is_none_or(|until| now >= until + SKEW) {
+        if time("exp", Refused::Expired)?.is_none_or(|until| now - SKEW >= until) {
             return Err(Refused::Expired);
         }
         if time("iat", Refused::IssuedLater)?.is_some_and(|issued| now + SKEW < issued) {

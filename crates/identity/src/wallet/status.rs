@@ -60,7 +60,6 @@ impl Reference {
 }
 
 /// The statuses of many credentials. Made by [`StatusList::verify`] only.
-#[derive(Debug)]
 pub struct StatusList {
     bits: usize,
     statuses: Vec<u8>,
@@ -94,7 +93,7 @@ impl StatusList {
             Some(at) => Some(at.ok_or(Refused::StatusList)?),
             None => None,
         };
-        if now + SKEW < issued || expires.is_some_and(|until| now >= until + SKEW) {
+        if now + SKEW < issued || expires.is_some_and(|until| now - SKEW >= until) {
             return Err(Refused::StatusExpired);
         }
         let list = jws.payload.get("status_list").ok_or(Refused::StatusList)?;

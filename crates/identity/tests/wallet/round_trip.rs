@@ -5,12 +5,12 @@ use identity::Assurance;
 use identity::wallet::dcql::Format;
 use identity::wallet::status::fresh_until;
 use identity::wallet::{Naming, Presented, Refused, Scheme, Session};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::holder::{Asked, Holder};
-use crate::parts::map;
+use crate::parts::{map, member};
 use crate::scene::{List, Scene};
 
 const STATUS: &str = "https://pid.example/status/1";
@@ -223,6 +223,35 @@ fn a_credential_with_a_status_is_taken_when_its_list_says_valid() {
             is_agnete(&presented.unwrap_or_else(|refused| panic!("{bits} bits: {refused}")));
         }
     }
+}
+
+/// Seen in the field: an issuer that wants no end writes the last second of the calendar.
+#[test]
+fn a_pid_until_the_end_of_time_is_taken() {
+    let scene = Scene::new();
+    let holder = Holder::of(
+        &scene.issuer,
+        &Scene::bearer(),
+        |draft| draft.payload["exp"] = Timestamp::MAX.as_second().into(),
+        |draft| {
+            let until = member(member(&mut draft.security, "validityInfo"), "validUntil");
+            *until = ciborium::Value::Tag(0, Box::new("9999-12-30T22:00:00Z".into()));
+        },
+    );
+    for format in Format::ALL {
+        let session = scene.session();
+        let asked = scene.ask(&session);
+        let body = match format {
+            Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
+            Format::Mdoc => holder.answer_mdoc(&asked),
+        };
+        is_agnete(&scene.finish(session, &body).unwrap());
+    }
+    let mut stored = scene.session().to_bytes();
+    let begun = scene.now.as_second().to_be_bytes();
+    let place = stored.windows(8).position(|w| w == begun).unwrap();
+    stored[place..place + 8].copy_from_slice(&Timestamp::MAX.as_second().to_be_bytes());
+    assert_eq!(Session::from_bytes(&stored).err(), Some(Refused::SessionForm));
 }
 
 /// A trusted list may name the signing certificate itself instead of its authority.
