@@ -107,9 +107,10 @@ impl Credential {
         jwk.and_then(PublicKey::of_jwk).ok_or(Refused::HolderKey)
     }
 
-    /// Checks `vct`, `nbf`, `exp` and `iat`. A PID without an end is no PID.
-    pub fn is_current(&self, vct: &str, now: Timestamp) -> Result<(), Refused> {
-        if self.open.get("vct").and_then(Value::as_str) != Some(vct) {
+    /// Checks `vct` (one of these), `nbf`, `exp` and `iat`. A PID without an end is no PID.
+    pub fn is_current(&self, types: &[&str], now: Timestamp) -> Result<(), Refused> {
+        let named = self.open.get("vct").and_then(Value::as_str);
+        if !named.is_some_and(|named| types.contains(&named)) {
             return Err(Refused::Type);
         }
         let time = |name: &str, wrong| match self.open.get(name) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::holder::{Asked, Holder};
+use crate::issuer::SdJwtDraft;
 use crate::parts::{map, member};
 use crate::scene::{List, Scene};
 
@@ -223,6 +224,19 @@ fn a_credential_with_a_status_is_taken_when_its_list_says_valid() {
             is_agnete(&presented.unwrap_or_else(|refused| panic!("{bits} bits: {refused}")));
         }
     }
+}
+
+/// Seen in the field: Germany's PID has a type of its own (preprod.pid-provider.bundesdruckerei.de).
+#[test]
+fn a_pid_of_the_country_s_own_type_is_taken() {
+    let scene = Scene::new();
+    let edit = |draft: &mut SdJwtDraft| draft.payload["vct"] = "urn:eudi:pid:dk:1".into();
+    let holder = Holder::of(&scene.issuer, &Scene::bearer(), edit, |_| {});
+    let session = scene.session();
+    let asked = scene.ask(&session);
+    let types = &asked.request["dcql_query"]["credentials"][0]["meta"]["vct_values"];
+    assert_eq!(*types, json!(["urn:eudi:pid:1", "urn:eudi:pid:dk:1", "urn:eudi:pid:it:1"]));
+    is_agnete(&scene.finish(session, &holder.answer_sd_jwt(&asked, scene.now)).unwrap());
 }
 
 /// Seen in the field: an issuer that wants no end writes the last second of the calendar.

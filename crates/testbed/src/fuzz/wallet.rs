@@ -37,7 +37,7 @@ pub fn sd_jwt(data: &[u8]) -> bool {
     let Ok(presentation) = Presentation::parse(&text) else { return false };
     let Ok(credential) = presentation.issued_by_key(&world.key) else { return false };
     let now = seed::written();
-    let _ = (credential.is_current(dcql::VCT, now), credential.holder());
+    let _ = (credential.is_current(&[dcql::VCT], now), credential.holder());
     let binding = Binding { audience: "a", nonce: "n", asked: now, now };
     let _ = presentation.bound(&credential, &binding);
     true
