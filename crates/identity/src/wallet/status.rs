@@ -132,6 +132,8 @@ fn parse(token: &[u8]) -> Result<Jws<'_>, Refused> {
     text.and_then(|text| Jws::parse(text.trim_ascii_end())).ok_or(Refused::StatusList)
 }
 
+/// What to ask for when a list is fetched (`Accept`).
+pub const MEDIA_TYPE: &str = "application/statuslist+jwt";
 /// Longest URI of a list.
 const MAX_URI: usize = 2048;
 /// Longest token that a caller should fetch, in bytes.
