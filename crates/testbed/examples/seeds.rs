@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use bytes::Bytes;
 use enclave::Vault;
 use enclave::key::{Attestation, Recipient};
@@ -16,6 +17,8 @@ use exchange::{
     Transaction, TransactionId,
 };
 use gateway::wire::{self, Inner};
+use identity::wallet::jose::PublicKey;
+use identity::wallet::{Addresses, Issuers, Verifier};
 use ihe::mtom::Package;
 use ihe::trust_exchange::{Ask, Kin, Relation};
 use ihe::{atna, rem, soap, syslog, xca, xcpd, xdr};
@@ -27,9 +30,13 @@ use ledger::{Answered, Field, JointStatement, RequestStatement, Secrets, Settled
 use testbed::assertions::{Issuer, Visit};
 use testbed::attacks::forgery;
 use testbed::documents;
+use testbed::fuzz::wallet::{DECRYPTION_KEY, STATUS_URI};
 use testbed::pki::{Pki, Role, SealKind};
 use testbed::seed;
+use testbed::wallet::parts::bytes_of;
+use testbed::wallet::{Answer, Asked, Bearer, Holder, PidIssuer};
 use testbed::world::{AGNETE, MONTSERRAT};
+use trust::seal::SealKey;
 use trust::xml::Writer;
 
 #[path = "seeds/logins.rs"]
@@ -44,7 +51,8 @@ fn main() -> Result<()> {
     world.evidence()?;
     world.rem()?;
     world.assertions()?;
-    world.logins()
+    world.logins()?;
+    world.wallet()
 }
 
 struct World {
@@ -307,6 +315,47 @@ impl World {
         let unsigned = |signed: &&str| forgery::unsigned(signed);
         let both: String = self.visit.assertions().iter().map(unsigned).collect();
         self.put("assertion", "visit", format!("<Security>{both}</Security>"))
+    }
+
+    /// The targets sign these again: no key of theirs is trusted anywhere.
+    fn wallet(&self) -> Result<()> {
+        let issuer = PidIssuer::new("DK", self.now);
+        let verifier = {
+            let signer = issuer.signer();
+            let key = SealKey::from_pem(signer.key_pem.as_bytes(), signer.chain_pem().as_bytes())?;
+            Verifier::new(Arc::new(key), self.spain, Issuers::default())?
+        };
+        let addresses = Addresses {
+            request: "https://es.example/1/request".into(),
+            response: "https://es.example/1/response".into(),
+            done: Some("https://es.example/1/done".into()),
+        };
+        let session = verifier.begin(addresses, self.now, &SystemEntropy);
+        self.put("jwe", "session", &*session.to_bytes())?;
+        let jar = verifier.request(&session, None, self.now)?;
+        let client = verifier.client_id();
+        let asked = Asked::read(client, &jar, &issuer.anchors(), None, self.now);
+        let mut asked = asked.context("the request is sound")?;
+        let holder = Holder::new(&issuer, &Bearer::from(&AGNETE));
+        let sd_jwt = holder.show_sd_jwt(&asked, self.now, |_| {});
+        self.put("sd_jwt", "pid", &sd_jwt)?;
+        self.put("mdoc", "pid", bytes_of(&holder.show_mdoc(&asked, |_| {})))?;
+        let key = PrivateKey::from_private_key(&ECDH_P256, &DECRYPTION_KEY)?;
+        let point = key.compute_public_key()?;
+        let key = PublicKey::of_point(point.as_ref()).context("on P-256")?;
+        let jwk = &mut asked.request["client_metadata"]["jwks"]["keys"][0];
+        *jwk = key.jwk();
+        jwk["kid"] = "k".into();
+        for enc in ["A128GCM", "A256GCM"] {
+            let mut answer = Answer::new(&asked, serde_json::json!({"pid_sd_jwt": [&sd_jwt]}));
+            answer.header["enc"] = enc.into();
+            self.put("jwe", enc, answer.seal())?;
+        }
+        for bits in [1, 8] {
+            let list = issuer.status_list(STATUS_URI, bits, &[0, 1, 2, 3], |_, _| {});
+            self.put("status", &format!("bits{bits}"), list)?;
+        }
+        Ok(())
     }
 
     fn rem(&self) -> Result<()> {

@@ -7,6 +7,7 @@
 
 pub mod eid;
 mod mutator;
+pub mod wallet;
 
 use std::sync::{Arc, LazyLock};
 
@@ -34,7 +35,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 15] = [
+pub static TARGETS: [(&str, Target); 19] = [
     ("xml", xml),
     ("signature", signature),
     ("assertion", assertion),
@@ -50,6 +51,10 @@ pub static TARGETS: [(&str, Target); 15] = [
     ("metadata", eid::metadata),
     ("redirect", eid::redirect),
     ("light", eid::light),
+    ("sd_jwt", wallet::sd_jwt),
+    ("mdoc", wallet::mdoc),
+    ("jwe", wallet::jwe),
+    ("status", wallet::status),
 ];
 
 /// XML, and each element of it on its own; search masks.

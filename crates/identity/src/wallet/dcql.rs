@@ -1,12 +1,18 @@
 //! What is asked, and which answer fits (DCQL, OpenID4VP 1.0 §6 and §8.1): the PID as SD-JWT VC or
 //! as mdoc, either suffices. What was not asked for is not read.
 
+use exchange::Country;
 use serde_json::{Map, Value, json};
 
 use super::Refused;
 
 /// `vct` of the PID.
 pub const VCT: &str = "urn:eudi:pid:1";
+/// `vct` of the PID that a country made of it for itself: `urn:eudi:pid:de:1` (PID rulebook §5.1).
+pub fn domestic_vct(country: Country) -> String {
+    format!("urn:eudi:pid:{}:1", country.to_lower())
+}
+
 /// Document type and namespace of the PID as mdoc.
 pub const DOC_TYPE: &str = "eu.europa.ec.eudi.pid.1";
 
@@ -64,8 +70,11 @@ pub static CLAIMS: [Claim; 6] = [
     row("number", "personal_administrative_number", "personal_administrative_number", false),
 ];
 
-/// The query. A PID without an administrative number is taken, one with it preferred.
-pub fn query() -> Value {
+/// The query to wallets of these countries. A PID without an administrative number is taken, one
+/// with it preferred.
+pub fn query(countries: impl Iterator<Item = Country>) -> Value {
+    let types: Vec<String> =
+        std::iter::once(VCT.to_owned()).chain(countries.map(domestic_vct)).collect();
     let sd_jwt = |claim: &Claim| json!({"id": claim.name, "path": [claim.member]});
     let mdoc = |claim: &Claim| {
         json!({
@@ -83,7 +92,7 @@ pub fn query() -> Value {
             {
                 "id": Format::SdJwt.id(),
                 "format": "dc+sd-jwt",
-                "meta": {"vct_values": [VCT]},
+                "meta": {"vct_values": types},
                 "claims": CLAIMS.iter().map(sd_jwt).collect::<Vec<_>>(),
                 "claim_sets": sets,
             },
@@ -146,7 +155,9 @@ mod tests {
 
     #[test]
     fn the_query_names_only_claims_that_it_lists() {
-        let query = query();
+        let query = query(Country::parse("DE").into_iter());
+        let types = &query["credentials"][0]["meta"]["vct_values"];
+        assert_eq!(*types, json!(["urn:eudi:pid:1", "urn:eudi:pid:de:1"]));
         for credential in query["credentials"].as_array().unwrap() {
             let ids: Vec<&Value> =
                 credential["claims"].as_array().unwrap().iter().map(|c| &c["id"]).collect();

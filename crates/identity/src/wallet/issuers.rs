@@ -9,7 +9,8 @@ use trust::certificate::{Anchors, Certificate, Usage};
 
 use super::{Refused, WalletError};
 
-/// Anchors by country. A list may name an authority or the signing certificate itself.
+/// Anchors by country. A list may name an authority or the signing certificate itself; that
+/// one is withdrawn by taking it off the list, no revocation list is asked.
 #[derive(Debug, Default)]
 pub struct Issuers(BTreeMap<Country, Anchors>);
 

@@ -147,7 +147,8 @@ impl Session {
         let presentation = Presentation::parse(text)?;
         let issuer = presentation.issuer(&verifier.issuers, now)?;
         let credential = presentation.issued_by(&issuer)?;
-        credential.is_current(dcql::VCT, now)?;
+        let domestic = dcql::domestic_vct(issuer.country());
+        credential.is_current(&[dcql::VCT, &domestic], now)?;
         let audience = verifier.client_id();
         let binding = Binding { audience, nonce: &self.nonce, asked: self.begun, now };
         presentation.bound(&credential, &binding)?;

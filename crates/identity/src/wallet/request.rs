@@ -76,7 +76,7 @@ impl Verifier {
             "response_uri": session.addresses.response,
             "nonce": *session.nonce,
             "state": *session.state,
-            "dcql_query": dcql::query(),
+            "dcql_query": dcql::query(self.issuers.countries()),
             "client_metadata": {
                 "jwks": {"keys": [jwk]},
                 "encrypted_response_enc_values_supported": CIPHERS.map(|(name, _, _)| name),

@@ -107,9 +107,10 @@ impl Credential {
         jwk.and_then(PublicKey::of_jwk).ok_or(Refused::HolderKey)
     }
 
-    /// Checks `vct`, `nbf`, `exp` and `iat`. A PID without an end is no PID.
-    pub fn is_current(&self, vct: &str, now: Timestamp) -> Result<(), Refused> {
-        if self.open.get("vct").and_then(Value::as_str) != Some(vct) {
+    /// Checks `vct` (one of these), `nbf`, `exp` and `iat`. A PID without an end is no PID.
+    pub fn is_current(&self, types: &[&str], now: Timestamp) -> Result<(), Refused> {
+        let named = self.open.get("vct").and_then(Value::as_str);
+        if !named.is_some_and(|named| types.contains(&named)) {
             return Err(Refused::Type);
         }
         let time = |name: &str, wrong| match self.open.get(name) {
@@ -119,7 +120,7 @@ impl Credential {
         if time("nbf", Refused::NotYetValid)?.is_some_and(|from| now + SKEW < from) {
             return Err(Refused::NotYetValid);
         }
-        if time("exp", Refused::Expired)?.is_none_or(|until| now >= until + SKEW) {
+        if time("exp", Refused::Expired)?.is_none_or(|until| now - SKEW >= until) {
             return Err(Refused::Expired);
         }
         if time("iat", Refused::IssuedLater)?.is_some_and(|issued| now + SKEW < issued) {

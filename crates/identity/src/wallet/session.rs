@@ -141,6 +141,9 @@ impl Session {
         let mut text = || Some(std::str::from_utf8(part()?).ok()?.to_owned());
         let (nonce, state, response_code) = (text()?, text()?, text()?);
         let seconds = i64::from_be_bytes(part()?.try_into().ok()?);
+        let begun = Timestamp::from_second(seconds).ok()?;
+        // near the ends of time there is no adding to it
+        begun.checked_add(Self::LIFE).ok().and(begun.checked_sub(Self::LIFE).ok())?;
         let mut text = || Some(std::str::from_utf8(part()?).ok()?.to_owned());
         let (request, response, done) = (text()?, text()?, text()?);
         let done = Some(done).filter(|done| !done.is_empty());
@@ -151,7 +154,7 @@ impl Session {
             state: state.into(),
             response_code: response_code.into(),
             addresses: Addresses { request, response, done },
-            begun: Timestamp::from_second(seconds).ok()?,
+            begun,
         })
     }
 }

@@ -60,7 +60,6 @@ impl Reference {
 }
 
 /// The statuses of many credentials. Made by [`StatusList::verify`] only.
-#[derive(Debug)]
 pub struct StatusList {
     bits: usize,
     statuses: Vec<u8>,
@@ -94,7 +93,7 @@ impl StatusList {
             Some(at) => Some(at.ok_or(Refused::StatusList)?),
             None => None,
         };
-        if now + SKEW < issued || expires.is_some_and(|until| now >= until + SKEW) {
+        if now + SKEW < issued || expires.is_some_and(|until| now - SKEW >= until) {
             return Err(Refused::StatusExpired);
         }
         let list = jws.payload.get("status_list").ok_or(Refused::StatusList)?;
@@ -133,6 +132,8 @@ fn parse(token: &[u8]) -> Result<Jws<'_>, Refused> {
     text.and_then(|text| Jws::parse(text.trim_ascii_end())).ok_or(Refused::StatusList)
 }
 
+/// What to ask for when a list is fetched (`Accept`).
+pub const MEDIA_TYPE: &str = "application/statuslist+jwt";
 /// Longest URI of a list.
 const MAX_URI: usize = 2048;
 /// Longest token that a caller should fetch, in bytes.

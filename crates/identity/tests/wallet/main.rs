@@ -13,4 +13,5 @@ mod round_trip;
 mod samples;
 mod scene;
 #[path = "../../../testbed/src/wallet/signer.rs"]
+#[expect(dead_code, reason = "the fuzz targets use more of it")]
 mod signer;

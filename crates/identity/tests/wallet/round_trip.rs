@@ -5,12 +5,13 @@ use identity::Assurance;
 use identity::wallet::dcql::Format;
 use identity::wallet::status::fresh_until;
 use identity::wallet::{Naming, Presented, Refused, Scheme, Session};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::holder::{Asked, Holder};
-use crate::parts::map;
+use crate::issuer::SdJwtDraft;
+use crate::parts::{map, member};
 use crate::scene::{List, Scene};
 
 const STATUS: &str = "https://pid.example/status/1";
@@ -225,6 +226,48 @@ fn a_credential_with_a_status_is_taken_when_its_list_says_valid() {
     }
 }
 
+/// Seen in the field: Germany's PID has a type of its own (preprod.pid-provider.bundesdruckerei.de).
+#[test]
+fn a_pid_of_the_country_s_own_type_is_taken() {
+    let scene = Scene::new();
+    let edit = |draft: &mut SdJwtDraft| draft.payload["vct"] = "urn:eudi:pid:dk:1".into();
+    let holder = Holder::of(&scene.issuer, &Scene::bearer(), edit, |_| {});
+    let session = scene.session();
+    let asked = scene.ask(&session);
+    let types = &asked.request["dcql_query"]["credentials"][0]["meta"]["vct_values"];
+    assert_eq!(*types, json!(["urn:eudi:pid:1", "urn:eudi:pid:dk:1", "urn:eudi:pid:it:1"]));
+    is_agnete(&scene.finish(session, &holder.answer_sd_jwt(&asked, scene.now)).unwrap());
+}
+
+/// Seen in the field: an issuer that wants no end writes the last second of the calendar.
+#[test]
+fn a_pid_until_the_end_of_time_is_taken() {
+    let scene = Scene::new();
+    let holder = Holder::of(
+        &scene.issuer,
+        &Scene::bearer(),
+        |draft| draft.payload["exp"] = Timestamp::MAX.as_second().into(),
+        |draft| {
+            let until = member(member(&mut draft.security, "validityInfo"), "validUntil");
+            *until = ciborium::Value::Tag(0, Box::new("9999-12-30T22:00:00Z".into()));
+        },
+    );
+    for format in Format::ALL {
+        let session = scene.session();
+        let asked = scene.ask(&session);
+        let body = match format {
+            Format::SdJwt => holder.answer_sd_jwt(&asked, scene.now),
+            Format::Mdoc => holder.answer_mdoc(&asked),
+        };
+        is_agnete(&scene.finish(session, &body).unwrap());
+    }
+    let mut stored = scene.session().to_bytes();
+    let begun = scene.now.as_second().to_be_bytes();
+    let place = stored.windows(8).position(|w| w == begun).unwrap();
+    stored[place..place + 8].copy_from_slice(&Timestamp::MAX.as_second().to_be_bytes());
+    assert_eq!(Session::from_bytes(&stored).err(), Some(Refused::SessionForm));
+}
+
 /// A trusted list may name the signing certificate itself instead of its authority.
 #[test]
 fn an_issuer_may_be_listed_by_its_own_certificate() {
@@ -248,7 +291,6 @@ fn a_key_that_wallets_would_refuse_is_refused_at_start() {
 
     use identity::wallet::{Issuers, Verifier, WalletError};
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
-    use trust::certificate::Anchors;
     use trust::seal::SealKey;
     let spain = Country::parse("ES").unwrap();
     for (kind, expected) in [
@@ -262,8 +304,7 @@ fn a_key_that_wallets_would_refuse_is_refused_at_start() {
         assert_eq!(made.err(), Some(expected));
     }
     let scene = Scene::new();
-    let anchors = || Anchors::from_pem(scene.issuer.authority_pem().as_bytes()).unwrap();
-    let shared = [("DK", anchors()), ("IT", anchors())]
+    let shared = [("DK", scene.issuer.anchors()), ("IT", scene.issuer.anchors())]
         .map(|(code, anchors)| (Country::parse(code).unwrap(), anchors));
     assert!(matches!(Issuers::new(shared.into()), Err(WalletError::SharedAnchor(..))));
 }

@@ -3,6 +3,7 @@
 //! anchor is the vector's own certificate, and the clock is one at which that was valid.
 
 mod documents;
+mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use coset::{CborSerializable as _, CoseSign1};
 use exchange::Country;
 use identity::wallet::jose::{PublicKey, decode};
 use identity::wallet::sd_jwt::{Binding, Presentation};
-use identity::wallet::{Issuers, Refused, jwe, mdoc};
+use identity::wallet::{Issuers, Refused, jwe};
 use jiff::Timestamp;
 use serde_json::Value;
 use trust::certificate::{Anchors, Certificate};
 
 use crate::parts::encode;
-use documents::{hex, issued, wrapped};
+use documents::hex;
 
 fn eudi() -> Option<PathBuf> {
     let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
@@ -136,44 +137,6 @@ fn sd_jwts_of_others_verify_and_not_with_a_flipped_byte() {
             assert!(issued.is_err() || place >= shown, "{who}: byte {place}, issuer's part");
         }
     }
-}
-
-/// What cannot verify, and why: (file, what we say, why).
-#[test]
-fn what_cannot_verify_is_refused_for_a_reason() {
-    let Some(folder) = eudi() else { return };
-    let isomdl = folder.join("isomdl/definitions");
-    let parse = |bytes: &[u8]| mdoc::Response::from_cbor(bytes).err();
-    // a placeholder: the security object is a text, the signature tagged, no certificate
-    assert_eq!(parse(&hex(&isomdl.join("device_response.cbor"))), Some(Refused::MdocForm));
-    // elements taken out to be put in later: no digest fits what is left
-    let dehydrated = wrapped(&hex(&isomdl.join("issuer_signed_dehydrated.cbor")));
-    let response = mdoc::Response::from_cbor(&dehydrated).unwrap();
-    let leaf = Certificate::from_der(&response.documents()[0].chain().unwrap()[0]).unwrap();
-    let outcome = issued(&dehydrated, 0, &trusting(leaf.clone()), time("2020-11-01T00:00:00Z"));
-    assert_eq!(outcome.err(), Some(Refused::MdocDigest));
-    // sound, but over since 2021
-    let utopia = wrapped(&hex(&isomdl.join("issuer_signed.cbor")));
-    let outcome = issued(&utopia, 0, &trusting(leaf), time("2026-11-21T12:00:00Z"));
-    assert_eq!(outcome.err(), Some(Refused::Untrusted));
-    for name in ["namespaced_data", "cose/mac0/serialized", "session/session_transcript"] {
-        let bytes = hex(&isomdl.join(format!("{name}.cbor")));
-        assert_eq!(parse(&bytes), Some(Refused::MdocForm), "{name}");
-    }
-    // placeholders for a token: neither text is a credential
-    for name in ["02", "03", "04", "05"] {
-        let path = folder.join(format!("eudi-verifier/{name}-vpToken.json"));
-        let tokens: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        for token in tokens.as_object().unwrap().values() {
-            let text = token[0].as_str().unwrap_or_default();
-            assert_eq!(Presentation::parse(text).err(), Some(Refused::SdJwtForm), "{name}");
-        }
-        assert!(identity::wallet::dcql::answer(tokens.as_object().unwrap()).is_err());
-    }
-    // an SD-JWT as issued, nobody bound it
-    let path = folder.join("openid4vp-1.0/sd_jwt_vcld/01/sd_jwt_issuance.txt");
-    let vectors = sd_jwts(&folder);
-    assert_eq!(bound(&vectors[1], &joined(&path)), Err(Refused::BindingMissing));
 }
 
 #[test]

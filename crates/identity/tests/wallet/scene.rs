@@ -41,13 +41,12 @@ impl Scene {
         let register = PidIssuer::new("ES", now);
         let access = register.signer();
         let key = SealKey::from_pem(access.key_pem.as_bytes(), access.chain_pem().as_bytes());
-        let anchors = |of: &PidIssuer| Anchors::from_pem(of.authority_pem().as_bytes()).unwrap();
         let trusted = [("DK", &issuer), ("IT", &italy)]
-            .map(|(code, of)| (Country::parse(code).unwrap(), anchors(of)));
+            .map(|(code, of)| (Country::parse(code).unwrap(), of.anchors()));
         let issuers = Issuers::new(trusted.into()).unwrap();
         let spain = Country::parse("ES").unwrap();
         let verifier = Verifier::new(Arc::new(key.unwrap()), spain, issuers).unwrap();
-        Self { now, register: anchors(&register), issuer, italy, verifier }
+        Self { now, register: register.anchors(), issuer, italy, verifier }
     }
 
     pub fn bearer() -> Bearer {

@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, ExtendedKeyUsagePurpose as Eku, IsCa, Issuer, KeyPair, KeyUsagePurpose as Ku,
 };
 use serde_json::{Value, json};
+use trust::certificate::Anchors;
 
 use super::parts::{digest_of, disclosure, encode, hash, item, map, p256, random, zlib};
 use super::signer::{Signer, around, named, signer};
@@ -78,6 +79,12 @@ impl PidIssuer {
     pub fn authority_pem(&self) -> String {
         let body = STANDARD.encode(self.authority.0.der());
         format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    }
+
+    /// Trust in the authority.
+    pub fn anchors(&self) -> Anchors {
+        Anchors::from_pem(self.authority_pem().as_bytes())
+            .expect("because the authority was made by us")
     }
 
     /// Who signs credentials.

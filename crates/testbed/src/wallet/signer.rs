@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::signature::EcdsaKeyPair;
+use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
@@ -38,6 +38,16 @@ impl Signer {
         self.chain.iter().map(pem).collect()
     }
 
+    /// A signature, `r || s`.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        sign(&self.key, message)
+    }
+
+    /// The public key: `04 x y`.
+    pub fn public(&self) -> Vec<u8> {
+        self.key.public_key().as_ref().to_vec()
+    }
+
     /// A compact JWT.
     pub fn jwt(&self, header: &Value, payload: &Value) -> String {
         jwt(&self.key, header, payload)
@@ -54,7 +64,7 @@ impl Signer {
             .protected(HeaderBuilder::new().algorithm(draft.algorithm).build())
             .unprotected(HeaderBuilder::new().value(33, chain).build())
             .payload(bytes_of(&security))
-            .create_signature(&[], |data| sign(&self.key, data))
+            .create_signature(&[], |data| self.sign(data))
             .build();
         cose_value(signed)
     }

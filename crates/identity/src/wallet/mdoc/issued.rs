@@ -83,7 +83,7 @@ impl Credential {
         let rows = [
             (self.doc_type == doc_type, Refused::Type),
             (from <= now + SKEW, Refused::NotYetValid),
-            (now < until + SKEW, Refused::Expired),
+            (now - SKEW < until, Refused::Expired),
             (signed <= now + SKEW, Refused::IssuedLater),
         ];
         rows.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refused)| Err(refused))

@@ -102,6 +102,9 @@ pub fn issued_rows() -> Vec<Row> {
             claim(d, "issuing_country", "IT".into());
         }),
         issued("another type", R::Type, |d| d.payload["vct"] = "urn:eudi:pid:2".into()),
+        issued("the type of another country", R::Type, |d| {
+            d.payload["vct"] = "urn:eudi:pid:it:1".into();
+        }),
         issued("no type", R::Type, |d| drop(d.payload["vct"].take())),
         issued("not yet valid", R::NotYetValid, |d| d.payload["nbf"] = later(d, 3)),
         issued("nbf is a text", R::NotYetValid, |d| d.payload["nbf"] = "1".into()),

@@ -15,7 +15,7 @@ use crate::issuer::PidIssuer;
 use crate::parts::{bytes_of, map};
 
 /// `DeviceResponse`s; an `IssuerSigned` alone is put into one.
-fn mdocs(folder: &Path) -> Vec<(&'static str, Vec<u8>, &'static str, [usize; 2])> {
+pub fn mdocs(folder: &Path) -> Vec<(&'static str, Vec<u8>, &'static str, [usize; 2])> {
     let token = |name: &str, id: &str| {
         let text = fs::read(folder.join("eudi-verifier").join(name)).unwrap();
         let tokens: Value = serde_json::from_slice(&text).unwrap();
