@@ -8,9 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import xmlsec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
-import xmlcrypto
+import facts
 from tally import Tally
 from xmlcrypto import DS
 
@@ -32,30 +34,58 @@ def files(samples):
             yield str(path.relative_to(samples)), content
 
 
+def tree(content):
+    """Internal entities are resolved, as our engine's parser does; nothing is fetched."""
+    return etree.fromstring(content, etree.XMLParser(resolve_entities="internal", no_network=True, load_dtd=False, strip_cdata=False))
+
+
 def foreign(content):
-    """libxmlsec's verdict on each signature, with the key that the file brings."""
+    """libxmlsec on each signature, with the key that the file brings: (in the file, in its element alone, facts)."""
     try:
-        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        count = len(list(tree(content).iter(f"{{{DS}}}Signature")))
     except etree.XMLSyntaxError as fault:
-        return [f"unreadable: {fault}"]
-    return [one(content, number) for number in range(len(list(root.iter(f"{{{DS}}}Signature"))))]
+        return [(f"unreadable: {fault}", "unreadable", facts.Facts(content, None))]
+    return [judged(content, number) for number in range(count)]
 
 
-def one(content, number):
+def judged(content, number):
     # a fresh tree each: libxmlsec leaves traces in it
-    root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    root = tree(content)
     signature = list(root.iter(f"{{{DS}}}Signature"))[number]
-    xmlsec.tree.add_ids(root, NAMES)
+    signed = signature.getparent()
+    alone = tree(etree.tostring(signed, with_tail=False))
+    inner = list(signed.iter(f"{{{DS}}}Signature")).index(signature)
+    found = facts.Facts(content, signature)
+    return verdict(root, signature), verdict(alone, list(alone.iter(f"{{{DS}}}Signature"))[inner]), found
+
+
+def verdict(root, signature):
     context = xmlsec.SignatureContext()
     certificate = signature.find(f"{{{DS}}}KeyInfo//{{{DS}}}X509Certificate")
     try:
+        for element in root.iter(etree.Element):
+            for name in NAMES:
+                if element.get(name):
+                    context.register_id(element, name)
+        bare = signature.find(f"{{{DS}}}KeyInfo/{{{DS}}}KeyValue/{{{DS}}}RSAKeyValue")
         if certificate is not None:
             der = base64.b64decode("".join(certificate.text.split()))
             context.key = xmlsec.Key.from_memory(der, xmlsec.constants.KeyDataFormatCertDer)
+        elif bare is not None:
+            context.key = xmlsec.Key.from_memory(public_pem(bare), xmlsec.constants.KeyDataFormatPem)
         context.verify(signature)
         return "valid"
     except (xmlsec.Error, ValueError, TypeError) as fault:
         return f"{type(fault).__name__}: {fault}"
+
+
+def public_pem(bare):
+    """An RSAKeyValue as PEM."""
+    modulus, exponent = (
+        int.from_bytes(base64.b64decode("".join(bare.find(f"{{{DS}}}{name}").text.split())), "big") for name in ("Modulus", "Exponent")
+    )
+    key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def ours(verdicts, names, folder):
@@ -69,43 +99,37 @@ def ours(verdicts, names, folder):
     return found
 
 
-# Differences of digest and value: (what the engine says, what libxmlsec says, where, why). Each row must be of use.
-ENGINE = []
-# What our rules say to a good signature that they do not accept: (beginning of the reason, why). Each row must be of use.
-RULES = []
-
-
 def judge(rows):
-    used, counts = Counter(), Counter()
+    """(differences that no row explains, rows that explain nothing, counts, how often each row was used)."""
+    used, counts, unexplained = Counter(), Counter(), []
 
-    def explained(table, fits):
-        row = next((row for row in table if fits(row)), None)
+    def explained(table, said, found):
+        row = next((row for row in table if row.says in said and row.fact(found)), None)
         used[row] += row is not None
         return row is not None
 
-    unexplained = []
-    for name, number, (engine, ehdsi, eidas), theirs in rows:
+    for name, number, (engine, ehdsi, eidas), (theirs, alone, found) in rows:
         good, valid = engine == "valid", theirs == "valid"
         counts["signatures"] += 1
-        counts["both valid"] += good and valid
-        counts["both invalid"] += not good and not valid
+        counts["valid for both"] += good and valid
+        counts["invalid for both"] += not good and not valid
+        counts["where engine and libxmlsec differ"] += good != valid
+        if good != valid and not explained(facts.ENGINE, engine, found):
+            unexplained.append((name, number, f"engine: {engine}", theirs))
         for said, profile in ((ehdsi, "eHDSI"), (eidas, "eIDAS")):
             counts[f"accepted by the {profile} rules"] += said == "accepted"
-            if said == "accepted" and not valid:
-                unexplained.append((name, number, f"{profile} rules accept", theirs))
-        if good != valid and not explained(ENGINE, lambda row: row[0] in engine and row[1] in theirs and name.startswith(row[2])):
-            unexplained.append((name, number, engine, theirs))
-        counts["engine and libxmlsec differ, explained"] += good != valid
-        if valid and ehdsi != "accepted":
-            counts["valid and refused by our rules, explained"] += 1
-            if not explained(RULES, lambda row: ehdsi.startswith(row[0])):
-                unexplained.append((name, number, f"rules: {ehdsi}", theirs))
-    idle = [row for row in [*ENGINE, *RULES] if not used[row]]
+            counts[f"valid and refused by the {profile} rules"] += said != "accepted" and alone == "valid"
+            # no row can excuse this
+            if said == "accepted" and alone != "valid":
+                unexplained.append((name, number, f"{profile} rules accept", alone))
+            if said != "accepted" and alone == "valid" and not explained(facts.RULES[profile], said, found):
+                unexplained.append((name, number, f"{profile} rules: {said}", alone))
+    idle = [row for table in facts.TABLES for row in table if not used[row]]
     return unexplained, idle, counts, used
 
 
 def main():
-    samples = Path(sys.argv[1]) / "identity"
+    samples = Path(sys.argv[1])
     tally = Tally()
     if not samples.is_dir():
         print(f"differential: skipped: no samples at {samples}")
@@ -120,15 +144,16 @@ def main():
     for name, content in signed:
         theirs, mine = foreign(content), said[name]
         for number in range(max(len(theirs), len(mine))):
-            rows.append((name, number, mine[number] if number < len(mine) else mine[0], theirs[number] if number < len(theirs) else theirs[0]))
+            # what cannot be read has one verdict, for all its signatures
+            rows.append((name, number, *(all[number] if number < len(all) else all[0] for all in (mine, theirs))))
     if "-v" in sys.argv:
         for row in rows:
             print(row)
     unexplained, idle, counts, used = judge(rows)
-    counts["files"] = len(signed)
-    print("differential: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
-    for row in [*ENGINE, *RULES]:
-        print(f"  {used[row]:3} times {' | '.join(part for part in row if part)}")
+    print(f"differential: {len(signed)} files, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    for title, table in facts.TITLES.items():
+        for row in table:
+            print(f"  {used[row]:3} {title}: {row.says}: {row.why}")
     for row in unexplained:
         print("  unexplained: " + " | ".join(str(part) for part in row))
 
