@@ -6,28 +6,33 @@ import tempfile
 from pathlib import Path
 
 import schemas
+import sealing
 from eidas import Party
 from flows import Flows
 from refusals import refusals
 from tally import Tally
 from world import World
 
-# by kind of our own keys: what the peers sign with, what connectors have answers sealed for, how answers to us are sealed
+# by kinds of our own keys, for signing and encryption: what the peers sign with, what connectors have answers sealed for, how answers to us are sealed
 ROUNDS = {
-    "p256": {
+    ("p256", "p256"): {
         "connectors": [("ecdsa-sha256", "p256"), ("ecdsa-sha512", "p384"), ("rsa-pss-sha256", "rsa")],
         "provider": "ecdsa-sha256", "proxy": "ecdsa-sha512", "sealing": ["ecdh-es-kw256", "ecdh-es-kw128"],
     },
-    "rsa": {
+    ("p384", "p521"): {
+        "connectors": [("ecdsa-sha384", "p384"), ("ecdsa-sha512", "p521")],
+        "provider": "ecdsa-sha384", "proxy": "ecdsa-sha512", "sealing": ["ecdh-es-kw256", "ecdh-es-kw128"],
+    },
+    ("rsa", "rsa"): {
         "connectors": [("rsa-pss-sha256", "rsa"), ("rsa-pss-sha512", "rsa"), ("ecdsa-sha512", "p256")],
         "provider": "rsa-pss-sha256", "proxy": "rsa-pss-sha512",
-        "sealing": ["oaep-sha256-mgf1sha256", "oaep-sha256-mgf1sha1", "oaep-mgf1p-sha256", "oaep-mgf1p"],
+        "sealing": list(sealing.OAEP),
     },
 }
 
 
 def parties(world, plan):
-    """(providers by country, connectors); the last connector is there to be refused."""
+    """(providers by country, connectors, connectors that are there to be refused)."""
     providers = {
         "DK": Party(world, "/dk/provider", "DK", "idp", plan["provider"], "p256"),
         "SE": Party(world, "/se/proxy", "SE", "idp", plan["proxy"], "p256"),
@@ -59,14 +64,14 @@ def main():
         print(f"eid: skipped: no schemas at {samples}; the messages themselves are judged")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        for kind, plan in ROUNDS.items():
-            world = World(Path(folder) / kind, kind)
+        for kinds, plan in ROUNDS.items():
+            world = World(Path(folder) / "-".join(kinds), *kinds)
             try:
                 providers, connectors, odd = parties(world, plan)
                 asked = [*connectors, *(party for name, party in odd.items() if name != "stranger")]
                 world.start(konfido, providers.values(), asked)
                 flows = Flows(world, providers, connectors, schema)
-                named = f"our keys {kind}: "
+                named = f"our keys {' and '.join(kinds)}: "
                 tally.run((named + name, judge) for name, judge in flows.judgements(plan["sealing"]))
                 tally.run((named + name, judge) for name, judge in refusals(flows, odd, plan["sealing"][0]))
             finally:

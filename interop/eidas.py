@@ -14,6 +14,7 @@ from saml2.client import Saml2Client
 from saml2.config import IdPConfig, SPConfig
 from saml2.metadata import entity_descriptor
 
+import sealing
 import xmlcrypto
 from xmlcrypto import SAML
 
@@ -42,7 +43,7 @@ class Party:
 
     def __init__(self, world, path, country, role, method, encryption, level="high"):
         self.world, self.path, self.country, self.role, self.method, self.level = world, path, country, role, method, level
-        kind = "rsa" if method.startswith("rsa") else "p256"
+        kind = "rsa" if method.startswith("rsa") else "p384" if method.endswith("384") else "p256"
         self.pair = world.own(country, path, kind)
         self.sealed_for = world.own(country, path + "-encryption", encryption)
         self.entity = f"{world.server.url}{path}/metadata"
@@ -110,7 +111,7 @@ class Party:
             query += "&Signature=" + quote(base64.b64encode(detached_signature(self.pair[0], self.method, query.encode())).decode(), safe="")
         return f"{destination}?{query}"
 
-    def response(self, asked, endpoint, audience, person, certificate, sealing, **odd):
+    def response(self, asked, endpoint, audience, person, certificate, way, **odd):
         """A signed Response with an encrypted assertion. `odd` names what must be refused: level, signer, …"""
         issued, until = stamp(), stamp(5)
         clear = assertion(self.entity, asked, odd.get("recipient", endpoint), odd.get("restricted", audience), person, odd.get("level", "high"), issued, until)
@@ -123,7 +124,7 @@ class Party:
         )
         root = xmlcrypto.parse(message.to_string())
         holder = etree.SubElement(root, f"{{{SAML}}}EncryptedAssertion")
-        holder.append(xmlcrypto.parse(xmlcrypto.encrypt(clear.encode(), certificate, sealing)))
+        holder.append(xmlcrypto.parse(sealing.encrypt(clear.encode(), certificate, way)))
         return self.signed(etree.tostring(root, encoding="unicode"), odd.get("pair"), odd.get("method"))
 
     def refusal(self, asked, endpoint, code="AuthnFailed"):

@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 def new_key(kind):
     if kind == "rsa":
         return rsa.generate_private_key(65537, 3072)
-    return ec.generate_private_key({"p256": ec.SECP256R1(), "p384": ec.SECP384R1()}[kind])
+    return ec.generate_private_key({"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}[kind])
 
 
 def name(country, common):

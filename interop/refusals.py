@@ -11,7 +11,7 @@ def b64(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def refusals(flows, odd, sealing):
+def refusals(flows, odd, way):
     """(name, judgement)."""
     world, connector, rsa = flows.world, flows.connectors[0], odd["rsa"]
     another = world.own("SE", "somebody", "p256")
@@ -95,17 +95,17 @@ def refusals(flows, odd, sealing):
     yield "expired metadata of a proxy service: the browser is told", lambda: shown(
         flows.login(flows.browser(), "NO"), "login.metadata", "metadata.valid-until"
     )
-    yield from answers(flows, sealing, another)
+    yield from answers(flows, way, another)
 
 
-def answers(flows, sealing, another):
+def answers(flows, way, another):
     """Answers of another country's proxy service, and of our own identity provider."""
     world, proxy, connector = flows.world, flows.providers["SE"], flows.connectors[0]
 
     def portal(error="server_error", why=None, person=SWEDE, country="SE", cookie=True, **change):
         browser, asked = flows.browser(), flows.providers[country]
         number, ticket, _ = flows.asked(flows.login(browser, country), asked, "substantial")
-        page = flows.answer(browser, asked, number, ticket, person, sealing, **change)
+        page = flows.answer(browser, asked, number, ticket, person, way, **change)
         assert page.status == 303, page.status
         assert page.location == f"{world.returns}?error={error}&state=s%26t", page.location
         last = [line for line in world.log.read_text().splitlines() if "login refused" in line][-1]
@@ -124,7 +124,7 @@ def answers(flows, sealing, another):
     def once():
         browser = flows.browser()
         number, ticket, _ = flows.asked(flows.login(browser), proxy, "substantial")
-        text = proxy.response(number, flows.acs, flows.names["connector"], SWEDE, flows.encryption_key(), sealing)
+        text = proxy.response(number, flows.acs, flows.names["connector"], SWEDE, flows.encryption_key(), way)
         fields = {"SAMLResponse": b64(text), "RelayState": ticket}
         first, second = browser.post(flows.acs, fields), browser.post(flows.acs, fields)
         assert "code=" in first.location and second.status == 400, (first.location, second.status)
@@ -132,7 +132,7 @@ def answers(flows, sealing, another):
 
     def other_browser():
         number, ticket, _ = flows.asked(flows.login(flows.browser()), proxy, "substantial")
-        page = flows.answer(flows.browser(), proxy, number, ticket, SWEDE, sealing)
+        page = flows.answer(flows.browser(), proxy, number, ticket, SWEDE, way)
         assert page.status == 400 and page.trouble()[0] == "Login expired", page.status
 
     def told_to_connector():
@@ -140,7 +140,7 @@ def answers(flows, sealing, another):
         browser = flows.browser()
         _, text = connector.request(flows.sso)
         inner, ticket, _ = flows.asked(flows.arrive(browser, connector, text, "r", "post"), flows.providers["DK"], "low")
-        page = flows.answer(browser, flows.providers["DK"], inner, ticket, DANE, sealing, pair=another, method="ecdsa-sha256")
+        page = flows.answer(browser, flows.providers["DK"], inner, ticket, DANE, way, pair=another, method="ecdsa-sha256")
         posted = base64.b64decode(flows.delivered(connector, page)["SAMLResponse"]).decode()
         xmlcrypto.verify(posted, [world.signing[1]])
         assert "AuthnFailed" in posted and "Encrypted" not in posted
@@ -148,7 +148,7 @@ def answers(flows, sealing, another):
     def other_portal():
         browser = flows.browser()
         number, ticket, _ = flows.asked(flows.login(browser), proxy, "substantial")
-        page = flows.answer(browser, proxy, number, ticket, SWEDE, sealing)
+        page = flows.answer(browser, proxy, number, ticket, SWEDE, way)
         code = page.location.split("code=")[1].split("&")[0]
         status, _ = world.back("/eid/session", {"code": code}, world.authority.client("DK", "other.dk"))
         assert status == 400, status

@@ -103,13 +103,13 @@ def free_ports(count):
 class World:
     """Certificates, a server for the other countries, and our node of DK."""
 
-    def __init__(self, folder, kind):
+    def __init__(self, folder, signing, encryption):
         self.folder, self.authority, self.kept = folder, pki.Authority(), {}
         folder.mkdir()
         self.roots = folder / "roots.pem"
         self.roots.write_bytes(pki.cert_pem(self.authority.certificate))
         self.server = Server(folder, self.authority.server("SE", "localhost"))
-        self.signing, self.encryption = self.own("DK", "eid", kind), self.own("DK", "eid-encryption", kind)
+        self.signing, self.encryption = self.own("DK", "eid", signing), self.own("DK", "eid-encryption", encryption)
         self.portal = self.authority.client("DK", "portal.dk")
         self.returns = "https://portal.dk.example/back"
         self.national, border, self.admin, front = free_ports(4)
