@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import traceback
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +16,7 @@ from zeep.transports import Transport
 
 import rem
 import saml
+from tally import Tally
 
 SAMPLES, DEMO, EMITTED = (Path(a) for a in sys.argv[1:4])
 KONFIDO = sys.argv[4]
@@ -320,21 +320,10 @@ def judgements():
 
 
 def main():
-    passed = failed = 0
-    for name, judge in judgements():
-        try:
-            judge()
-            passed += 1
-            print(f"ok   {name}")
-        except Exception as fault:  # one failing judge must not silence the others
-            failed += 1
-            detail = getattr(fault, "stderr", b"") or b""
-            print(f"FAIL {name}: {fault} {detail[-500:]!r}")
-            if not isinstance(fault, (AssertionError, subprocess.CalledProcessError)):
-                traceback.print_exc()
+    tally = Tally()
+    tally.run(judgements())
     print(f"{datetime.now(timezone.utc):%H:%M:%S} interop")
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    sys.exit(tally.end("ihe"))
 
 
 main()

@@ -116,7 +116,7 @@ impl Relation {
             .filter(|text| !text.contains('\''))
             .ok_or(())
             .and_then(|text| PatientId::parse_cx(text).map_err(|_| ()))
-            .map_err(|_| refuse(FORMAT, "name the patient as ext^^^&root&ISO"))?;
+            .map_err(|()| refuse(FORMAT, "name the patient as ext^^^&root&ISO"))?;
         let optional =
             |name| fields.text(&[name]).map(|t| Some(t.to_owned()).filter(|t| !t.is_empty()));
         Ok(Self {
