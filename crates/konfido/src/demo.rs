@@ -41,6 +41,7 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
     narrator.end();
     let failed = narrator.failed;
     if !once && failed == 0 {
+        logins::invite(&circle, &dir)?;
         std::fs::write(dir.join("ready"), "ready\n")?;
         println!("\nThe circle keeps running; Ctrl-C ends it. Its files: {}", dir.display());
         tokio::signal::ctrl_c().await?;

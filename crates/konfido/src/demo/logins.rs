@@ -1,6 +1,7 @@
 //! People prove who they are: the doctor with her card, the patient with a one-time code, each at the
 //! identity provider of their own country.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use testbed::assertions::Visit;
 use testbed::browser::Browser;
 use testbed::portal::web::{SignedIn, Who};
-use testbed::world::{AGNETE, MONTSERRAT};
+use testbed::world::{self, AGNETE, MONTSERRAT, SIGNE};
 use transport::client::Client;
 use trust::xml::{Limits, Xml};
 
@@ -120,6 +121,26 @@ async fn sign_in(
     let guest = portal.signed_in(who).into_iter().next_back();
     let guest = guest.with_context(|| format!("the login ended at: {}", page.document.text))?;
     Ok((guest, first + page.hops.len()))
+}
+
+/// Says how whoever runs the demo signs in with a browser of their own; other programs read
+/// `browser.json`.
+pub fn invite(circle: &Circle, dir: &Path) -> anyhow::Result<()> {
+    let [es, dk] = ["ES", "DK"].map(|code| Country::parse(code).map(|c| circle.front(c)));
+    let (es, dk) = (es?, dk?);
+    // the story may have spent the code of this half minute of Agnete's
+    let patient = dk.idp.resident(&world::login(SIGNE.given)).context("nobody lives there")?;
+    let told = es.portal.for_browsers(&dk.idp, patient, &[&es.url, &dk.url]);
+    std::fs::write(dir.join("browser.json"), told.to_string())?;
+    println!(
+        "\nSign in yourself (trust {} first): {}\n  patient of Denmark: user {}, PIN {}, authenticator {}",
+        dir.join("pki/ca.pem").display(),
+        es.portal.base_url(),
+        patient.login,
+        patient.pin(),
+        patient.authenticator().uri("konfido demo", &patient.login),
+    );
+    Ok(())
 }
 
 /// What to ask Denmark for. Its eID does not say the number of its civil registration, so the patient

@@ -182,6 +182,7 @@ impl Circle {
             slots: Slots::default(),
         };
         Node {
+            eid: None,
             country,
             community: land.community(),
             sealing: Arc::new(Sealing::new(country, self.seal(country))).into(),

@@ -207,7 +207,7 @@ async fn who_is_no_professional_gets_no_assertion() {
     let circle = circle(&dir).await;
     let es = country("ES");
     let client = circle.portal(es, country("DK")).unwrap().client;
-    let given = testbed::world::BARTOMEU.given;
+    let given = world::BARTOMEU.given;
     let citizen = session(&circle, given).await;
     let asked = [("session", citizen.as_str()), ("purpose", "TREATMENT")];
     let refused = post(&client, "/eid/hcp", &asked).await.unwrap_err().to_string();
@@ -299,7 +299,7 @@ async fn a_wallets_answer_is_taken_once_in_the_login_and_the_browser_that_it_is_
     assert_eq!(without.document.title, expired, "without the wallet's code");
 
     // an Italian wallet where a Danish one was asked for
-    let stranger = circle.front(country("IT")).holder(testbed::world::ORNELLA.given).unwrap();
+    let stranger = circle.front(country("IT")).holder(world::ORNELLA.given).unwrap();
     let page = wallet_page(&circle, &mut victim).await;
     let link = scanned(&circle, &page);
     let refused = wallet::answer(&circle.pki, &link, &stranger, Format::Mdoc).await;
