@@ -100,6 +100,8 @@ pub fn clinician(seal: &Seal) -> Target<'_> {
         name: "Doctor Good".into(),
         role: RoleCode::DOCTOR,
         organization: "Hospital".into(),
+        organization_id: "urn:oid:2.16.724".into(),
+        locality: "Hospital".into(),
         facility: "Hospital".into(),
         community: Oid::parse("2.16.724").unwrap(),
         permissions: Permission::of("PRD-006").into_iter().collect(),
