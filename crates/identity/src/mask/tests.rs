@@ -41,7 +41,7 @@ fn numbers_are_checked_by_authority_and_form() {
     }
     assert_eq!(mask.check(&Traits::default()), Err(MaskRefusal::Missing("identifier")));
     assert_eq!(mask.check(&named()), Err(MaskRefusal::Missing("identifier")));
-    let loose = search(&CPR.replace("^", "").replace("$", ""));
+    let loose = search(&CPR.replace(['^', '$'], ""));
     let long = number("74025399021^^^&1.2.208.176.1.2");
     assert_eq!(loose.check(&long), Err(MaskRefusal::Format), "a format is about the whole number");
 }
