@@ -9,7 +9,7 @@ use exchange::{Code, Country, Oid, Purpose, RoleCode, Transaction};
 use identity::eidas::person::{Person, PersonIdentifier, Scripted};
 use identity::professional::{Occasion, ROWS, Terms, admit};
 use identity::register::conformance::{doctor, pharmacist};
-use identity::register::{Entry, PersonKey, Register, RegisterError};
+use identity::register::{Entry, Facility, PersonKey, Register, RegisterError};
 use identity::{Assurance, Consent, Policy, permit};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -145,6 +145,28 @@ fn the_assertion_of_each_level_and_role_passes_our_own_rules() {
         assert_eq!(recognised.point_of_care(), "Barcelona, Urgències");
         let policy = Policy::default();
         permit(recognised, Transaction::PatientDiscovery, None, Consent::Given, &policy).unwrap();
+    }
+}
+
+#[test]
+fn every_role_and_facility_of_the_register_is_recognised_and_may_find_a_patient() {
+    let world = seals::world();
+    let codes = [
+        "221", "2221", "2222", "2261", "2262", "2264", "2265", "2266", "2267", "2269", "3211",
+        "3213", "44",
+    ];
+    for (place, code) in codes.into_iter().enumerate() {
+        let role = RoleCode::parse(code).unwrap();
+        let entry = Entry { role, facility: Facility::ALL[place % 4], ..doctor() };
+        let admitted =
+            admit(&login(), Assurance::High, &Known(Ok(entry)), &terms(), now()).unwrap();
+        let country = Country::parse("ES").unwrap();
+        let (purpose, at) = (Purpose::Treatment, now());
+        let occasion = Occasion { country, purpose, id: "_1", authenticated: at, now: at };
+        let hcp = admitted.assertion(&occasion, &world.es).unwrap();
+        let found = Transaction::PatientDiscovery;
+        let recognised = world.recognise(&[&hcp], found, &[]).unwrap();
+        permit(recognised, found, None, Consent::Given, &Policy::default()).unwrap();
     }
 }
 

@@ -114,9 +114,8 @@ impl Relation {
         // the quotes of an ITI-38 slot have no place here
         let patient = Some(patient)
             .filter(|text| !text.contains('\''))
-            .ok_or(())
-            .and_then(|text| PatientId::parse_cx(text).map_err(|_| ()))
-            .map_err(|()| refuse(FORMAT, "name the patient as ext^^^&root&ISO"))?;
+            .and_then(|text| PatientId::parse_cx(text).ok())
+            .ok_or(refuse(FORMAT, "name the patient as ext^^^&root&ISO"))?;
         let optional =
             |name| fields.text(&[name]).map(|t| Some(t.to_owned()).filter(|t| !t.is_empty()));
         Ok(Self {

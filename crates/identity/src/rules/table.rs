@@ -5,6 +5,7 @@ use exchange::{Code, PatientId, RoleCode, Transaction};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assertion::Assertion;
+use crate::register::Facility;
 use crate::rules::Context;
 
 /// What a rule looks at.
@@ -206,7 +207,7 @@ pub static RULES: &[Rule] = &[
         Scope::Hcp,
         INVALID,
         "send a facility type of the eHDSI value set",
-        |a, _| FACILITIES.contains(&a.facility.as_str()),
+        |a, _| Facility::of_name(&a.facility).is_some(),
     ),
     one("purpose of use", Scope::Hcp, INVALID, "state TREATMENT or EMERGENCY", |a, _| {
         a.purpose.is_some()
@@ -287,7 +288,6 @@ const TWO_FACTORS: [&str; 8] = [
     "SoftwarePKI",
     "TLSClient",
 ];
-const FACILITIES: [&str; 4] = ["Hospital", "Resident Physician", "Pharmacy", "Other"];
 const FORMATS: [&str; 2] = [
     "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
     "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
