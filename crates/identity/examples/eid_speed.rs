@@ -154,6 +154,8 @@ fn clinician(key: &Arc<SealKey>, profile: Profile) -> String {
         name: "Ægir Ørsted Ñandú".into(),
         role: RoleCode::DOCTOR,
         organization: "Hospital".into(),
+        organization_id: "urn:oid:2.16.724".into(),
+        locality: "Hospital".into(),
         facility: "Hospital".into(),
         community: Oid::parse("2.16.724").expect("because it is one"),
         permissions: permissions.iter().filter_map(|p| Permission::of(p)).collect(),

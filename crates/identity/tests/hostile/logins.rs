@@ -122,12 +122,11 @@ fn swapped_answers(world: &World) -> Vec<Case> {
     for (inside, from, to) in ANSWERS {
         let change = |text: String| {
             assert!(text.contains(from), "{from}");
-            let to = if from.starts_with("<saml2:Assertion") {
+            if from.starts_with("<saml2:Assertion") {
                 text.replace("saml2:Assertion", "saml2:Evidence")
             } else {
                 text.replace(from, to)
-            };
-            to
+            }
         };
         let text = if *inside { world.changed(same, change) } else { world.changed(change, same) };
         cases.push(case(format!("{from} -> {to}"), world.verdict(&text)));
