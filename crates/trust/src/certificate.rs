@@ -110,6 +110,8 @@ impl Certificate {
         let country = if let [only] = countries[..] { only } else { None };
         let at = |time: x509_cert::time::Time| {
             let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+            // "no end" is 99991231235959Z (RFC 5280 §4.1.2.5); our calendar ends a day before
+            let seconds = seconds.min(Timestamp::MAX.as_second());
             Timestamp::from_second(seconds).map_err(|e| CertificateError::Malformed(e.to_string()))
         };
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);

@@ -27,6 +27,28 @@ fn usages_are_kept_apart_but_a_seal_may_be_bare() {
     }
     assert!(ok(&client, Usage::TlsClient) && !ok(&client, Usage::TlsServer));
     assert!(ok(&server, Usage::TlsServer) && !ok(&server, Usage::TlsClient));
+    // who signs credentials says so in many ways, but not that it is something else
+    let reader = extended(ExtendedKeyUsagePurpose::Other(vec![1, 0, 18013, 5, 1, 6]));
+    let reader = root.leaf(Kind::P256, reader).certificate();
+    let signer = extended(ExtendedKeyUsagePurpose::Other(vec![1, 0, 18013, 5, 1, 2]));
+    let signer = root.leaf(Kind::P256, signer).certificate();
+    for certificate in [&bare, &signing, &signer] {
+        assert!(ok(certificate, Usage::Attestation), "{certificate:?}");
+    }
+    for certificate in [&client, &server, &reader] {
+        assert!(!ok(certificate, Usage::Attestation), "{certificate:?}");
+    }
+}
+
+/// Seen: "certificate is malformed" for one without end, 99991231235959Z (RFC 5280 §4.1.2.5).
+#[test]
+fn a_certificate_without_end_is_read() {
+    let root = Root::new();
+    let leaf = root.leaf(Kind::P256, |params| params.not_after = date_time_ymd(9999, 12, 31));
+    let certificate = leaf.certificate();
+    assert_eq!(certificate.not_after().as_second(), jiff::Timestamp::MAX.as_second());
+    let anchors = root.anchors();
+    assert!(anchors.verify(&certificate, &[], Usage::Seal, now()).is_ok());
 }
 
 #[test]

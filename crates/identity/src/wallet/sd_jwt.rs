@@ -130,13 +130,14 @@ impl Credential {
     }
 }
 
-/// `NumericDate` (RFC 7519 §2); fractions are cut.
+/// `NumericDate` (RFC 7519 §2); fractions are cut. What lies behind the last timestamp is the last:
+/// issuers write 253402300799 for "no end".
 pub(super) fn numeric_date(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_i64().or_else(|| {
         let seconds = value.as_f64().filter(|s| s.abs() < 1e11)?;
         Some(seconds.trunc() as i64)
     })?;
-    Timestamp::from_second(seconds).ok()
+    Timestamp::from_second(seconds.min(Timestamp::MAX.as_second())).ok()
 }
 
 /// How far clocks may differ.

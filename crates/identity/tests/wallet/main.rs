@@ -12,6 +12,7 @@ mod refusals;
 mod round_trip;
 mod samples;
 mod scene;
+mod sessions;
 #[path = "../../../testbed/src/wallet/signer.rs"]
 #[expect(dead_code, reason = "the fuzz targets use more of it")]
 mod signer;

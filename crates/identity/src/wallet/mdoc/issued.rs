@@ -103,10 +103,16 @@ impl Credential {
 fn validity(security: &Value) -> Option<(Timestamp, Timestamp, Timestamp)> {
     let info = text_member(security, "validityInfo")?;
     let time = |name| match text_member(info, name)? {
-        Value::Tag(0, inner) => inner.as_text()?.parse().ok(),
+        Value::Tag(0, inner) => tdate(inner.as_text()?),
         _ => None,
     };
     Some((time("signed")?, time("validFrom")?, time("validUntil")?))
+}
+
+/// RFC 3339; the last day of the calendar, which issuers write for "no end", is the last timestamp.
+fn tdate(text: &str) -> Option<Timestamp> {
+    let last = text.starts_with("9999-12-31T") && text.ends_with('Z');
+    text.parse().ok().or(last.then_some(Timestamp::MAX))
 }
 
 /// A `COSE_Key` (RFC 9053 §7.1) on P-256, uncompressed.
