@@ -13,7 +13,7 @@ use eidas_world::{CONNECTOR, ENDPOINT, PROXY, Party, SSO, now};
 use exchange::{Country, SystemEntropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
-use identity::eidas::attributes::mandatory;
+use identity::eidas::attributes::{Attribute, mandatory};
 use identity::eidas::metadata::{
     Binding, Book, Contact, Fetch, Known, Metadata, Peer, RULES, Role, Unknown, Unreachable,
 };
@@ -61,7 +61,7 @@ impl World {
                 vec![(Binding::Post, ENDPOINT.into())]
             },
             methods: vec![("http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1".into(), 3072)],
-            attributes: if proxy { mandatory().map(|row| row.uri()).collect() } else { vec![] },
+            attributes: if proxy { mandatory().map(Attribute::uri).collect() } else { vec![] },
         }
     }
 

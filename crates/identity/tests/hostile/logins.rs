@@ -122,12 +122,10 @@ fn swapped_answers(world: &World) -> Vec<Case> {
     for (inside, from, to) in ANSWERS {
         let change = |text: String| {
             assert!(text.contains(from), "{from}");
-            let to = if from.starts_with("<saml2:Assertion") {
-                text.replace("saml2:Assertion", "saml2:Evidence")
-            } else {
-                text.replace(from, to)
-            };
-            to
+            if from.starts_with("<saml2:Assertion") {
+                return text.replace("saml2:Assertion", "saml2:Evidence");
+            }
+            text.replace(from, to)
         };
         let text = if *inside { world.changed(same, change) } else { world.changed(change, same) };
         cases.push(case(format!("{from} -> {to}"), world.verdict(&text)));
@@ -180,7 +178,7 @@ fn swapped_requests(world: &World) -> Vec<Case> {
     let signers = [world.connector.certificate()];
     let judge = |text: &str| {
         let text = sign_enveloped_as(text, "_r1", key, Profile::Eidas).unwrap();
-        Request::verify(&text, &world.asked(&signers)).map(|_| ())
+        Request::verify(&text, &World::asked(&signers)).map(|_| ())
     };
     assert_eq!(judge(&bare), Ok(()));
     let mut cases = Vec::new();
@@ -445,7 +443,7 @@ fn urls(world: &World) -> Vec<Case> {
     let bare = unsigned(&world.request.sign(key).unwrap());
     let signers = [world.connector.certificate()];
     let judge = |query: &str| {
-        Request::verify_redirected(&read_redirect(query)?, &world.asked(&signers)).map(|_| ())
+        Request::verify_redirected(&read_redirect(query)?, &World::asked(&signers)).map(|_| ())
     };
     let url = |text: &str, key| {
         let url = redirect_url(SSO, Field::Request, text, Some("state 1"), key).unwrap();
