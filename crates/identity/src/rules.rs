@@ -3,6 +3,7 @@
 
 mod table;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use exchange::{Code, Country, PatientId, Permission, Purpose, Refusal, RoleCode, Transaction};
@@ -163,7 +164,10 @@ fn verified(
     context: &Context<'_>,
     cache: &AssertionCache,
 ) -> Result<Arc<Assertion>, Refusal> {
-    let alone = element.standalone();
+    // one that came by itself is verified as it was parsed; one in a message is made a document of its own
+    let whole = element.parent().is_none() && element.source().len() <= Limits::ASSERTION.bytes;
+    let alone =
+        if whole { Cow::Borrowed(element.source()) } else { Cow::Owned(element.standalone()) };
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, alone.as_bytes());
     let key: [u8; 32] = digest.as_ref().try_into().expect("because SHA-256 has 32 bytes");
     if let Some(known) = cache.find(&key, context.now) {
@@ -176,9 +180,15 @@ fn verified(
         Code::ErrorNotValidAssertion
     };
     let refuse = |hint, detail: String| Refusal::new(code, hint).with_detail(detail);
-    let xml = Xml::parse(&alone, &Limits::ASSERTION)
-        .map_err(|e| refuse("send well-formed assertions", e.to_string()))?;
-    let signed = verify_enveloped(xml.root(), Profile::Ehdsi).map_err(|e| match e {
+    let own;
+    let root = if whole {
+        element
+    } else {
+        own = Xml::parse(&alone, &Limits::ASSERTION)
+            .map_err(|e| refuse("send well-formed assertions", e.to_string()))?;
+        own.root()
+    };
+    let signed = verify_enveloped(root, Profile::Ehdsi).map_err(|e| match e {
         SignatureError::Missing => {
             Refusal::new(Code::ErrorNoSignature, "sign the assertion with the seal certificate")
         }

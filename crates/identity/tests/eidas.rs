@@ -16,7 +16,7 @@ fn a_person_is_identified_over_the_border() {
     for rsa in [false, true] {
         let world = World::new(rsa);
         let signers = [world.connector.certificate()];
-        let asked = world.asked(&signers);
+        let asked = World::asked(&signers);
         let text = world.request.sign(&world.connector.key).unwrap();
         assert!(Request::verify(&text, &asked).unwrap() == world.request);
         let answer = world.answer();

@@ -33,7 +33,7 @@ fn a_request_comes_through_a_url_with_either_kind_of_key() {
         let world = World::new(rsa);
         let others = World::new(!rsa);
         let signers = [others.connector.certificate(), world.connector.certificate()];
-        let asked = world.asked(&signers);
+        let asked = World::asked(&signers);
         let key = &world.connector.key;
         for relay in [None, Some("a b+c/ü&=%")] {
             let url = redirect_url(SSO, Field::Request, &bare(&world), relay, key).unwrap();
@@ -56,7 +56,7 @@ fn a_request_comes_through_a_url_with_either_kind_of_key() {
 fn a_url_needs_one_signature_and_every_signature_must_hold() {
     let world = World::new(false);
     let signers = [world.connector.certificate()];
-    let asked = world.asked(&signers);
+    let asked = World::asked(&signers);
     let key = &world.connector.key;
     let read = |message: &str, keep: bool| -> Result<Request, EidasError> {
         let url = redirect_url(SSO, Field::Request, message, None, key).unwrap();

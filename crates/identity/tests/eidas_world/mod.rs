@@ -125,7 +125,7 @@ impl World {
     }
 
     /// What the proxy service holds our request against.
-    pub fn asked<'a>(&self, signers: &'a [Certificate]) -> Asked<'a> {
+    pub fn asked(signers: &[Certificate]) -> Asked<'_> {
         Asked { destination: SSO, signers, sector: None, requester_needed: true, now: now() }
     }
 

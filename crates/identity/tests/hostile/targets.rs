@@ -32,7 +32,7 @@ pub fn request(world: &World) -> Target<'_> {
     let evil = swapped(&unsigned(&good), "Hospital", "EVIL");
     let judge = |text: &str| {
         let signers = [world.connector.certificate()];
-        let found = Request::verify(text, &world.asked(&signers)).map_err(|e| e.to_string())?;
+        let found = Request::verify(text, &World::asked(&signers)).map_err(|e| e.to_string())?;
         assert!(!found.provider.contains("EVIL"));
         Ok(())
     };

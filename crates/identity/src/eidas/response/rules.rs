@@ -42,14 +42,14 @@ pub static RULES: [Rule; 17] = [
     row("response.bearer", |said, _| said.method == "urn:oasis:names:tc:SAML:2.0:cm:bearer"),
     row("response.confirmed-until", |said, ours| {
         said.confirmed_until
-            .is_some_and(|until| ours.now < until + SKEW && until <= ours.now + LIFE)
+            .is_some_and(|until| ours.now - SKEW < until && until <= ours.now + LIFE)
     }),
     row("response.address", |said, ours| {
         ours.address.is_none_or(|ours| said.address.is_none_or(|said| said == ours))
     }),
     row("response.window", |said, ours| match said.window {
         (Some(from), Some(until)) => {
-            from - SKEW <= ours.now && ours.now < until + SKEW && until.duration_since(from) <= LIFE
+            from <= ours.now + SKEW && ours.now - SKEW < until && until.duration_since(from) <= LIFE
         }
         _ => false,
     }),
@@ -87,10 +87,11 @@ pub(super) fn refusal(
 
 /// Not older than an answer may be, and not ahead of our clock.
 fn near(at: Timestamp, now: Timestamp) -> bool {
-    at - SKEW <= now && now.duration_since(at) <= LIFE + SKEW
+    at <= now + SKEW && now.duration_since(at) <= LIFE + SKEW
 }
 
-/// How far clocks may differ.
+/// How far clocks may differ. Only our own clock is moved by it: a sender may name the last second of
+/// the calendar, and beyond that there is nothing.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// The reference node gives five minutes; a person at a login page may take some of them.
 const LIFE: SignedDuration = SignedDuration::from_mins(10);
