@@ -55,6 +55,9 @@ class Row:
     fact: Callable[[Facts], bool]
     why: str
 
+    def fits(self, said, found):
+        return self.says in said and found.signature is not None and self.fact(found)
+
 
 # digest and value alone
 ENGINE = (
