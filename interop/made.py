@@ -146,6 +146,15 @@ CHANGES = (
 )
 
 
+def difference(before, after):
+    """What is another, in few words: where, old, new."""
+    start = next((i for i, (a, b) in enumerate(zip(before, after)) if a != b), min(len(before), len(after)))
+    rest = min(len(before), len(after)) - start
+    end = next((i for i in range(rest) if before[len(before) - 1 - i] != after[len(after) - 1 - i]), rest)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    return f"after {before[max(0, start - 40):start]!r} {old[:60]!r} -> {new[:60]!r}"
+
+
 def changed(originals, count, seed=3):
     """`count` changes of the originals, the same kinds each time."""
     chance = random.Random(seed)
@@ -153,7 +162,8 @@ def changed(originals, count, seed=3):
     for number in range(count):
         name, text = chance.choice(rows)
         change = CHANGES[number % len(CHANGES)]
-        yield f"{name}-change{number}", change(text, chance)
+        after = change(text, chance)
+        yield f"{name}, {change.__name__} {number}: {difference(text, after)}", after
 
 
 def files(count):
