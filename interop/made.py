@@ -81,6 +81,38 @@ def originals():
         yield f"made/shape-{shape}", xmlcrypto.sign(metadata, pair, "ecdsa-sha256", change)
 
 
+# what once made a difference
+CRAFTED = {
+    "latin-1": lambda t: '<?xml version="1.0" encoding="ISO-8859-1"?>' + t,
+    "element-behind-value": lambda t: t.replace("</ds:SignatureValue>", "<x/></ds:SignatureValue>"),
+    "element-before-value": lambda t: t.replace("<ds:SignatureValue>", "<ds:SignatureValue><x/>"),
+    "element-behind-info": lambda t: t.replace("</ds:SignedInfo>", "</ds:SignedInfo><x/>"),
+    "element-in-digest": lambda t: t.replace("</ds:DigestValue>", "<x/></ds:DigestValue>"),
+    "no-break-space": lambda t: t.replace("</ds:SignatureValue>", "\u00a0</ds:SignatureValue>"),
+    "tab-in-attribute": lambda t: t.replace('FriendlyName="XSPA Subject"', 'FriendlyName="XSPA\tSubject"'),
+    "cdata-in-digest": lambda t: t.replace("<ds:DigestValue>", "<ds:DigestValue><![CDATA[]]>"),
+    "cdata-in-value": lambda t: t.replace("<ds:SignatureValue>", "<ds:SignatureValue><![CDATA[]]>"),
+    "space-in-namespace": lambda t: t.replace('"http://www.w3.org/2001/XMLSchema"', '"http://www.w3.org/2001/XML Schema"'),
+    "port-in-namespace": lambda t: t.replace('"http://www.w3.org/2001/XMLSchema"', '"http://www.:3.org/2001/XMLSchema"'),
+    "foreign-id": lambda t: t.replace("<ds:Signature ", '<ds:Signature x:ID="' + parse(t).get("ID") + '" xmlns:x="urn:x" '),
+    "instruction": lambda t: t + "<?pi x?>",
+    "comment-behind": lambda t: t + "<!-- c -->",
+    "document-type": lambda t: "<!DOCTYPE a>" + t,
+}
+
+
+def crafted():
+    """Each of these changes of an HCP assertion and of one whose SignedInfo is canonicalized with comments."""
+    pair = pki.own("SE", "p256", "p256")
+    text = dict(messages())["hcp"]
+    plain = xmlcrypto.sign(text, pair, "ecdsa-sha256")
+    comments = xmlcrypto.sign(text, pair, "ecdsa-sha256", SHAPES["comments"])
+    for name, change in CRAFTED.items():
+        assert change(plain) != plain, name
+        yield f"made/crafted-{name}", change(plain)
+    yield "made/crafted-comment-signed", comments.replace("<ds:SignedInfo>", "<ds:SignedInfo><!-- c -->")
+
+
 def cut(text, chance):
     at = chance.randrange(len(text))
     return text[:at] + text[at + 1 :]
@@ -155,19 +187,23 @@ def difference(before, after):
     return f"after {before[max(0, start - 40):start]!r} {old[:60]!r} -> {new[:60]!r}"
 
 
-def changed(originals, count, seed=3):
-    """`count` changes of the originals, the same kinds each time."""
+def changed(originals, count, seed):
+    """`count` changes of the originals, the same kinds each time. The KeyInfo stays: nobody signed it, callers compare
+    its certificate byte for byte, and here the keys are taken from it."""
     chance = random.Random(seed)
     rows = list(originals)
     for number in range(count):
         name, text = chance.choice(rows)
         change = CHANGES[number % len(CHANGES)]
+        info = text[text.index("<ds:KeyInfo>") : text.index("</ds:KeyInfo>")]
         after = change(text, chance)
+        while after.count(info) != 1 or after.count("<ds:KeyInfo>") != 1:
+            after = change(text, chance)
         yield f"{name}, {change.__name__} {number}: {difference(text, after)}", after
 
 
-def files(count):
+def files(count, seed):
     """(name, content)"""
     rows = list(originals())
-    for name, text in [*rows, *changed(rows, count)]:
+    for name, text in [*rows, *crafted(), *changed(rows, count, seed)]:
         yield name, text.encode()
