@@ -1,5 +1,6 @@
 """Where our verdict on a signed file differs from libxmlsec's, and why. Each row's reason is looked up in the file itself."""
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,14 +58,12 @@ class Facts:
         """Namespaces of the whole file."""
         return {uri for e in self.signature.getroottree().iter() for uri in e.nsmap.values() if uri}
 
-    def relative_namespace(self):
-        return any(":" not in uri for uri in self.names())
-
     def odd_port(self):
         return re.search(rb'xmlns(:\w+)?="http://[^/"]*:\d*[^\d/"]', self.content) is not None
 
-    def broken_namespace(self):
-        return any(c in " <>\"'\n\t\r" or ord(c) > 126 for uri in self.names() for c in uri) or self.odd_port()
+    def odd_namespace(self):
+        """Not an absolute URI of plain characters."""
+        return any(not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-%(-;=?-~]*", uri) for uri in self.names()) or self.odd_port()
 
     def parts(self, path):
         return self.signature.findall("/".join(f"{{{DS}}}{name}" for name in path.split("/")))
@@ -77,6 +76,9 @@ class Facts:
 
     def other_transforms(self):
         return [e.get("Algorithm") for e in self.parts("SignedInfo/Reference/Transforms/Transform")] != [DS + "enveloped-signature", EXCLUSIVE]
+
+    def many_certificates(self):
+        return len(list(self.signature.iter(f"{{{DS}}}X509Certificate"))) > 1
 
     def many_references(self):
         return len(self.parts("SignedInfo/Reference")) > 1
@@ -92,6 +94,10 @@ class Facts:
 
     def letter_in_value(self):
         return any(not re.fullmatch(r"[A-Za-z0-9+/=\s]*", "".join(value.itertext()), re.ASCII) for value in self.values())
+
+    def loose_base64(self):
+        texts = ["".join("".join(value.itertext()).split()) for value in self.values()]
+        return any(base64.b64encode(base64.b64decode(text)).decode() != text for text in texts)
 
     def odd_structure(self):
         """Not the elements that the schema wants, in its order."""
@@ -142,9 +148,11 @@ ENGINE = (
     Row("duplicate ID", Facts.foreign_id, "it takes an ID of another namespace for an ID"),
     Row("digest does not match", Facts.white_space_in_attribute, "it does not make spaces of tabs and line ends in attributes"),
     Row("digest does not match", Facts.hidden, "it reads no CDATA in a DigestValue; our rules forbid it"),
+    Row("value verification failed", Facts.white_space_in_attribute, "it does not make spaces of tabs and line ends in attributes"),
+    Row("value verification failed", Facts.hidden, "it reads no CDATA in a SignatureValue; our rules forbid it"),
+    Row("Invalid last symbol", Facts.loose_base64, "base64 whose last letter says more than there is"),
     Row("raw signature length", Facts.hidden, "it reads no CDATA in a SignatureValue; our rules forbid it"),
-    Row("valid", Facts.broken_namespace, "libxml2 does not read it; our parser refuses it before the engine"),
-    Row("valid", Facts.relative_namespace, "libxml2 does not canonicalize relative namespaces; our parser refuses them before the engine"),
+    Row("valid", Facts.odd_namespace, "libxml2 does not read or canonicalize it; our parser refuses it before the engine"),
 )
 COMMON = (
     Row("forbidden digest method", Facts.sha1, "SHA-1"),
@@ -153,12 +161,15 @@ COMMON = (
     Row("a value holds an element", Facts.element_in_value, "what stands there nobody signed"),
     Row("signature does not verify", Facts.white_space_in_attribute, "the engine's parser, see there"),
     Row("signature does not verify", Facts.foreign_id, "the engine, see there"),
+    Row("signature does not verify", Facts.loose_base64, "the engine, see there"),
+    Row("relative namespace", Facts.odd_namespace, "two readers may compare its name differently"),
     Row("processing instruction", Facts.instruction, "no message of ours has one"),
     Row("forbidden canonicalization", Facts.other_canonicalization, "exclusive, without comments, and no other"),
     Row("forbidden transform", Facts.other_transforms, "enveloped, then exclusive, and no other"),
     Row("not exactly one reference", Facts.many_references, "what is signed is one element"),
     Row("holds more than it should", Facts.more_parts, "an Object can hide a second message"),
     Row("refers to something else", Facts.whole_document, "the whole document is not the element that is read"),
+    Row("not exactly one certificate", Facts.many_certificates, "one signature, one certificate"),
     Row("more than one signature", Facts.many_signatures, "one element, one signature"),
     Row("an assertion inside the assertion", Facts.nested_assertion, "signature wrapping"),
 )

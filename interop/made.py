@@ -1,6 +1,7 @@
 """Signed files made on the spot, by python-xmlsec and by signxml, and small changes of them: more than the samples hold, and good under eIDAS."""
 
 import random
+import string
 import uuid
 
 from lxml import etree
@@ -81,6 +82,13 @@ def originals():
         yield f"made/shape-{shape}", xmlcrypto.sign(metadata, pair, "ecdsa-sha256", change)
 
 
+def loose(text):
+    """Another last letter of the signature value, for the same bytes."""
+    at = text.index("==</ds:SignatureValue>") - 1
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    return text[:at] + letters[letters.index(text[at]) ^ 1] + text[at + 1 :]
+
+
 # what once made a difference
 CRAFTED = {
     "latin-1": lambda t: '<?xml version="1.0" encoding="ISO-8859-1"?>' + t,
@@ -94,7 +102,10 @@ CRAFTED = {
     "cdata-in-value": lambda t: t.replace("<ds:SignatureValue>", "<ds:SignatureValue><![CDATA[]]>"),
     "space-in-namespace": lambda t: t.replace('"http://www.w3.org/2001/XMLSchema"', '"http://www.w3.org/2001/XML Schema"'),
     "port-in-namespace": lambda t: t.replace('"http://www.w3.org/2001/XMLSchema"', '"http://www.:3.org/2001/XMLSchema"'),
+    "certificate-twice": lambda t: t.replace("<ds:X509Certificate>", t[t.index("<ds:X509Certificate>") : t.index("</ds:X509Data>")] + "<ds:X509Certificate>"),
     "foreign-id": lambda t: t.replace("<ds:Signature ", '<ds:Signature x:ID="' + parse(t).get("ID") + '" xmlns:x="urn:x" '),
+    "loose-base64": loose,
+    "quote-in-namespace": lambda t: t.replace('"http://www.w3.org/2001/XMLSchema"', '"http://www.w3.org/2001/XML\'Schema"'),
     "instruction": lambda t: t + "<?pi x?>",
     "comment-behind": lambda t: t + "<!-- c -->",
     "document-type": lambda t: "<!DOCTYPE a>" + t,
@@ -110,6 +121,10 @@ def crafted():
     for name, change in CRAFTED.items():
         assert change(plain) != plain, name
         yield f"made/crafted-{name}", change(plain)
+    prefixes = xmlcrypto.sign(text, pair, "ecdsa-sha256", SHAPES["prefixes"])
+    rsa = xmlcrypto.sign(text, pki.own("SE", "rsa", "rsa"), "rsa-pss-sha256")
+    yield "made/crafted-cdata-in-rsa-value", CRAFTED["cdata-in-value"](rsa)
+    yield "made/crafted-line-end-in-prefixes", prefixes.replace('PrefixList="s xs', 'PrefixList="s\nxs')
     yield "made/crafted-comment-signed", comments.replace("<ds:SignedInfo>", "<ds:SignedInfo><!-- c -->")
 
 
