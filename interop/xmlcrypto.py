@@ -58,13 +58,13 @@ def pem(key):
     )
 
 
-def sign(text, pair, method):
-    """Signs the document element with `pair` (key, certificate); the signature follows the Issuer."""
+def sign(text, pair, method, shape=lambda template: template):
+    """Signs the document element with `pair` (key, certificate); the signature follows the Issuer. `shape` changes the template."""
     key, certificate = pair
     root = parse(text)
     first = root[0] if len(root) else None
     at = 1 if first is not None and first.tag == f"{{{SAML}}}Issuer" else 0
-    template = parse(signature_template(root.get("ID"), method, certificate))
+    template = parse(shape(signature_template(root.get("ID"), method, certificate)))
     root.insert(at, template)
     xmlsec.tree.add_ids(root, ["ID"])
     context = xmlsec.SignatureContext()

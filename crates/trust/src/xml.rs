@@ -411,6 +411,24 @@ mod tests {
     }
 
     #[test]
+    fn libxml2_reads_latin_1_where_it_is_declared_so_only_ascii_may_come_with_it() {
+        let declared = |encoding: &str, text: &str| {
+            let text = format!("<?xml version='1.0' encoding={encoding}?><a>{text}</a>");
+            parse(&text).map(|_| ())
+        };
+        for encoding in ["\"UTF-8\"", "'utf-8'", " \"utf-8\" standalone='yes'"] {
+            assert_eq!(declared(encoding, "Ærø"), Ok(()), "{encoding}");
+        }
+        assert_eq!(declared("'ISO-8859-1'", "Aero"), Ok(()));
+        for (encoding, text) in
+            [("'ISO-8859-1'", "Ærø"), ("'UTF-16'", "Aero"), ("'UTF-7'", "+ADw-"), ("''", "Aero")]
+        {
+            assert_eq!(declared(encoding, text), Err(XmlError::NotUtf8), "{encoding}");
+        }
+        assert!(parse("<?xml version='1.0'?><a>Ærø</a>").is_ok());
+    }
+
+    #[test]
     fn comments_do_not_truncate_text() {
         let xml = parse("<a>admin<!-- -->@evil</a>").unwrap();
         assert_eq!(xml.root().plain_text(), None);

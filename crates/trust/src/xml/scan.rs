@@ -2,7 +2,7 @@
 
 use super::{Limits, XmlError};
 
-/// Checks size, document type, processing instructions, attribute count and namespace names.
+/// Checks size, document type, processing instructions, encoding, attribute count and namespace names.
 pub(super) fn check(text: &str, limits: &Limits) -> Result<(), XmlError> {
     if text.len() > limits.bytes {
         return Err(XmlError::TooLong { found: text.len(), limit: limits.bytes });
@@ -22,12 +22,25 @@ pub(super) fn check(text: &str, limits: &Limits) -> Result<(), XmlError> {
             if open != 0 || !rest.starts_with(b"<?xml ") {
                 return Err(XmlError::ProcessingInstruction);
             }
-            end_of(bytes, open, b"?>")?
+            let end = end_of(bytes, open, b"?>")?;
+            check_encoding(text, &text[..end])?;
+            end
         } else {
             check_tag(bytes, open, limits)?
         };
     }
     Ok(())
+}
+
+/// What is read here is UTF-8, whatever the declaration says: a peer that follows another declaration
+/// reads other letters. Where there are only ASCII ones, those of a superset are the same.
+fn check_encoding(text: &str, declaration: &str) -> Result<(), XmlError> {
+    let Some((_, rest)) = declaration.split_once("encoding") else { return Ok(()) };
+    let mut parts = rest.split(['"', '\'']);
+    let named = parts.nth(1).unwrap_or("");
+    let same = named.eq_ignore_ascii_case("utf-8")
+        || text.is_ascii() && SUPERSETS.iter().any(|set| set.eq_ignore_ascii_case(named));
+    if same { Ok(()) } else { Err(XmlError::NotUtf8) }
 }
 
 /// Offset just behind the start tag at the beginning of `source`.
@@ -100,3 +113,6 @@ fn end_of(bytes: &[u8], from: usize, mark: &[u8]) -> Result<usize, XmlError> {
         .map(|offset| from + offset + mark.len())
         .ok_or(XmlError::NotWellFormed { offset: from })
 }
+
+/// Encodings in which ASCII text is ASCII.
+const SUPERSETS: [&str; 5] = ["us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252"];
