@@ -1,6 +1,6 @@
 //! Two invented countries for the tests: Spain asks, Denmark answers.
 
-#![allow(dead_code, clippy::unused_self, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
 

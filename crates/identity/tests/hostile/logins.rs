@@ -69,6 +69,10 @@ const ANSWERS: &[(bool, &str, &str)] = &[
     (false, PROXY, "https://proxy.it.example/metadata"),
     (true, PROXY, "https://proxy.it.example/metadata"),
     (true, PROXY, ""),
+    // the ends of the calendar, beyond which there is no time to compare with
+    (true, "2026-11-21T10:05:00.000Z", "9999-12-30T22:00:00Z"),
+    (true, "2026-11-21T10:00:00.000Z", "-009999-01-02T01:59:59Z"),
+    (false, "2026-11-21T10:00:00.000Z", "9999-12-30T22:00:00Z"),
     (true, "cm:bearer", "cm:holder-of-key"),
     (true, "cm:bearer", "cm:sender-vouches"),
     (true, "192.0.2.7", "192.0.2.70"),
@@ -179,7 +183,7 @@ fn swapped_requests(world: &World) -> Vec<Case> {
     let signers = [world.connector.certificate()];
     let judge = |text: &str| {
         let text = sign_enveloped_as(text, "_r1", key, Profile::Eidas).unwrap();
-        Request::verify(&text, &world.asked(&signers)).map(|_| ())
+        Request::verify(&text, &World::asked(&signers)).map(|_| ())
     };
     assert_eq!(judge(&bare), Ok(()));
     let mut cases = Vec::new();
@@ -444,7 +448,7 @@ fn urls(world: &World) -> Vec<Case> {
     let bare = unsigned(&world.request.sign(key).unwrap());
     let signers = [world.connector.certificate()];
     let judge = |query: &str| {
-        Request::verify_redirected(&read_redirect(query)?, &world.asked(&signers)).map(|_| ())
+        Request::verify_redirected(&read_redirect(query)?, &World::asked(&signers)).map(|_| ())
     };
     let url = |text: &str, key| {
         let url = redirect_url(SSO, Field::Request, text, Some("state 1"), key).unwrap();
