@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -95,6 +96,7 @@ impl Database {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
              PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;"
         ))?;
+        steady(&writer)?;
         migrate(&mut writer, schema)?;
         let page: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         // never by a commit: only if the other thread stood still
@@ -115,6 +117,7 @@ impl Database {
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
+            steady(&reader)?;
             reader.execute_batch("PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")?;
             let reads = Arc::clone(&reads);
             threads.push(spawn("sqlite-reader", move || reads.answer_all(&reader))?);
@@ -207,6 +210,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.into())
         .spawn(run)
         .map_err(|e| DatabaseError::Sqlite(e.to_string()))
+}
+
+/// One plan a statement, whatever its parameters are: SQLite would prepare a statement that joins
+/// tables anew each time that it gets new ones, for more than it costs to run.
+pub(crate) fn steady(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// Moves the write-ahead log into the file beside the writer, which would stand still meanwhile.

@@ -26,12 +26,14 @@ pub(super) const SELECT: &str = "SELECT txid, side, transaction_kind, requester,
     FROM evidence JOIN request ON request.id = evidence.id \
     LEFT JOIN statement ON statement.id = evidence.statement LEFT JOIN chain ON chain.id = evidence.chain";
 
+const BY_NUMBER: &str = "txid = ?1 AND side = ?2";
+
 pub(super) fn find(
     db: &Connection,
     txid: TransactionId,
     side: Side,
 ) -> rusqlite::Result<Option<Kept>> {
-    let mut select = db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
+    let mut select = db.prepare_cached(&format!("{SELECT} WHERE {BY_NUMBER}"))?;
     let kept = |row: &rusqlite::Row<'_>| {
         let asked = usize::try_from(row.get::<_, i64>(16)?).unwrap_or(0);
         Ok(Kept { row: read(row)?, id: row.get(14)?, statement: row.get(15)?, asked })
@@ -184,3 +186,23 @@ fn state_number(state: State) -> i64 {
 
 /// The value of the column `undelivered` that asks for nothing more.
 pub(super) const DELIVERED: i64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    /// SQLite did, to look whether the parameters call for another plan.
+    #[test]
+    fn looking_for_a_row_does_not_prepare_the_statement_anew_each_time() {
+        let db = Connection::open_in_memory().unwrap();
+        crate::database::steady(&db).unwrap();
+        crate::journal::MIGRATIONS.iter().for_each(|step| db.execute_batch(step).unwrap());
+        for number in 0..9_u8 {
+            let mut select = db.prepare_cached(&format!("{SELECT} WHERE {BY_NUMBER}")).unwrap();
+            assert!(!select.exists(params![[number; 16], number % 2]).unwrap());
+            assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
+}
