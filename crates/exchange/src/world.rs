@@ -40,13 +40,6 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(16) {
-            // uuid's generator is the operating system's; raw bytes, version bits masked away
-            let (a, b) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-            let mut mixed = *a.as_bytes();
-            mixed[6] = b.as_bytes()[0];
-            mixed[8] = b.as_bytes()[1];
-            chunk.copy_from_slice(&mixed[..chunk.len()]);
-        }
+        getrandom::fill(buffer).expect("because the kernel's generator has no fault to report");
     }
 }

@@ -100,12 +100,16 @@ impl Drop for Secrets {
 impl Secrets {
     /// Draws a salt for each value.
     pub fn draw(values: impl IntoIterator<Item = (Field, String)>, entropy: &dyn Entropy) -> Self {
-        let salted = values.into_iter().map(|(field, value)| {
-            let mut salt = [0; 32];
-            entropy.fill(&mut salt);
-            (field, salt, value)
-        });
-        Self(salted.collect())
+        let mut all =
+            Self(values.into_iter().map(|(field, value)| (field, [0; 32], value)).collect());
+        // all at once: each draw is a call of the kernel
+        let mut salts = vec![0; 32 * all.0.len()];
+        entropy.fill(&mut salts);
+        for ((_, salt, _), drawn) in all.0.iter_mut().zip(salts.as_chunks().0) {
+            *salt = *drawn;
+        }
+        salts.zeroize();
+        all
     }
 
     /// The commitments to the values.

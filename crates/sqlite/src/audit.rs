@@ -62,7 +62,7 @@ impl Audit {
     /// Opens or makes the file, in which at most `most` records may wait.
     pub fn open(path: &Path, most: u64) -> Result<Self, DatabaseError> {
         let schema = include_str!("../migrations/audit.sql");
-        let database = Database::open(path, schema, Safety::Normal)?;
+        let database = Database::open_paged(path, schema, Safety::Normal, PAGE_BYTES)?;
         Ok(Self { database, most, recent: Mutex::default() })
     }
 
@@ -136,5 +136,7 @@ fn waiting(db: &Connection) -> rusqlite::Result<u64> {
         .map(i64::cast_unsigned)
 }
 
+/// A record has about as many bytes: the security header of the request, in Base64.
+const PAGE_BYTES: u32 = 16 << 10;
 /// Records in memory, in bytes: about a third of a second of the most that we were measured at.
 const RECENT_BYTES: usize = 8 << 20;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -65,6 +66,21 @@ impl Database {
         Self::open_migrated(path, &[schema], safety)
     }
 
+    /// [`Database::open`] with larger pages, for rows of many kilobytes: each page is two calls of
+    /// the kernel. A file that is there keeps the pages that it has.
+    pub fn open_paged(
+        path: &Path,
+        schema: &'static str,
+        safety: Safety,
+        page_bytes: u32,
+    ) -> Result<Self, DatabaseError> {
+        guard(path)?;
+        // before the write-ahead log: then the size of pages is settled
+        let first = format!("PRAGMA page_size = {page_bytes}; PRAGMA journal_mode = WAL;");
+        Connection::open(path)?.execute_batch(&first)?;
+        Self::open(path, schema, safety)
+    }
+
     /// Opens or makes the file. Each step of `schema` leads one version up; a file of an earlier
     /// version gets the steps that it lacks, all or none. A step that was released never changes.
     pub fn open_migrated(
@@ -78,10 +94,13 @@ impl Database {
         // temp_store: what a savepoint could undo needs no file
         writer.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-             PRAGMA wal_autocheckpoint = 100000; PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000; \
-             PRAGMA temp_store = MEMORY;"
+             PRAGMA cache_size = -8000; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;"
         ))?;
+        steady(&writer)?;
         migrate(&mut writer, schema)?;
+        let page: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        // never by a commit: only if the other thread stood still
+        writer.execute_batch(&format!("PRAGMA wal_autocheckpoint = {}", 6 * LONG / page))?;
         let (writes, write_queue) = sync_channel(QUEUE);
         let reads = Arc::new(Reads::default());
         let long = Arc::new(AtomicBool::new(false));
@@ -92,11 +111,13 @@ impl Database {
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
-        let moving = move || checkpoint_all(&checkpointer, &closed, &long);
+        let pause = if safety == Safety::Full { CHECKPOINT } else { CHECKPOINT_AND_SYNC };
+        let moving = move || checkpoint_all(&checkpointer, &closed, pause, LONG / page, &long);
         threads.push(spawn("sqlite-checkpoint", moving)?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let reader = Connection::open_with_flags(path, flags)?;
+            steady(&reader)?;
             reader.execute_batch("PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")?;
             let reads = Arc::clone(&reads);
             threads.push(spawn("sqlite-reader", move || reads.answer_all(&reader))?);
@@ -191,15 +212,27 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .map_err(|e| DatabaseError::Sqlite(e.to_string()))
 }
 
+/// One plan a statement, whatever its parameters are: SQLite would prepare a statement that joins
+/// tables anew each time that it gets new ones, for more than it costs to run.
+pub(crate) fn steady(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
 /// Moves the write-ahead log into the file beside the writer, which would stand still meanwhile.
 ///
 /// A log that is never moved to its very end grows for ever, and a growing file costs the file
 /// system a commit at each fsync. So once it is `long`, the writer moves the few pages that were
 /// added meanwhile, and then begins again at the front of the log, over blocks that are there.
-fn checkpoint_all(connection: &Connection, closed: &Receiver<()>, long: &AtomicBool) {
-    while closed.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
+fn checkpoint_all(
+    connection: &Connection,
+    closed: &Receiver<()>,
+    pause: Duration,
+    most: i64,
+    long: &AtomicBool,
+) {
+    while closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let pages = checkpoint(connection).unwrap_or(0);
-        long.store(pages >= LONG, Ordering::Relaxed);
+        long.store(pages >= most, Ordering::Relaxed);
     }
 }
 
@@ -246,10 +279,12 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
 
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
-/// How often the write-ahead log is moved into the file.
-const CHECKPOINT: Duration = Duration::from_millis(500);
-/// Pages of a write-ahead log that is to begin again at its front: 64 MB.
-const LONG: i64 = 16_384;
+/// How often the write-ahead log is moved into the file: a page that changes often is moved once.
+const CHECKPOINT: Duration = Duration::from_secs(2);
+/// The same where nothing else makes the log durable: [`Safety::Normal`] promises a second.
+const CHECKPOINT_AND_SYNC: Duration = Duration::from_millis(500);
+/// Bytes of a write-ahead log that is to begin again at its front.
+const LONG: i64 = 64 << 20;
 /// Jobs that wait; one more is refused rather than kept.
 pub(crate) const QUEUE: usize = 8192;
 const READERS: usize = 2;

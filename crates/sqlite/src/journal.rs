@@ -1,5 +1,7 @@
 //! The evidence journal.
 
+mod rows;
+
 use std::path::Path;
 
 use exchange::{Country, Side, TransactionId};
@@ -7,12 +9,11 @@ use jiff::Timestamp;
 use ledger::journal::{
     Durable, Journal as Port, JournalError, Outcome, ReplayKey, Row, State, Step, Waiting,
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::database::{Database, DatabaseError, Safety};
-use crate::{
-    country, micros, side, side_number, sql_limit, timestamp, transaction, transaction_number,
-};
+use crate::{micros, sql_limit};
+use rows::{DELIVERED, SELECT, read};
 
 /// `journal.db`.
 pub struct Journal(Database);
@@ -70,17 +71,23 @@ impl Port for Journal {
                     }
                     if let [row] = step.rows.as_slice()
                         && matches!(row.state, State::Asked | State::Answered)
-                        && insert(db, row, "DO NOTHING")?
+                        && rows::insert(db, row)?
                     {
                         return Ok(Outcome::Recorded);
                     }
+                    let mut kept = Vec::with_capacity(step.rows.len());
                     for row in &step.rows {
-                        if find(db, row.txid, row.side)?.is_some_and(|old| !row.follows(&old)) {
+                        let old = rows::find(db, row.txid, row.side)?;
+                        if old.as_ref().is_some_and(|old| !row.follows(&old.row)) {
                             step.replay.iter().try_for_each(|key| forget(db, key))?;
                             return Ok(Outcome::Taken);
                         }
+                        kept.push(old);
                     }
-                    step.rows.iter().try_for_each(|row| put(db, row))?;
+                    let changes = step.rows.iter().zip(&kept);
+                    changes
+                        .into_iter()
+                        .try_for_each(|(row, old)| rows::put(db, row, old.as_ref()))?;
                     Ok(Outcome::Recorded)
                 })
                 .await
@@ -89,7 +96,10 @@ impl Port for Journal {
     }
 
     fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>> {
-        Box::pin(async move { self.0.read(move |db| find(db, txid, side)).await.map_err(failed) })
+        Box::pin(async move {
+            let found = self.0.read(move |db| rows::find(db, txid, side)).await;
+            found.map(|kept| kept.map(|kept| kept.row)).map_err(failed)
+        })
     }
 
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
@@ -125,7 +135,7 @@ impl Port for Journal {
         Box::pin(async move {
             let query = move |db: &Connection| {
                 let mut select = db.prepare_cached(&format!(
-                    "{SELECT} WHERE undelivered = 1 AND provider = ?1 ORDER BY id LIMIT ?2"
+                    "{SELECT} WHERE undelivered = 1 AND provider = ?1 ORDER BY evidence.id LIMIT ?2"
                 ))?;
                 select.query_map(params![country.as_str(), sql_limit(limit)], read)?.collect()
             };
@@ -145,7 +155,7 @@ impl Port for Journal {
         Box::pin(async move {
             let query = move |db: &Connection| {
                 let mut select =
-                    db.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
+                    db.prepare_cached(&format!("{SELECT} ORDER BY evidence.id DESC LIMIT ?1"))?;
                 select.query_map([sql_limit(limit)], read)?.collect()
             };
             self.0.read(query).await.map_err(failed)
@@ -167,62 +177,14 @@ impl Port for Journal {
     }
 }
 
-const SELECT: &str = "SELECT txid, side, transaction_kind, requester, provider, state, request, statement, secrets, \
-                      peer_certificate, undelivered, at, log_index FROM evidence";
-
-fn find(db: &Connection, txid: TransactionId, side: Side) -> rusqlite::Result<Option<Row>> {
-    let mut select = db.prepare_cached(&format!("{SELECT} WHERE txid = ?1 AND side = ?2"))?;
-    select.query_row(params![txid.0, side_number(side)], read).optional()
-}
-
 fn forget(db: &Connection, key: &ReplayKey) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM replay WHERE digest = ?1")?.execute([key.digest]).map(|_| ())
-}
-
-/// What is in the log stays there: a half that has its place makes room for the whole.
-fn put(db: &Connection, row: &Row) -> rusqlite::Result<()> {
-    if row.state == State::Settled {
-        db.prepare_cached(
-            "INSERT INTO superseded (log_index, statement) SELECT log_index, statement FROM evidence
-             WHERE txid = ?1 AND side = ?2 AND state = 3 AND log_index IS NOT NULL",
-        )?
-        .execute(params![row.txid.0, side_number(row.side)])?;
-    }
-    insert(db, row, REPLACE).map(|_| ())
-}
-
-const REPLACE: &str = "DO UPDATE SET state = excluded.state, statement = excluded.statement,
-    secrets = excluded.secrets, peer_certificate = excluded.peer_certificate,
-    undelivered = excluded.undelivered, log_index = NULL WHERE evidence.state <> 2";
-
-/// Whether the row is there now as it is given; `known` says what happens to one that was there.
-fn insert(db: &Connection, row: &Row, known: &'static str) -> rusqlite::Result<bool> {
-    let changed = db.prepare_cached(&format!(
-        "INSERT INTO evidence (txid, side, transaction_kind, requester, provider, state, request, statement, secrets,
-                               peer_certificate, undelivered, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (txid, side) {known}",
-    ))?
-    .execute(params![
-        row.txid.0,
-        side_number(row.side),
-        transaction_number(row.transaction),
-        row.requester.as_str(),
-        row.provider.as_str(),
-        state_number(row.state),
-        row.request,
-        row.statement,
-        row.secrets,
-        row.peer_certificate,
-        row.undelivered,
-        micros(row.at),
-    ])?;
-    Ok(changed == 1)
 }
 
 /// Places given so far, which is the next one.
 fn places(db: &Connection) -> rusqlite::Result<i64> {
     db.prepare_cached(
-        "SELECT max(coalesce((SELECT max(log_index) FROM evidence), -1),
+        "SELECT max(coalesce((SELECT max(log_index) FROM evidence WHERE log_index IS NOT NULL), -1),
                     coalesce((SELECT max(log_index) FROM superseded), -1)) + 1",
     )?
     .query_row([], |row| row.get(0))
@@ -257,7 +219,8 @@ fn place(db: &Connection, limit: usize) -> rusqlite::Result<usize> {
 /// Leaves in the order of their places.
 fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
     let mut select = db.prepare_cached(
-        "SELECT log_index, statement FROM evidence WHERE log_index >= ?1
+        "SELECT log_index, coalesce(signed, x'') FROM evidence LEFT JOIN statement ON statement.id = evidence.statement
+         WHERE log_index >= ?1
          UNION ALL SELECT log_index, statement FROM superseded WHERE log_index >= ?1
          ORDER BY log_index LIMIT ?2",
     )?;
@@ -272,41 +235,10 @@ fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64
 /// Rows that get their places in one step of the writer: about a millisecond.
 const SLICE: usize = 64;
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let index: Option<i64> = row.get(12)?;
-    Ok(Row {
-        txid: TransactionId(row.get(0)?),
-        side: side(row.get(1)?),
-        transaction: transaction(row.get(2)?),
-        requester: country(&row.get::<_, String>(3)?)?,
-        provider: country(&row.get::<_, String>(4)?)?,
-        state: match row.get::<_, i64>(5)? {
-            0 => State::Asked,
-            1 => State::Answered,
-            3 => State::Half,
-            _ => State::Settled,
-        },
-        request: row.get(6)?,
-        statement: row.get(7)?,
-        secrets: row.get(8)?,
-        peer_certificate: row.get(9)?,
-        undelivered: row.get::<_, i64>(10)? != DELIVERED,
-        at: timestamp(row.get(11)?),
-        index: index.and_then(|i| u64::try_from(i).ok()),
-    })
-}
-
-fn state_number(state: State) -> i64 {
-    match state {
-        State::Asked => 0,
-        State::Answered => 1,
-        State::Settled => 2,
-        State::Half => 3,
-    }
-}
-
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/journal.sql"), include_str!("../migrations/journal-2.sql")];
-/// Values of the column `undelivered`; 1 waits.
-const DELIVERED: i64 = 0;
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/journal.sql"),
+    include_str!("../migrations/journal-2.sql"),
+    include_str!("../migrations/journal-3.sql"),
+];
+/// A value of the column `undelivered`, beside [`rows::DELIVERED`]; 1 waits.
 const REFUSED: i64 = 2;
