@@ -8,7 +8,7 @@ from pathlib import Path
 import schemas
 import sealing
 from eidas import Party
-from flows import Flows
+from flows import SWEDE, Flows
 from refusals import refusals
 from tally import Tally
 from world import World
@@ -69,6 +69,7 @@ def main():
             try:
                 providers, connectors, odd = parties(world, plan)
                 asked = [*connectors, *(party for name, party in odd.items() if name != "stranger")]
+                world.register("SE/199001011234", SWEDE["CurrentFamilyName"], SWEDE["CurrentGivenName"])
                 world.start(konfido, providers.values(), asked)
                 flows = Flows(world, providers, connectors, schema)
                 named = f"our keys {' and '.join(kinds)}: "

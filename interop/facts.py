@@ -59,7 +59,7 @@ class Facts:
         return {uri for e in self.signature.getroottree().iter() for uri in e.nsmap.values() if uri}
 
     def odd_port(self):
-        return re.search(rb'xmlns(:\w+)?="http://[^/"]*:\d*[^\d/"]', self.content) is not None
+        return re.search(rb'xmlns(:[\w-]+)?="http://[^/"]*:\d*[^\d/"]', self.content) is not None
 
     def odd_namespace(self):
         """Not an absolute URI of plain characters."""

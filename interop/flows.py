@@ -138,9 +138,10 @@ class Flows:
             return browser.get(connector.redirect(self.sso, text, relay))
         return browser.get(connector.redirect(self.sso, connector.signed(text), relay, detached=how == "redirect, both"))
 
-    def identified(self, connector, way, how="post", level="substantial", optional=("Gender",), answered="high", sign_assertion=False):
+    def identified(self, connector, way, how="post", level="substantial", optional=("Gender",), answered="high", sign_assertion=False, acs=None):
         browser, relay = self.browser(), "r/&=ø" * 4
         number, text = connector.request(self.sso, level, optional)
+        text = text.replace(f'URL="{connector.endpoint}"', f'URL="{acs or connector.endpoint}"')
         page = self.arrive(browser, connector, text, relay, how)
         assert page.status == 200, f"{page.status} {self.world.why(page.trouble()[1])}"
         provider = self.providers["DK"]
@@ -212,12 +213,33 @@ class Flows:
         assert status == 200, session
         assert (session["for"], session["country"], session["level"]) == (subject, "SE", "high"), session
         assert session["person"] == {"identifier": "SE/DK/199001011234", "family": "Öberg", "given": "Åsa", "birth": "1990-01-01"}, session
+        if subject == "professional":
+            self.judge_hcp(session["session"])
         again, _ = self.world.back("/eid/session", {"code": code})
         assert again == 400, "a code works once"
         look, _ = self.world.back("/eid/session", {"session": session["session"]})
         gone, _ = self.world.back("/eid/logout", {"session": session["session"]})
         after, _ = self.world.back("/eid/session", {"session": session["session"]})
         assert (look, gone) == (200, 204) and after in (400, 401, 403), (look, gone, after)
+
+    def judge_hcp(self, session):
+        """The HCP assertion of whoever signed in: python-xmlsec, xmlsec1 and OpenSAML verify it."""
+        status, text = self.world.back("/eid/hcp", {"session": session, "purpose": "TREATMENT"})
+        assert status == 200, text
+        seal = self.world.seal
+        assert xmlcrypto.verify(text, [seal[1]]).endswith("ecdsa-sha256")
+        path, certificate = self.world.folder / "hcp.xml", self.world.files(seal)[0]
+        path.write_text(text)
+        for tool in (
+            ["xmlsec1", "--verify", "--trusted-pem", self.world.roots, "--id-attr:ID", f"{SAML}:Assertion", path],
+            ["samlsign", "-f", path, "-c", certificate],
+        ):
+            subprocess.run(tool, check=True, capture_output=True)
+        found = xmlcrypto.parse(text)
+        values = {row.get("FriendlyName"): "".join(row[0].itertext()).strip() for row in found.iter(f"{{{SAML}}}Attribute")}
+        assert values["XSPA Subject"] == "Åsa Öberg", values
+        assert [role.get("code") for role in found.iter("{urn:hl7-org:v3}Role")] == ["221"]
+        assert one(found, f".//{{{SAML}}}AuthnContextClassRef").text.endswith(":SmartcardPKI")
 
     def judgements(self, sealings):
         for role in ("proxy", "connector"):
@@ -230,8 +252,11 @@ class Flows:
         for way in sealings:
             yield f"identity provider seals by {way}", partial(self.identified, self.connectors[0], way)
             yield f"portal: a patient with the eID of SE, sealed by {way}", partial(self.signed_in, way, "patient")
-        yield "portal: a professional with the eID of SE", partial(self.signed_in, first, "professional")
+        yield "portal: a professional with the eID of SE, and the HCP assertion", partial(self.signed_in, first, "professional")
         yield "identity provider signs its assertion, too", partial(self.identified, self.connectors[0], first, sign_assertion=True)
+        yield "whatever endpoint a request names, the answer goes where the metadata says", partial(
+            self.identified, self.connectors[0], first, acs="https://else.example/acs"
+        )
         yield "no optional attribute passes unasked", partial(self.identified, self.connectors[0], first, optional=())
         yield "each optional attribute that was asked for passes", partial(
             self.identified, self.connectors[0], first, optional=("Gender", "BirthName")

@@ -110,6 +110,7 @@ class World:
         self.roots.write_bytes(pki.cert_pem(self.authority.certificate))
         self.server = Server(folder, self.authority.server("SE", "localhost"))
         self.signing, self.encryption = self.own("DK", "eid", signing), self.own("DK", "eid-encryption", encryption)
+        self.seal = self.authority.issue("DK", "seal")
         self.portal = self.authority.client("DK", "portal.dk")
         self.returns = "https://portal.dk.example/back"
         self.national, border, self.admin, front = free_ports(4)
@@ -128,12 +129,18 @@ class World:
             self.kept[number] = pki.write(self.folder, f"{number:x}", pair)
         return self.kept[number]
 
+    def register(self, person, family, given):
+        """The professional register: one doctor."""
+        header = "person,number,family,given,role,organization,organization_id,facility\n"
+        row = f"{person},DK-1,{family},{given},221,Hospital,urn:oid:2.999.1,Hospital\n"
+        (self.folder / "register.csv").write_text(header + row)
+
     def start(self, konfido, providers, connectors):
         """Writes konfido.toml and starts `konfido run`."""
         national, border, admin, front = self.ports
         made = {
             "consumer": self.authority.client("DK", "consumer.dk"), "provider": self.authority.server("DK", "localhost"),
-            "seal": self.authority.issue("DK", "seal"), "pages": self.authority.server("DK", "localhost"),
+            "seal": self.seal, "pages": self.authority.server("DK", "localhost"),
             "signing": self.signing, "encryption": self.encryption,
         }
 
@@ -169,6 +176,7 @@ page = "https://example.dk"
 email = "eid@example.dk"
 roots = "roots.pem"
 certified = "high"
+register = "register.csv"
 pages = {files("pages")}
 signing = {files("signing")}
 encryption = {files("encryption")}
