@@ -496,3 +496,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_signed_response_holds_one_assertion_as_its_child_and_no_other() {
+    let one = "<a:Assertion xmlns:a=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>";
+    let ambiguous = Err(SignatureError::Ambiguous("an assertion inside the assertion"));
+    for (content, expected) in [
+        (String::new(), Ok(())),
+        (one.to_owned(), Ok(())),
+        (one.repeat(2), ambiguous.clone()),
+        (format!("<deeper>{one}</deeper>"), ambiguous.clone()),
+        (format!("{one}<deeper>{one}</deeper>"), ambiguous),
+    ] {
+        let text = format!(
+            "<p:Response xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_r\">{content}</p:Response>"
+        );
+        let signed = sign_enveloped(&text, "_r", &WORLD.key).unwrap();
+        let xml = Xml::parse(&signed, &Limits::MESSAGE).unwrap();
+        let found = verify_enveloped(xml.root(), Profile::Ehdsi).map(|_| ());
+        assert_eq!(found, expected, "{content}");
+    }
+}

@@ -45,6 +45,31 @@ impl Place {
     }
 }
 
+/// What a walk through an element meets; one walk, since most of the time goes into walking.
+struct Within<'d, 'a> {
+    signatures: Vec<Element<'d, 'a>>,
+    assertions: Vec<Element<'d, 'a>>,
+    /// Something inside has the ID that the element has.
+    same_id: bool,
+}
+
+impl<'d, 'a> Within<'d, 'a> {
+    fn of(element: Element<'d, 'a>, id: &str) -> Self {
+        let mut within = Self { signatures: Vec::new(), assertions: Vec::new(), same_id: false };
+        for inner in element.descendants() {
+            if inner.is(DS, "Signature") {
+                within.signatures.push(inner);
+            } else if inner.is(SAML, "Assertion") {
+                within.assertions.push(inner);
+            }
+            within.same_id |= ["ID", "Id", "id", "AssertionID"]
+                .iter()
+                .any(|name| inner.attribute(name) == Some(id));
+        }
+        within
+    }
+}
+
 /// Checks everything that can be checked without a key.
 pub(super) fn inspect<'d, 'a>(
     element: Element<'d, 'a>,
@@ -58,20 +83,17 @@ pub(super) fn inspect<'d, 'a>(
     }
     let place = Place::of(element);
     let id = element.demand_attribute(place.id)?;
-    let same_id = element.descendants().any(|inner| {
-        ["ID", "Id", "id", "AssertionID"].iter().any(|name| inner.attribute(name) == Some(id))
-    });
-    if id.is_empty() || same_id {
+    let within = Within::of(element, id);
+    if id.is_empty() || within.same_id {
         return Err(SignatureError::Ambiguous("the ID is not unique"));
     }
-    let mut assertions = element.descendants().filter(|inner| inner.is(SAML, "Assertion"));
     // a signed Response may hold one, as its child
     let allowed =
-        |inner: Element<'d, 'a>| element.is(SAMLP, "Response") && inner.parent() == Some(element);
-    if assertions.next().is_some_and(|inner| !allowed(inner)) || assertions.next().is_some() {
+        |inner: &Element<'d, 'a>| element.is(SAMLP, "Response") && inner.parent() == Some(element);
+    if within.assertions.len() > 1 || !within.assertions.iter().all(allowed) {
         return Err(SignatureError::Ambiguous("an assertion inside the assertion"));
     }
-    let signature = only_signature(element)?;
+    let signature = only_signature(element, &within.signatures)?;
     let mut children = element.children();
     let issuer = children.next().is_some_and(|first| first.is(SAML, "Issuer"));
     if element.namespace() == SAML && !(issuer && children.next() == Some(signature)) {
@@ -96,7 +118,7 @@ pub(super) fn inspect_key_value<'d, 'a>(
     if element.parent().is_some() {
         return Err(SignatureError::Ambiguous("the element stands inside another document"));
     }
-    let signature = only_signature(element)?;
+    let signature = only_signature(element, &Within::of(element, "").signatures)?;
     let method = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
     if method.attribute("Algorithm") != Some(RSA_SHA256) {
         return Err(SignatureError::Forbidden("signature method"));
@@ -108,12 +130,15 @@ pub(super) fn inspect_key_value<'d, 'a>(
 }
 
 /// The one signature of the element: a direct child, with nothing in it that could carry another.
-fn only_signature<'d, 'a>(element: Element<'d, 'a>) -> Result<Element<'d, 'a>, SignatureError> {
-    let mut all = element.descendants().filter(|inner| inner.is(DS, "Signature"));
-    let signature = all.next().ok_or(SignatureError::Missing)?;
-    if all.next().is_some() {
-        return Err(SignatureError::Ambiguous("more than one signature"));
-    }
+fn only_signature<'d, 'a>(
+    element: Element<'d, 'a>,
+    all: &[Element<'d, 'a>],
+) -> Result<Element<'d, 'a>, SignatureError> {
+    let signature = match all {
+        [] => return Err(SignatureError::Missing),
+        [one] => *one,
+        _ => return Err(SignatureError::Ambiguous("more than one signature")),
+    };
     if signature.parent() != Some(element) {
         return Err(SignatureError::Missing);
     }
