@@ -11,7 +11,7 @@ from saml2.mdstore import MetadataStore
 import schemas
 import sealing
 import xmlcrypto
-from eidas import LOA, MANDATORY, NATURAL, SAMLP
+from eidas import LOA, MANDATORY, NATURAL
 from sealing import XENC11
 from world import Browser
 from xmlcrypto import DS, SAML, XENC, one
