@@ -66,6 +66,8 @@ pub struct Setup<'a> {
     pub pki: &'a Pki,
     /// Who may ask: the country's own node.
     pub requester: Requester,
+    /// By which bindings its metadata says that it is asked.
+    pub bindings: &'a [Binding],
     /// Where it listens; port 0 for a free one.
     pub listen: SocketAddr,
     /// Where those with a card go.
@@ -81,7 +83,8 @@ impl<'a> Setup<'a> {
     pub fn new(country: Country, pki: &'a Pki, requester: Requester) -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        Self { country, pki, requester, listen: free, listen_card: free, clock, entropy }
+        let bindings = &[Binding::Post, Binding::Redirect];
+        Self { country, pki, requester, bindings, listen: free, listen_card: free, clock, entropy }
     }
 }
 
@@ -207,10 +210,7 @@ fn metadata(
         wants_signed: true,
         signing: vec![signer.certificate().clone()],
         encryption: vec![],
-        endpoints: vec![
-            (Binding::Post, format!("{base}/sso")),
-            (Binding::Redirect, format!("{base}/sso")),
-        ],
+        endpoints: setup.bindings.iter().map(|by| (*by, format!("{base}/sso"))).collect(),
         methods: vec![],
         attributes: attributes::mandatory().map(attributes::Attribute::uri).collect(),
     };

@@ -111,7 +111,9 @@ impl Eid {
                 );
             }
         };
-        let Some(endpoint) = metadata.endpoint(Binding::Post) else {
+        // a posted message has no length that servers on the way might cut
+        let [post, redirect] = [Binding::Post, Binding::Redirect].map(|by| metadata.endpoint(by));
+        let Some(endpoint) = post.or(redirect) else {
             let correlation = self.refused(Some(country), "login.endpoint");
             return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", "", correlation);
         };
@@ -150,8 +152,19 @@ impl Eid {
                 );
             }
         };
-        let page = binding::post_page(endpoint, Field::Request, &message, Some(relay.text()));
-        let mut response = pages::onward(page, binding::SCRIPT_HASH);
+        let (field, relay) = (Field::Request, Some(relay.text()));
+        let sent = if post.is_some() {
+            let page = binding::post_page(endpoint, field, &message, relay);
+            Ok(pages::onward(page, binding::SCRIPT_HASH))
+        } else {
+            let url = binding::redirect_url(endpoint, field, &message, relay, &self.signing);
+            url.map(|url| pages::redirect(&url))
+        };
+        let mut response = sent.unwrap_or_else(|error| {
+            tracing::error!(%error, "a login could not be sent on");
+            let correlation = self.refused(Some(country), "login.begin");
+            pages::trouble(StatusCode::INTERNAL_SERVER_ERROR, "Try again", "", correlation)
+        });
         set_cookie(&mut response, &browser);
         response
     }

@@ -20,6 +20,18 @@ fn the_example_holds_and_paths_are_relative_to_it() {
     assert!(config.openncp.is_none() && !config.json_log);
 }
 
+/// What an integrator copies from docs/identity.md is a configuration.
+#[test]
+fn the_steps_of_the_identity_guide_hold_together() {
+    let guide = include_str!("../../../../docs/identity.md");
+    let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let eid = blocks.collect::<String>();
+    let config = Config::parse(Path::new("konfido.toml"), &format!("{GOOD}\n{eid}")).unwrap();
+    let eid = config.eid.unwrap();
+    assert_eq!((eid.providers.len(), eid.connectors.len(), eid.applications.len()), (1, 1, 1));
+    assert_eq!((eid.matching.len(), eid.wallet.unwrap().issuers.len()), (1, 1));
+}
+
 #[test]
 fn every_contradiction_is_told() {
     let table: &[(&str, &str, &str)] = &[

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use exchange::Country;
 use gateway::eid::Application;
 use identity::Assurance;
+use identity::eidas::metadata::Binding;
 use identity::register::{Entry, Facility, PersonKey, roll};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -53,7 +54,11 @@ impl Front {
         let signers = vec![signing.certificate().clone()];
         let requester =
             Requester::Fetched { url: format!("{url}/eid/connector/metadata"), signers };
-        let idp = Idp::start(Setup::new(country, pki, requester)).await?;
+        let mut idp = Setup::new(country, pki, requester);
+        if country.as_str() == "IT" {
+            idp.bindings = &[Binding::Redirect];
+        }
+        let idp = Idp::start(idp).await?;
         let national = format!("https://{national}");
         let portal = WebPortal::start(web::Setup::new(country, pki, &url, &national)).await?;
         let pids = PidIssuer::new(country.as_str(), Timestamp::now());

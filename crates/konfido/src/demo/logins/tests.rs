@@ -146,6 +146,23 @@ async fn a_login_ends_in_the_browser_in_which_it_began_and_only_once() {
     circle.stop().await;
 }
 
+/// Italy's identity provider takes requests in a URL only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identity_provider_that_takes_redirects_only_is_asked_by_redirect() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let (roots, idp) = (circle.pki.ca_pem(), &circle.front(country("IT")).idp);
+    let mut browser = browser(&circle);
+    let wants = [PATIENT[0], ("country", "IT")];
+    let page = browser.open(&address(&circle, country("ES"), &wants)).await.unwrap();
+    let asked = page.hops.last().unwrap().to_string();
+    assert!(asked.contains("/sso?SAMLRequest&RelayState&SigAlg&Signature"), "{asked}");
+    let given = world::ORNELLA.given;
+    let page = prove(&mut browser, &page, idp, given, Means::Code, &roots).await.unwrap();
+    assert!(ended(&page, "code").is_some(), "{}", page.document.text);
+    circle.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_cancels_is_signed_in_nowhere() {
     let dir = tempfile::tempdir().unwrap();
