@@ -1,7 +1,9 @@
 //! Assembling one node: open the stores, bind every socket, log every address, then serve.
 
+mod running;
+mod sockets;
+
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -25,12 +27,15 @@ use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
 use transport::server::{Bound, Limits};
 use transport::stream::Target;
-use transport::tls::{ClientTls, Identity, ServerTls};
+use transport::tls::{ClientTls, Identity};
 use trust::certificate::{Anchors, Certificate};
 
-use crate::check::Files;
 use crate::config::{Audit, Peer};
 use crate::{eid, keyfile, seals};
+use running::{CONSUMER, PROVIDER, SEAL, certificates};
+
+pub use running::Running;
+pub use sockets::Sockets;
 
 /// What a node is made of.
 pub struct Setup {
@@ -64,94 +69,6 @@ pub struct Setup {
     pub policy: Policy,
     /// How long evidence waits for its other half.
     pub receipt_deadline: jiff::SignedDuration,
-}
-
-/// Sockets of a node, bound.
-pub struct Sockets {
-    national: Bound,
-    border: Bound,
-    admin: Bound,
-    audit: Option<Bound>,
-    eid: Option<(Bound, ServerTls)>,
-    server: ServerTls,
-}
-
-/// A node that serves.
-pub struct Running {
-    /// The node.
-    pub node: Arc<Node>,
-    /// Its built-in store.
-    pub store: Arc<National>,
-    /// Its events.
-    pub events: Arc<Events>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    background: Vec<tokio::task::JoinHandle<()>>,
-    journal: Arc<Journal>,
-    audit: Option<Arc<sqlite::Audit>>,
-    sessions: Option<Arc<sqlite::Sessions>>,
-    pages: Option<ServerTls>,
-    server: ServerTls,
-    client: ClientTls,
-    data: PathBuf,
-}
-
-impl Sockets {
-    /// Binds all listeners of a node.
-    pub async fn bind(
-        setup: &Setup,
-        national: SocketAddr,
-        border: SocketAddr,
-        admin: SocketAddr,
-    ) -> anyhow::Result<Self> {
-        let server = ServerTls::new(&setup.provider).context("service provider certificate")?;
-        let bound = |what: &'static str, at: SocketAddr| {
-            move || format!("cannot bind the {what} listener at {at}")
-        };
-        Ok(Self {
-            national: Bound::tls(national, server.clone())
-                .await
-                .with_context(bound("national", national))?,
-            border: Bound::tls(border, server.clone())
-                .await
-                .with_context(bound("border", border))?,
-            admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
-            audit: None,
-            eid: None,
-            server,
-        })
-    }
-
-    /// Binds the syslog-TLS listener for our own OpenNCP's audit records, too.
-    pub async fn with_audit(mut self, address: SocketAddr) -> anyhow::Result<Self> {
-        let bound = Bound::tls(address, self.server.clone()).await;
-        self.audit =
-            Some(bound.with_context(|| format!("cannot bind the audit listener at {address}"))?);
-        Ok(self)
-    }
-
-    /// Binds the listener for browsers, too.
-    pub async fn with_eid(mut self, address: SocketAddr, pages: &Identity) -> anyhow::Result<Self> {
-        let tls = ServerTls::public(pages).context("[eid.pages] certificate")?;
-        let bound = Bound::tls(address, tls.clone()).await;
-        let bound = bound.with_context(|| format!("cannot bind the eid listener at {address}"))?;
-        self.eid = Some((bound, tls));
-        Ok(self)
-    }
-
-    /// Where browsers come.
-    pub fn eid_address(&self) -> Option<SocketAddr> {
-        self.eid.as_ref().and_then(|(bound, _)| bound.address().ok())
-    }
-
-    /// Where audit records go.
-    pub fn audit_address(&self) -> Option<SocketAddr> {
-        self.audit.as_ref().and_then(|bound| bound.address().ok())
-    }
-
-    /// (national, border, admin)
-    pub fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr, SocketAddr)> {
-        Ok((self.national.address()?, self.border.address()?, self.admin.address()?))
-    }
 }
 
 /// Opens the stores and serves on the sockets.
@@ -279,18 +196,6 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     })
 }
 
-/// Learns when our own certificates end, for the metrics: the first of each file.
-fn certificates(node: &Node, chains: &[(&'static str, &[u8])]) -> anyhow::Result<()> {
-    for (role, chain) in chains {
-        let all = Certificate::from_pem(chain)?;
-        if let Some(first) = all.iter().map(Certificate::not_after).min() {
-            node.metrics.certificate(role, first);
-        }
-    }
-    node.metrics.days(node.clock.now());
-    Ok(())
-}
-
 /// The trail of our own audit records, when there is somewhere to bring them.
 fn trail(setup: &Setup) -> anyhow::Result<Option<(Arc<sqlite::Audit>, Arc<Trail>)>> {
     let Some(audit) = &setup.audit else { return Ok(None) };
@@ -357,62 +262,5 @@ fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
     }
 }
 
-impl Running {
-    /// Replaces certificates with their keys, roots and revocation lists; on an error the old ones
-    /// stay. What was believed under the old roots is forgotten.
-    pub fn reload(&self, files: Files) -> anyhow::Result<()> {
-        let seal = seals::open(&self.data, &files.seal)?;
-        if let (Some(running), Some(eid), Some(tls)) = (&self.node.eid, files.eid, &self.pages) {
-            let pages = eid.pages.clone();
-            let next = eid::assemble(eid, eid::Lent::of(&running.load()))?;
-            tls.reload(&pages).context("[eid.pages] certificate")?;
-            running.store(Arc::new(next));
-        }
-        self.server.reload(&files.provider).context("service provider certificate")?;
-        self.client.reload(&files.consumer).context("service consumer certificate")?;
-        let chains = [
-            (CONSUMER, &*files.consumer.chain),
-            (PROVIDER, &*files.provider.chain),
-            (SEAL, &*files.seal.1),
-        ];
-        certificates(&self.node, &chains)?;
-        self.node.seal_anchors.replace(files.seal_anchors);
-        if seal.certificate() != self.node.sealing().seal.certificate() {
-            self.node.sealing.store(Arc::new(Sealing::new(self.node.country, seal)));
-        }
-        self.node.assertions.forget();
-        self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
-        Ok(())
-    }
-
-    /// Lets running requests finish, delivers and logs what waits, closes the stores.
-    pub async fn stop(self) {
-        self.node.stop.cancel();
-        for task in self.tasks {
-            let _ = task.await;
-        }
-        for task in self.background {
-            let _ = task.await;
-        }
-        let (notes, journal, events, store) =
-            (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
-        let (trail, audit, sessions) = (self.node.trail.clone(), self.audit, self.sessions);
-        let _ = tokio::task::spawn_blocking(move || {
-            trail.iter().for_each(|trail| trail.close());
-            audit.iter().for_each(|audit| audit.close());
-            sessions.iter().for_each(|sessions| sessions.close());
-            notes.close();
-            journal.close();
-            events.close();
-            store.close();
-        })
-        .await;
-    }
-}
-
-/// Roles of our certificates, as the configuration calls them.
-const CONSUMER: &str = "service_consumer";
-const PROVIDER: &str = "service_provider";
-const SEAL: &str = "seal";
 /// Verified assertions that are remembered: about 30 MB at most.
 const ASSERTIONS: usize = 10_000;

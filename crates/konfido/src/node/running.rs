@@ -1,0 +1,103 @@
+//! A node that serves: what SIGHUP renews, and how it stops.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use gateway::Node;
+use gateway::node::Sealing;
+use sqlite::{Events, Journal, National};
+use transport::tls::{ClientTls, ServerTls};
+use trust::certificate::Certificate;
+
+use crate::check::Files;
+use crate::{eid, seals};
+
+/// A node that serves.
+pub struct Running {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its built-in store.
+    pub store: Arc<National>,
+    /// Its events.
+    pub events: Arc<Events>,
+    pub(super) tasks: Vec<tokio::task::JoinHandle<()>>,
+    pub(super) background: Vec<tokio::task::JoinHandle<()>>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) audit: Option<Arc<sqlite::Audit>>,
+    pub(super) sessions: Option<Arc<sqlite::Sessions>>,
+    pub(super) pages: Option<ServerTls>,
+    pub(super) server: ServerTls,
+    pub(super) client: ClientTls,
+    pub(super) data: PathBuf,
+}
+
+impl Running {
+    /// Replaces certificates with their keys, roots and revocation lists; on an error the old ones
+    /// stay. What was believed under the old roots is forgotten.
+    pub fn reload(&self, files: Files) -> anyhow::Result<()> {
+        let seal = seals::open(&self.data, &files.seal)?;
+        if let (Some(running), Some(eid), Some(tls)) = (&self.node.eid, files.eid, &self.pages) {
+            let pages = eid.pages.clone();
+            let next = eid::assemble(eid, eid::Lent::of(&running.load()))?;
+            tls.reload(&pages).context("[eid.pages] certificate")?;
+            running.store(Arc::new(next));
+        }
+        self.server.reload(&files.provider).context("service provider certificate")?;
+        self.client.reload(&files.consumer).context("service consumer certificate")?;
+        let chains = [
+            (CONSUMER, &*files.consumer.chain),
+            (PROVIDER, &*files.provider.chain),
+            (SEAL, &*files.seal.1),
+        ];
+        certificates(&self.node, &chains)?;
+        self.node.seal_anchors.replace(files.seal_anchors);
+        if seal.certificate() != self.node.sealing().seal.certificate() {
+            self.node.sealing.store(Arc::new(Sealing::new(self.node.country, seal)));
+        }
+        self.node.assertions.forget();
+        self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
+        Ok(())
+    }
+
+    /// Lets running requests finish, delivers and logs what waits, closes the stores.
+    pub async fn stop(self) {
+        self.node.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        for task in self.background {
+            let _ = task.await;
+        }
+        let (notes, journal, events, store) =
+            (Arc::clone(&self.node.notes), self.journal, self.events, self.store);
+        let (trail, audit, sessions) = (self.node.trail.clone(), self.audit, self.sessions);
+        let _ = tokio::task::spawn_blocking(move || {
+            trail.iter().for_each(|trail| trail.close());
+            audit.iter().for_each(|audit| audit.close());
+            sessions.iter().for_each(|sessions| sessions.close());
+            notes.close();
+            journal.close();
+            events.close();
+            store.close();
+        })
+        .await;
+    }
+}
+
+/// Learns when our own certificates end, for the metrics: the first of each file.
+pub(super) fn certificates(node: &Node, chains: &[(&'static str, &[u8])]) -> anyhow::Result<()> {
+    for (role, chain) in chains {
+        let all = Certificate::from_pem(chain)?;
+        if let Some(first) = all.iter().map(Certificate::not_after).min() {
+            node.metrics.certificate(role, first);
+        }
+    }
+    node.metrics.days(node.clock.now());
+    Ok(())
+}
+
+/// Roles of our certificates, as the configuration calls them.
+pub(super) const CONSUMER: &str = "service_consumer";
+pub(super) const PROVIDER: &str = "service_provider";
+pub(super) const SEAL: &str = "seal";
