@@ -159,7 +159,7 @@ def answers(flows, way, another):
     yield "an answer for another audience is refused", lambda: portal(why="response.audience", restricted="https://else.example")
     yield "an answer of a lower level is refused", lambda: portal(why="response.level", level="low")
     yield "a person of another country is refused", lambda: portal(
-        why="login.person-country", person=SWEDE | {"PersonIdentifier": "NO/DK/1"}
+        why="response.person-country", person=SWEDE | {"PersonIdentifier": "NO/DK/1"}
     )
     yield "a level above the certified one is refused", lambda: portal(
         why="response.level-certified", country="FI", person=SWEDE | {"PersonIdentifier": "FI/DK/1"}, level="high"
