@@ -143,7 +143,15 @@ pub enum RegisterError {
         /// What is wrong there.
         problem: &'static str,
     },
-    /// The file or database does not answer.
+    /// What the register says of the person asked for is not an entry.
+    #[error("register entry: {column} {problem}")]
+    Entry {
+        /// Which column, by its name in [`roll::COLUMNS`].
+        column: &'static str,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// The file, database or directory does not answer.
     #[error("register cannot be read: {0}")]
     Unreadable(String),
 }

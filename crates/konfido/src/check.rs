@@ -1,13 +1,14 @@
 //! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
 //! `run` does the same first. Each fault points at the line that names the file.
 
+mod register;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use exchange::Country;
 use identity::mask::SearchMask;
 use identity::matching;
-use identity::register::file::RegisterFile;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
@@ -85,13 +86,16 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
             .map_err(|e| faults.add(&at.span, format!("no revocation list: {e}"), None))
             .ok()?,
     };
-    let eid = config.eid.as_ref().map_or(Some(None), |eid| self::eid(eid, now, faults).map(Some));
+    let eid = config
+        .eid
+        .as_ref()
+        .map_or(Some(None), |eid| self::eid(eid, config.country, now, faults).map(Some));
     let (consumer, provider, seal, eid) = (consumer?, provider?, seal?, eid?);
     Some(Files { consumer, provider, seal, seal_anchors, eid })
 }
 
 /// The files of `[eid]`.
-fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
+fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
     let read = |pair: &Pair| Some((bytes(&pair.key, faults)?, bytes(&pair.certificate, faults)?));
     let roots = bytes(&eid.roots, faults);
     let (pages, signing, encryption) =
@@ -130,11 +134,7 @@ fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
         };
         parties.iter().map(of).collect()
     };
-    if let Some(at) = &eid.register
-        && let Err(error) = RegisterFile::open(&at.value)
-    {
-        faults.add(&at.span, format!("no professional register: {error}"), None);
-    }
+    let register = register::register(eid.register.as_ref(), country, faults);
     let wallet = eid.wallet.as_ref().map(|wallet| {
         let access = read(&wallet.access);
         if let Some((key, chain)) = &access {
@@ -163,7 +163,7 @@ fn eid(eid: &Eid, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
     Some(eid::Setup {
         wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
         matching: matching?,
-        register: eid.register.as_ref().map(|at| at.value.clone()),
+        register: register?,
         url: eid.url.clone(),
         contact: eid.contact.clone(),
         pages: pages?,

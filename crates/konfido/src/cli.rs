@@ -136,7 +136,8 @@ pub enum Eid {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Fetches the metadata of every provider and connector and says whether it is believed
+    /// Fetches the metadata of every provider and connector and says whether it is believed, and
+    /// whether the professional register answers
     #[command(after_help = "Example:\n  konfido eid check --config konfido.toml\n\n\
         kind, country, metadata URL, verdict; separated by tabs. Ends with 1 when one is refused.")]
     Check(ConfigArg),
@@ -151,6 +152,25 @@ pub enum Eid {
         /// Allows what eHDSI assertions may use (RSA PKCS#1 v1.5, 2048 bits)
         #[arg(long)]
         ehdsi: bool,
+    },
+    /// The professional register
+    #[command(subcommand)]
+    Register(EidRegister),
+}
+
+/// `konfido eid register`.
+#[derive(Subcommand)]
+pub enum EidRegister {
+    /// Replaces the professionals of the register's database by those of a CSV file, all or nothing
+    #[command(
+        after_help = "Example:\n  konfido eid register import professionals.csv --config konfido.toml\n\n\
+        docs/configuration.md has the columns. A node that runs asks the new register at once."
+    )]
+    Import {
+        /// CSV file
+        file: PathBuf,
+        #[command(flatten)]
+        config: ConfigArg,
     },
 }
 

@@ -12,6 +12,7 @@ mod listen;
 mod peers;
 mod policy;
 mod reader;
+mod register;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,7 @@ pub use listen::Listen;
 pub use peers::Peer;
 use reader::Section;
 pub use reader::{At, Fault, Faults, Span};
+pub use register::{Directory, Register};
 
 /// A configuration that is whole and without contradiction.
 #[derive(Debug)]

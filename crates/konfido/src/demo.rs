@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
+#[cfg(all(test, feature = "ldap"))]
+pub use counter::entries as register;
 use std::io::{IsTerminal as _, Write as _};
 
 pub use circle::{Circle, origin};

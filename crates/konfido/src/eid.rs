@@ -3,7 +3,7 @@
 pub mod command;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -13,8 +13,6 @@ use identity::Assurance;
 use identity::eidas::metadata::Role;
 use identity::matching::Table;
 use identity::professional::Terms;
-use identity::register::Register;
-use identity::register::file::RegisterFile;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use identity::wallet::{Issuers, Verifier};
@@ -26,6 +24,7 @@ use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
 use crate::keyfile;
+use crate::register::Place;
 
 /// What it is made of: the contents of the files.
 pub struct Setup {
@@ -45,8 +44,8 @@ pub struct Setup {
     pub providers: Vec<PartySetup>,
     /// Who may ask us.
     pub connectors: Vec<PartySetup>,
-    /// Professional register, CSV.
-    pub register: Option<PathBuf>,
+    /// Professional register.
+    pub register: Option<Place>,
     /// Portals.
     pub applications: Vec<Application>,
     /// Wallets.
@@ -138,10 +137,10 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
         let verifier = Verifier::new(Arc::new(key), lent.country, issuers)?;
         anyhow::Ok(Wallet { verifier, tls: tls.clone(), lists: StatusLists::default() })
     });
-    let register = setup.register.as_deref().map(RegisterFile::open).transpose();
+    let register = setup.register.map(Place::open).transpose();
     let register = register.context("[eid] register")?;
     Ok(Eid {
-        register: register.map(|file| Arc::new(file) as Arc<dyn Register>),
+        register,
         wallet: wallet.transpose().context("[eid.wallet]")?,
         matching: setup.matching,
         terms: Terms::new(lent.community),

@@ -14,6 +14,7 @@ mod evidence;
 mod import;
 mod keyfile;
 mod node;
+mod register;
 mod run;
 mod seals;
 mod verify;
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use check::Files;
-use cli::{Bench, Cli, Command, ConfigArg, Documents, Eid, EidRole, Events, Evidence};
+use cli::{Bench, Cli, Command, ConfigArg, Documents, Eid, EidRegister, EidRole, Events, Evidence};
 use config::Config;
 
 fn main() -> ExitCode {
@@ -117,6 +118,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Eid(Eid::Verify { file, signers, ehdsi }) => {
             eid::command::verify(&file, &signers, ehdsi)?;
+        }
+        Command::Eid(Eid::Register(EidRegister::Import { file, config })) => {
+            let text = std::fs::read_to_string(&config.config)
+                .with_context(|| format!("cannot read {}", config.config.display()))?;
+            // what it makes is among the files that would be checked
+            let config = Config::parse(&config.config, &text).map_err(miette::Report::from)?;
+            register::command::import(&config, &file)?;
         }
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");

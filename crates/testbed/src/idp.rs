@@ -123,9 +123,9 @@ impl Idp {
             card_base,
             key: Arc::new(signer.seal_key()),
             source: Source::new(setup.requester, country, anonymous),
-            residents: Residents::of(country, &cards, setup.entropy.as_ref()),
             cards: Anchors::new(vec![cards.certificate().clone()])
                 .expect("because the authority was made by us"),
+            residents: Residents::of(country, cards, setup.entropy.as_ref()),
             logins: Logins::default(),
             clock: setup.clock,
             entropy: setup.entropy,
@@ -166,6 +166,12 @@ impl Idp {
     /// The resident with this user name.
     pub fn resident(&self, login: &str) -> Option<&Resident> {
         self.residents().iter().find(|resident| resident.login == login)
+    }
+
+    /// A new card for the resident with this user name, for a key in its chip: the public one, on
+    /// P-256, uncompressed (SEC 1 §2.3.3). The card before it opens nothing any more.
+    pub fn renew_card(&self, login: &str, point: [u8; 65]) -> Option<Certificate> {
+        self.service.residents.renew(login, point)
     }
 
     /// Lets running requests end and closes both listeners.

@@ -267,11 +267,7 @@ impl Authority {
     }
 
     fn issue(&self, mut params: CertificateParams, key: KeyPair) -> Identity {
-        let mut serial = [0; 16];
-        SystemEntropy.fill(&mut serial);
-        // positive, and without a leading zero (RFC 5280 §4.1.2.2)
-        serial[0] = serial[0] & 0x7f | 0x40;
-        let serial = SerialNumber::from_slice(&serial);
+        let serial = SerialNumber::from_slice(&serial());
         params.serial_number = Some(serial.clone());
         Identity { certificate: self.certify(&params, &key), key_pem: key.serialize_pem(), serial }
     }
@@ -280,6 +276,14 @@ impl Authority {
         let der = params.signed_by(key, &self.issuer).expect("because the parameters are complete");
         Certificate::from_der(der.der()).expect("because rcgen writes certificates")
     }
+}
+
+/// A new one: positive, and without a leading zero (RFC 5280 §4.1.2.2).
+fn serial() -> [u8; 16] {
+    let mut serial = [0; 16];
+    SystemEntropy.fill(&mut serial);
+    serial[0] = serial[0] & 0x7f | 0x40;
+    serial
 }
 
 /// From when to when a certificate is valid.

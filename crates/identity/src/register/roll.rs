@@ -47,6 +47,16 @@ pub fn parse(text: &str) -> Result<HashMap<PersonKey, Entry>, RegisterError> {
     Ok(entries)
 }
 
+/// The entry of one person, from fields in the order of [`COLUMNS`]; empty where the register has
+/// none. For registers that are no text, so that the same rules hold for their entries.
+pub fn entry(fields: &[String; COLUMNS.len()]) -> Result<Entry, RegisterError> {
+    let line = Line { line: 0, fields, places: &std::array::from_fn(Some) };
+    line.entry().map_err(|error| match error {
+        RegisterError::Line { column, problem, .. } => RegisterError::Entry { column, problem },
+        other => other,
+    })
+}
+
 /// Writes entries as [`parse`] reads them.
 pub fn render(entries: &[Entry]) -> String {
     let mut out = COLUMNS.join(",");

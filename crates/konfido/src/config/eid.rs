@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::keys::{Pair, file, optional_file, pair};
 use super::reader::{At, Faults, Section};
+use super::register::{self, Register};
 
 /// `[eid]`.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub struct Eid {
     pub roots: At<PathBuf>,
     /// The highest level of our own people's eID.
     pub certified: Assurance,
-    /// Professional register, CSV.
-    pub register: Option<At<PathBuf>>,
+    /// Professional register; none when missing.
+    pub register: Option<Register>,
     /// Who identifies the people of a country.
     pub providers: Vec<Party>,
     /// Whose connectors may ask who our people are.
@@ -101,7 +102,7 @@ pub(super) fn read(
             None
         })
     });
-    let register = optional_file(section, "register", folder);
+    let register = register::read(section, folder, empty, faults);
     let parties = |key, full| -> Option<Vec<Party>> {
         let rows = section.sections(key, full);
         rows.into_iter().map(|row| party(row, folder, faults)).collect()
@@ -132,7 +133,7 @@ pub(super) fn read(
         encryption: encryption?,
         roots: roots?,
         certified: certified?,
-        register,
+        register: register?,
         providers: providers?,
         connectors: connectors?,
         applications: applications?,

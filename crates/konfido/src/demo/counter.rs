@@ -20,6 +20,7 @@ use testbed::world::{self, CLINICIANS, Land};
 use trust::certificate::{Anchors, Certificate, CertificateError};
 
 use crate::eid;
+use crate::register::Place;
 
 /// What a country signs people in with.
 pub struct Front {
@@ -137,7 +138,7 @@ pub fn setup(
         signing: pem(&own.signing),
         encryption: pem(&own.encryption),
         certified: Assurance::High,
-        register: Some(register),
+        register: Some(Place::File(register)),
         wallet: Some(eid::WalletSetup {
             access: pem(&own.access),
             issuers: fronts
@@ -157,7 +158,7 @@ pub fn setup(
 }
 
 /// The professional register of a country.
-fn entries(country: Country) -> Vec<Entry> {
+pub fn entries(country: Country) -> Vec<Entry> {
     let of = CLINICIANS.iter().filter(|clinician| clinician.country == country.as_str());
     of.map(|clinician| Entry {
         person: PersonKey { country, value: clinician.identity.to_owned() },

@@ -9,6 +9,7 @@ use exchange::{SystemClock, SystemEntropy};
 use gateway::eid::{Eid, Party};
 use identity::eidas::binding::claimed_issuer;
 use identity::eidas::metadata::Role;
+use identity::register::PersonKey;
 use identity::session::{Keeper, Memory};
 use jiff::Timestamp;
 use siem::Notes;
@@ -67,6 +68,7 @@ pub fn metadata(config: &Config, files: Files, role: Role) -> anyhow::Result<()>
 /// `konfido eid check`: fetches the metadata of every party and says whether it is believed.
 pub async fn check(config: &Config, files: Files) -> anyhow::Result<()> {
     let eid = alone(config, files)?;
+    let register = answers(&eid).await;
     let mut refused = 0;
     for (what, party) in eid
         .providers
@@ -77,7 +79,22 @@ pub async fn check(config: &Config, files: Files) -> anyhow::Result<()> {
         refused += usize::from(!look(what, party).await);
     }
     ensure!(refused == 0, "{refused} of the parties cannot be believed; logins with them fail");
+    ensure!(register, "the register does not answer; no professional is admitted");
     Ok(())
+}
+
+/// Asks the register for somebody whom it does not know.
+async fn answers(eid: &Eid) -> bool {
+    let Some(register) = eid.register.clone() else { return true };
+    let nobody = PersonKey { country: eid.country, value: "konfido-eid-check".to_owned() };
+    let asked = tokio::task::spawn_blocking(move || register.find(&nobody).map(|_| ()));
+    let verdict = match asked.await {
+        Ok(Ok(())) => "answers".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "fails".to_owned(),
+    };
+    println!("register\t{}\t-\t{verdict}", eid.country);
+    verdict == "answers"
 }
 
 async fn look(what: &str, party: &Party) -> bool {

@@ -61,6 +61,8 @@ pub(super) struct Residents {
     all: Vec<Resident>,
     attempts: Mutex<HashMap<usize, Attempts>>,
     nobody: (String, Secret),
+    cards: CardAuthority,
+    renewed: Mutex<HashMap<usize, Digest>>,
 }
 
 /// What is remembered of a resident's attempts.
@@ -74,7 +76,7 @@ struct Attempts {
 
 impl Residents {
     /// Everybody of the country, with new PINs, secrets and cards.
-    pub fn of(country: Country, cards: &CardAuthority, entropy: &dyn Entropy) -> Self {
+    pub fn of(country: Country, cards: CardAuthority, entropy: &dyn Entropy) -> Self {
         let citizens = world::citizens(country).map(|c| (c.given, c.family, c.birth, c.number));
         let clinicians = world::CLINICIANS.iter().filter(|c| c.country == country.as_str());
         let clinicians = clinicians.map(|c| (c.given, c.family, c.birth, c.identity));
@@ -95,7 +97,8 @@ impl Residents {
             }
         });
         let nobody = (pin(entropy), Secret::random(entropy));
-        Self { all: all.collect(), attempts: Mutex::default(), nobody }
+        let all = all.collect();
+        Self { all, attempts: Mutex::default(), nobody, cards, renewed: Mutex::default() }
     }
 
     /// All.
@@ -106,7 +109,24 @@ impl Residents {
     /// Who has this card. It was issued by the country's authority: TLS or the caller saw to that.
     pub fn by_card(&self, card: &Certificate) -> Option<&Resident> {
         let fingerprint: Digest = card.fingerprint();
-        self.all.iter().find(|r| r.card.certificate().fingerprint() == fingerprint)
+        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.all.iter().enumerate().position(|(place, resident)| {
+            let first = || resident.card.certificate().fingerprint();
+            renewed.get(&place).copied().unwrap_or_else(first) == fingerprint
+        });
+        place.map(|place| &self.all[place])
+    }
+
+    /// A new card for somebody, whose key was made in its chip; the card before it opens nothing
+    /// any more.
+    pub fn renew(&self, login: &str, point: [u8; 65]) -> Option<Certificate> {
+        let place = self.all.iter().position(|resident| resident.login == login)?;
+        let Resident { given, family, .. } = &self.all[place];
+        let (name, number) = (format!("{given} {family}"), format!("card-{login}-2"));
+        let card = self.cards.issue_for(&name, &number, point);
+        let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.insert(place, card.fingerprint());
+        Some(card)
     }
 
     /// Whose passkey signed this challenge.
@@ -181,7 +201,7 @@ mod tests {
     fn danes() -> Residents {
         let dk = Country::parse("DK").unwrap();
         let pki = Pki::new(&[dk], SealKind::P256, now());
-        Residents::of(dk, &pki.cards(dk), &SystemEntropy)
+        Residents::of(dk, pki.cards(dk), &SystemEntropy)
     }
 
     fn wrong(text: &str) -> String {

@@ -1,7 +1,10 @@
 //! Certificates of electronic identification: services for browsers, and citizens' cards.
 
 use exchange::Country;
-use rcgen::{DnType, DnValue, ExtendedKeyUsagePurpose as Eku, KeyUsagePurpose as Ku};
+use rcgen::{
+    CertificateParams, DnType, DnValue, ExtendedKeyUsagePurpose as Eku, KeyUsagePurpose as Ku,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
+};
 use trust::certificate::Certificate;
 
 use super::{Authority, Identity, Pki, Role, Validity, p256, params};
@@ -48,6 +51,18 @@ impl CardAuthority {
 
     /// A card: a TLS client certificate that bears a name and a number.
     pub fn issue(&self, name: &str, number: &str) -> Identity {
+        self.authority.issue(self.params(name, number), p256())
+    }
+
+    /// A card whose key was made in its chip: `point` is the public one, on P-256, uncompressed
+    /// (SEC 1 §2.3.3).
+    pub fn issue_for(&self, name: &str, number: &str, point: [u8; 65]) -> Certificate {
+        let mut params = self.params(name, number);
+        params.serial_number = Some(SerialNumber::from_slice(&super::serial()));
+        self.authority.certify(&params, &Point(point))
+    }
+
+    fn params(&self, name: &str, number: &str) -> CertificateParams {
         let validity = Validity::around(self.pki);
         let mut params = params(self.country, Role::ServiceConsumer, &validity);
         params.distinguished_name.push(DnType::OrganizationName, "Invented Citizen Card");
@@ -57,6 +72,19 @@ impl CardAuthority {
         params.distinguished_name.push(serial, DnValue::Utf8String(number.to_owned()));
         params.key_usages = vec![Ku::DigitalSignature];
         params.extended_key_usages = vec![Eku::ClientAuth];
-        self.authority.issue(params, p256())
+        params
+    }
+}
+
+/// A public key whose private one somebody else has.
+struct Point([u8; 65]);
+
+impl PublicKeyData for Point {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
     }
 }

@@ -2,6 +2,8 @@
 //! verifies what comes.
 
 mod node;
+#[cfg(feature = "pkcs11")]
+mod token;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
