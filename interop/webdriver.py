@@ -25,6 +25,10 @@ import urllib.parse
 import urllib.request
 
 
+class Stale(Exception):
+    """The page went on while one of its elements was looked at."""
+
+
 class Browser:
     def __init__(self, servers):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -58,7 +62,19 @@ class Browser:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
-            raise SystemExit("browser: FAILED: " + json.load(error)["value"]["message"]) from None
+            value = json.load(error)["value"]
+            if value["error"] == "stale element reference":
+                raise Stale from None
+            raise SystemExit("browser: FAILED: " + value["message"]) from None
+
+    def on(self, css, method, what, body=None):
+        """Does something to an element, once more where the page went on meanwhile."""
+        for _ in range(20):
+            try:
+                return self.call(method, f"/element/{self.element(css)}/{what}", body)
+            except Stale:
+                time.sleep(0.1)
+        raise SystemExit(f"browser: FAILED: {css} does not stay")
 
     def open(self, url):
         self.call("POST", "/url", {"url": url})
@@ -68,17 +84,16 @@ class Browser:
         return next(iter(found.values()))
 
     def act(self, css, action):
-        element = self.element(css)
         if action == "click":
-            self.call("POST", f"/element/{element}/click", {})
+            self.on(css, "POST", "click", {})
         else:
-            self.call("POST", f"/element/{element}/value", {"text": action})
+            self.on(css, "POST", "value", {"text": action})
 
     def url(self):
         return self.call("GET", "/url")
 
     def text(self):
-        return self.call("GET", f"/element/{self.element('body')}/text")
+        return self.on("body", "GET", "text")
 
     def shot(self, folder, name):
         if folder:
