@@ -51,6 +51,13 @@ def refusals(flows, odd, way):
         url = connector.redirect(flows.sso, connector.request(flows.sso)[1], "r1").replace("RelayState=r1", "RelayState=r2")
         shown(flows.browser().get(url), "proxy.refused", "does not verify")
 
+    def expired_proxy():
+        page = flows.login(flows.browser(), "NO")
+        assert page.status == 303, page.status
+        assert page.location == f"{world.returns}?error=temporarily_unavailable&state=s%26t", page.location
+        said = world.log.read_text()
+        assert "metadata.valid-until" in said and 'why="login.metadata"' in said.splitlines()[-1], said[-300:]
+
     def replayed():
         _, text = connector.request(flows.sso)
         signed = connector.signed(text)
@@ -92,9 +99,7 @@ def refusals(flows, odd, way):
         yield f"metadata of a connector, {words}: refused", lambda name=name, detail=detail: shown(
             request(odd[name]), "proxy.metadata", detail
         )
-    yield "expired metadata of a proxy service: the browser is told", lambda: shown(
-        flows.login(flows.browser(), "NO"), "login.metadata", "metadata.valid-until"
-    )
+    yield "expired metadata of a proxy service: the portal is told", expired_proxy
     yield from answers(flows, way, another)
 
 

@@ -31,20 +31,20 @@ pub async fn national(
 ) -> Response<Body> {
     let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
     let Some(peer) = &peer else { return desk.uncertified() };
-    if let (Some(eid), path) = (node.eid(), request.uri().path())
-        && is_back_path(path)
-    {
-        let (method, path) = (request.method().clone(), path.to_owned());
-        return match desk.body(request).await {
-            Ok((_, form)) => eid.back(&node.sealing().seal, &method, &path, peer, &form).await,
-            Err(response) => response,
-        };
-    }
     let path = request.uri().path();
-    if path == STS_PATH {
-        return match desk.body(request).await {
-            Ok((_, body)) => desk.token(body).await,
-            Err(response) => response,
+    if path == STS_PATH || is_back_path(path) {
+        // sessions and assertions are for our own portals, whoever else the roots admit
+        if peer.country() != Some(node.country) {
+            return desk.problem(StatusCode::FORBIDDEN, "country", "ask your own country's node");
+        }
+        let (method, path) = (request.method().clone(), path.to_owned());
+        return match (desk.body(request).await, node.eid()) {
+            (Err(response), _) => response,
+            (Ok((_, body)), _) if path == STS_PATH => desk.token(body).await,
+            (Ok((_, form)), Some(eid)) => {
+                eid.back(&node.sealing().seal, &method, &path, peer, &form).await
+            }
+            (Ok(_), None) => desk.unknown("this node has no [eid]"),
         };
     }
     let target = path.get(1..3).filter(|_| path.as_bytes().get(3) == Some(&b'/'));

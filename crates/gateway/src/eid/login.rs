@@ -5,6 +5,7 @@ use exchange::Country;
 use http::{HeaderValue, Response, StatusCode, header};
 use identity::Assurance;
 use identity::eidas::EidasError;
+use identity::eidas::attributes::Attribute;
 use identity::eidas::binding::{self, Field};
 use identity::eidas::metadata::Binding;
 use identity::eidas::request::{Request, SpType};
@@ -84,7 +85,10 @@ impl Eid {
         let Some(provider) = self.providers.get(&country) else {
             return fail("login.provider", Some(country));
         };
-        self.ask(provider, level, Vec::new(), Then::Portal(portal), visit.cookie.clone()).await
+        // some countries look for a patient by name, birth and sex
+        let gender = Attribute::of("Gender").filter(|_| subject == Subject::Patient);
+        let (optional, then) = (gender.into_iter().collect(), Then::Portal(portal));
+        self.ask(provider, level, optional, then, visit.cookie.clone()).await
     }
 
     /// Sends the browser to a provider with a new request.
@@ -92,7 +96,7 @@ impl Eid {
         &self,
         provider: &Party,
         level: Assurance,
-        optional: Vec<&'static identity::eidas::attributes::Attribute>,
+        optional: Vec<&'static Attribute>,
         then: Then,
         cookie: Option<Ticket>,
     ) -> Response<Body> {
@@ -101,21 +105,13 @@ impl Eid {
             Ok(metadata) => metadata,
             Err(error) => {
                 tracing::warn!(%country, %error, "provider not believed");
-                let correlation = self.refused(Some(country), "login.metadata");
-                let next = "The identification service of that country cannot be reached or trusted now. Try again later.";
-                return pages::trouble(
-                    StatusCode::BAD_GATEWAY,
-                    "Login not possible",
-                    next,
-                    correlation,
-                );
+                return self.unasked(&then, country, "login.metadata").await;
             }
         };
         // a posted message has no length that servers on the way might cut
         let [post, redirect] = [Binding::Post, Binding::Redirect].map(|by| metadata.endpoint(by));
         let Some(endpoint) = post.or(redirect) else {
-            let correlation = self.refused(Some(country), "login.endpoint");
-            return pages::trouble(StatusCode::BAD_GATEWAY, "Login not possible", "", correlation);
+            return self.unasked(&then, country, "login.endpoint").await;
         };
         let request = Request {
             id: identity::eidas::response::id(self.entropy.as_ref()),
@@ -167,6 +163,19 @@ impl Eid {
         });
         set_cookie(&mut response, &browser);
         response
+    }
+
+    /// Nobody can be asked: whoever sent the person here is told so.
+    async fn unasked(&self, then: &Then, country: Country, why: &str) -> Response<Body> {
+        self.refused(Some(country), why);
+        match then {
+            Then::Portal(portal) => {
+                let error = ("error", "temporarily_unavailable");
+                let pairs = [error, ("state", portal.state.as_str())];
+                pages::redirect(&pages::with_query(&portal.returns, &pairs))
+            }
+            Then::Connector(connector) => self.pass_refusal(connector, "AuthnFailed").await,
+        }
     }
 
     /// `POST /eid/connector/acs`: the answer of a provider.
