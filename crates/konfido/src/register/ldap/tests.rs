@@ -2,6 +2,7 @@
 
 mod slapd;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use testbed::pki::Pki;
 use zeroize::Zeroizing;
 
 use super::{Directory, Ldap};
-use slapd::{Served, Slapd, person, stands};
+use slapd::{PASSWORD, Served, Slapd, person, stands};
 
 fn pki() -> Pki {
     Pki::of_the_world(Timestamp::now())
@@ -148,25 +149,36 @@ fn a_directory_that_cannot_be_asked_admits_nobody() {
     }
 }
 
-/// It takes the connection and talks nonsense, or says nothing of TLS.
+/// It takes the connection and talks nonsense, refuses TLS, or is somebody in between who accepts
+/// it and says at once, still in the clear, that the bind was good.
 #[test]
-fn what_is_no_directory_is_told_so() {
+fn what_is_no_directory_is_told_so_and_never_hears_the_password() {
+    const NO_TLS: &[u8] = b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00";
+    const INJECTED: &[u8] = b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00\
+                              \x30\x0c\x02\x01\x02\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
+    const ANSWERS: [&[u8]; 5] =
+        [b"\x30\x02\x30\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x30\x00", NO_TLS, INJECTED];
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let talker = std::thread::spawn(move || {
-        for answer in [&b"\x30\x02\x30\x00"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x30\x00"] {
+        let mut heard = Vec::new();
+        for answer in ANSWERS {
             let (mut stream, _) = listener.accept().unwrap();
-            std::io::Write::write_all(&mut stream, answer).unwrap();
-            let mut rest = [0; 512];
-            let _ = std::io::Read::read(&mut stream, &mut rest);
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let mut some = [0; 512];
+            let read = stream.read(&mut some).unwrap();
+            heard.extend_from_slice(&some[..read]);
+            stream.write_all(answer).unwrap();
+            let _ = stream.read_to_end(&mut heard);
         }
+        heard
     });
-    for _ in 0..3 {
+    for _ in ANSWERS {
         let directory = Directory {
             url: format!("ldap://127.0.0.1:{port}"),
             roots: pki().ca_pem().into_bytes(),
             bind: "cn=a".to_owned(),
-            password: Zeroizing::new("b".to_owned()),
+            password: Zeroizing::new(PASSWORD.to_owned()),
             base: "dc=c".to_owned(),
             with_country: true,
             attributes: crate::register::Attributes(std::array::from_fn(|_| Some("uid".into()))),
@@ -175,7 +187,9 @@ fn what_is_no_directory_is_told_so() {
         let found = Ldap::new(directory).unwrap().find(&doctor().person);
         assert!(matches!(found, Err(RegisterError::Unreadable(_))));
     }
-    talker.join().unwrap();
+    let heard = talker.join().unwrap();
+    assert!(heard.windows(22).any(|w| w == b"1.3.6.1.4.1.1466.20037"), "StartTLS was asked for");
+    assert!(!heard.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes()));
 }
 
 #[test]
