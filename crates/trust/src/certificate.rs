@@ -1,8 +1,9 @@
 //! X.509 certificates (RFC 5280); [`Anchors`] says whether they lead to a configured root.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::signature::ParsedPublicKey;
 use exchange::{Country, Digest};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
@@ -25,6 +26,8 @@ struct Inner {
     fingerprint: Digest,
     spki: Vec<u8>,
     key: PublicKey,
+    /// The key made ready for the first algorithm that it was asked to verify with.
+    ready: OnceLock<(&'static str, Option<ParsedPublicKey>)>,
 }
 
 /// The kinds of key that we verify with.
@@ -125,6 +128,7 @@ impl Certificate {
             spki: tbs.subject_public_key_info().to_der().map_err(malformed)?,
             der: CertificateDer::from(der.to_vec()),
             fingerprint,
+            ready: OnceLock::new(),
         })))
     }
 
@@ -219,6 +223,18 @@ impl Certificate {
 
     pub(crate) fn key(&self) -> &PublicKey {
         &self.0.key
+    }
+
+    /// The key made ready for the algorithm of this name, as `make` makes it; a certificate that signs
+    /// keeps to one algorithm, which is made ready once.
+    pub(crate) fn ready<T>(
+        &self,
+        name: &'static str,
+        make: impl Fn() -> Option<ParsedPublicKey>,
+        verify: impl FnOnce(&ParsedPublicKey) -> T,
+    ) -> Option<T> {
+        let (kept, key) = self.0.ready.get_or_init(|| (name, make()));
+        if *kept == name { key.as_ref().map(verify) } else { make().as_ref().map(verify) }
     }
 }
 

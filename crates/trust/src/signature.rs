@@ -10,6 +10,7 @@ mod brainpool;
 mod detached;
 mod engine;
 mod method;
+mod seen;
 mod structure;
 
 use std::sync::Arc;

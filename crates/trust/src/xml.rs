@@ -260,19 +260,43 @@ impl<'d, 'a> Element<'d, 'a> {
         self.document.text_content_deep(self.node)
     }
 
+    /// The bytes that the text stands for in base64, white space left out (`xs:base64Binary`).
+    pub(crate) fn binary(self) -> Option<Vec<u8>> {
+        use base64::Engine as _;
+        let text = self.plain_text()?.as_bytes();
+        let compact: Vec<u8> =
+            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        base64::engine::general_purpose::STANDARD.decode(compact).ok()
+    }
+
     /// Whether a comment, CDATA section or processing instruction stands anywhere inside.
     pub fn has_hidden_nodes(self) -> bool {
-        let mut stack = vec![self.node];
+        !self.walk(|_| {})
+    }
+
+    /// Shows every descendant element, in no order that counts; says whether there were elements and
+    /// text only.
+    pub(crate) fn walk(self, mut visit: impl FnMut(Element<'d, 'a>)) -> bool {
+        let (mut stack, mut plain) = (vec![self.node], true);
         while let Some(node) = stack.pop() {
             for child in self.document.children_iter(node) {
                 match self.document.node_kind(child) {
-                    Some(NodeKind::Element(_)) => stack.push(child),
+                    Some(NodeKind::Element(_)) => {
+                        visit(Element { document: self.document, node: child });
+                        stack.push(child);
+                    }
                     Some(NodeKind::Text(_)) => {}
-                    _ => return true,
+                    _ => plain = false,
                 }
             }
         }
-        false
+        plain
+    }
+
+    /// Values of the attributes with one of these local names, in whatever namespace.
+    pub(crate) fn attributes_called(self, names: &[&str]) -> impl Iterator<Item = &'d str> {
+        let named = self.data().attributes.iter();
+        named.filter(|a| names.iter().any(|name| a.name.local_name == *name)).map(|a| &*a.value)
     }
 
     /// The element exactly as it stood in the message, from `<` to `>`.

@@ -1,8 +1,5 @@
 //! What an `xenc:EncryptedData` says, in types; everything that is not on the list is nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::{Content, XENC, XENC11};
 use crate::xml::Element;
 
@@ -125,7 +122,7 @@ fn agreement(key: Element<'_, '_>, length: usize) -> Option<Wrap> {
     let originator = method.only_child(XENC, "OriginatorKeyInfo").ok()?;
     let key = originator.only_child(DS, "KeyValue").ok()?.only_child(DS11, "ECKeyValue").ok()?;
     let curve = key.only_child(DS11, "NamedCurve").ok()?.attribute("URI")?;
-    let point = decode(key.only_child(DS11, "PublicKey").ok()?.demand_text("PublicKey").ok()?)?;
+    let point = key.only_child(DS11, "PublicKey").ok()?.binary()?;
     // the curve that is said and the curve that the point has room for
     let (_, size) = CURVES.iter().find(|(name, _)| curve.strip_prefix("urn:oid:") == Some(name))?;
     (point.len() == *size).then_some(Wrap::Ecdh { originator: point, info: all, length })
@@ -173,10 +170,5 @@ fn cipher(parent: Element<'_, '_>) -> Option<Vec<u8>> {
     if data.children().count() != 1 {
         return None;
     }
-    decode(value.demand_text("CipherValue").ok()?)
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD.decode(compact).ok()
+    value.binary()
 }

@@ -33,9 +33,7 @@ pub fn verify_detached<'c>(
     if fitting.peek().is_none() {
         return Err(SignatureError::Forbidden("key for the signature method"));
     }
-    fitting
-        .find(|one| method.verifies(one.key(), message, signature))
-        .ok_or(SignatureError::Invalid)
+    fitting.find(|one| method.verifies(one, message, signature)).ok_or(SignatureError::Invalid)
 }
 
 fn scheme(key: &SealKey, profile: Profile) -> Scheme {

@@ -11,7 +11,7 @@ use kryptering::{EcCurve, HashAlgorithm, SignatureAlgorithm, Signer, Verifier};
 use super::method::{Hash, Method, Padding};
 use super::structure::{DS, Found};
 use super::{SignatureError, method_of};
-use crate::certificate::PublicKey;
+use crate::certificate::{Certificate, PublicKey};
 use crate::seal::{Scheme, SealKey};
 use crate::xml::Element;
 
@@ -20,7 +20,7 @@ pub(super) fn verify(
     element: Element<'_, '_>,
     found: &Found<'_, '_>,
 ) -> Result<(), SignatureError> {
-    let verifier = ByCertificate { method: found.method, key: found.certificate.key().clone() };
+    let verifier = ByCertificate { method: found.method, certificate: found.certificate.clone() };
     let context = DsigContext::new(KeysManager::new()).with_hsm_verifier(Box::new(verifier));
     match verify_document(&context, element.document()) {
         Ok(VerifyResult::Valid { signature_node, references, .. })
@@ -85,7 +85,7 @@ pub(super) fn template(id: &str, key: &SealKey, scheme: Scheme) -> String {
 
 struct ByCertificate {
     method: &'static Method,
-    key: PublicKey,
+    certificate: Certificate,
 }
 
 impl Verifier for ByCertificate {
@@ -95,7 +95,7 @@ impl Verifier for ByCertificate {
             Hash::Sha384 => HashAlgorithm::Sha384,
             Hash::Sha512 => HashAlgorithm::Sha512,
         };
-        match (self.method.scheme, &self.key) {
+        match (self.method.scheme, self.certificate.key()) {
             (Padding::Pkcs1, _) => SignatureAlgorithm::RsaPkcs1v15(hash),
             (Padding::Pss, _) => SignatureAlgorithm::RsaPss(hash),
             (Padding::Ecdsa, PublicKey::P384(_)) => SignatureAlgorithm::Ecdsa(EcCurve::P384, hash),
@@ -105,7 +105,7 @@ impl Verifier for ByCertificate {
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> kryptering::Result<bool> {
-        Ok(self.method.verifies(&self.key, data, signature))
+        Ok(self.method.verifies(&self.certificate, data, signature))
     }
 }
 

@@ -114,9 +114,10 @@ impl Method {
         }
     }
 
-    /// Whether the key made this signature; that of ECDSA is `r || s`.
-    pub(super) fn verifies(&self, key: &PublicKey, data: &[u8], signature: &[u8]) -> bool {
+    /// Whether the certificate's key made this signature; that of ECDSA is `r || s`.
+    pub(super) fn verifies(&self, by: &Certificate, data: &[u8], signature: &[u8]) -> bool {
         use Hash::{Sha256, Sha384, Sha512};
+        let key = by.key();
         #[cfg(feature = "brainpool")]
         if let (PublicKey::Brainpool(curve, point), Padding::Ecdsa) = (key, self.scheme) {
             return super::brainpool::verifies(*curve, point, self.hash, data, signature);
@@ -154,13 +155,17 @@ impl Method {
                 }
                 _ => return false,
             };
-        let verifier = lc::UnparsedPublicKey::new(algorithm, key);
+        let ready = || lc::ParsedPublicKey::new(algorithm, key).ok();
+        let holds = |signature: &[u8]| {
+            let found = by.ready(self.uri, ready, |key| key.verify_sig(data, signature).is_ok());
+            found == Some(true)
+        };
         if self.scheme != Padding::Ecdsa {
-            return verifier.verify(data, signature).is_ok();
+            return holds(signature);
         }
         // an uncompressed point is a byte and two coordinates, as long as r and s
         signature.len() == key.len().saturating_sub(1)
-            && der(signature).is_some_and(|der| verifier.verify(data, &der).is_ok())
+            && der(signature).is_some_and(|der| holds(&der))
     }
 }
 

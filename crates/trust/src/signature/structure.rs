@@ -1,7 +1,7 @@
 //! Our own allow-list: looks at a signature before any cryptography is done.
 
 use super::method::{Method, RSA_SHA256};
-use super::{Profile, SignatureError};
+use super::{Profile, SignatureError, seen};
 use crate::certificate::Certificate;
 use crate::xml::Element;
 
@@ -49,26 +49,37 @@ impl Place {
 struct Within<'d, 'a> {
     signatures: Vec<Element<'d, 'a>>,
     assertions: Vec<Element<'d, 'a>>,
-    /// Something inside has the ID that the element has.
-    same_id: bool,
+    /// Every value of an attribute that some schema calls an identifier.
+    ids: Vec<&'d str>,
+    /// A comment, a CDATA section or a processing instruction stands inside.
+    hidden: bool,
 }
 
 impl<'d, 'a> Within<'d, 'a> {
-    fn of(element: Element<'d, 'a>, id: &str) -> Self {
-        let mut within = Self { signatures: Vec::new(), assertions: Vec::new(), same_id: false };
-        for inner in element.descendants() {
-            if inner.is(DS, "Signature") {
-                within.signatures.push(inner);
-            } else if inner.is(SAML, "Assertion") {
-                within.assertions.push(inner);
+    fn of(element: Element<'d, 'a>) -> Self {
+        let mut within =
+            Self { signatures: Vec::new(), assertions: Vec::new(), ids: Vec::new(), hidden: false };
+        within.ids.extend(element.attributes_called(&IDS));
+        within.hidden = !element.walk(|inner| {
+            match inner.name() {
+                "Signature" if inner.namespace() == DS => within.signatures.push(inner),
+                "Assertion" if inner.namespace() == SAML => within.assertions.push(inner),
+                _ => {}
             }
-            within.same_id |= ["ID", "Id", "id", "AssertionID"]
-                .iter()
-                .any(|name| inner.attribute(name) == Some(id));
-        }
+            within.ids.extend(inner.attributes_called(&IDS));
+        });
         within
     }
+
+    /// Whether two elements, or two attributes of one, share an identifier.
+    fn ambiguous(&mut self) -> bool {
+        self.ids.sort_unstable();
+        self.ids.windows(2).any(|pair| pair[0] == pair[1])
+    }
 }
+
+/// Local names of identifiers, in whatever namespace (`xml:id` among them).
+const IDS: [&str; 4] = ["ID", "Id", "id", "AssertionID"];
 
 /// Checks everything that can be checked without a key.
 pub(super) fn inspect<'d, 'a>(
@@ -78,13 +89,13 @@ pub(super) fn inspect<'d, 'a>(
     if element.parent().is_some() {
         return Err(SignatureError::Ambiguous("the element stands inside another document"));
     }
-    if element.has_hidden_nodes() {
+    let mut within = Within::of(element);
+    if within.hidden {
         return Err(SignatureError::Forbidden("comment, CDATA section or processing instruction"));
     }
     let place = Place::of(element);
     let id = element.demand_attribute(place.id)?;
-    let within = Within::of(element, id);
-    if id.is_empty() || within.same_id {
+    if id.is_empty() || within.ambiguous() {
         return Err(SignatureError::Ambiguous("the ID is not unique"));
     }
     // a signed Response may hold one, as its child
@@ -118,7 +129,7 @@ pub(super) fn inspect_key_value<'d, 'a>(
     if element.parent().is_some() {
         return Err(SignatureError::Ambiguous("the element stands inside another document"));
     }
-    let signature = only_signature(element, &Within::of(element, "").signatures)?;
+    let signature = only_signature(element, &Within::of(element).signatures)?;
     let method = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
     if method.attribute("Algorithm") != Some(RSA_SHA256) {
         return Err(SignatureError::Forbidden("signature method"));
@@ -209,16 +220,17 @@ fn signed_info<'d, 'a>(
 }
 
 fn only_certificate(signature: Element<'_, '_>) -> Result<Certificate, SignatureError> {
-    use base64::Engine as _;
     let info = signature.only_child(DS, "KeyInfo")?;
     let mut all = info.descendants().filter(|e| e.is(DS, "X509Certificate"));
     let (Some(one), None) = (all.next(), all.next()) else {
         return Err(SignatureError::Ambiguous("not exactly one certificate"));
     };
-    let text: String =
-        one.demand_text("X509Certificate")?.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let der = base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .map_err(|_| SignatureError::Forbidden("certificate encoding"))?;
-    Ok(Certificate::from_der(&der)?)
+    let text = one.demand_text("X509Certificate")?;
+    if let Some(known) = seen::find(text) {
+        return Ok(known);
+    }
+    let der = one.binary().ok_or(SignatureError::Forbidden("certificate encoding"))?;
+    let certificate = Certificate::from_der(&der)?;
+    seen::keep(text, &certificate);
+    Ok(certificate)
 }
