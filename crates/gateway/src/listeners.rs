@@ -31,6 +31,11 @@ pub async fn national(
 ) -> Response<Body> {
     let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
     let Some(peer) = &peer else { return desk.uncertified() };
+    let path = request.uri().path();
+    if (path == STS_PATH || is_back_path(path)) && peer.country() != Some(node.country) {
+        // the roots may vouch for others, too: people and assertions are for our own portals
+        return desk.foreign();
+    }
     if let (Some(eid), path) = (node.eid(), request.uri().path())
         && is_back_path(path)
     {
@@ -42,6 +47,9 @@ pub async fn national(
     }
     let path = request.uri().path();
     if path == STS_PATH {
+        if request.method() != Method::POST {
+            return desk.wrong_method("POST");
+        }
         return match desk.body(request).await {
             Ok((_, body)) => desk.token(body).await,
             Err(response) => response,
@@ -242,6 +250,11 @@ impl Desk<'_> {
 
     fn uncertified(&self) -> Response<Body> {
         self.problem(StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS")
+    }
+
+    fn foreign(&self) -> Response<Body> {
+        let hint = "use a certificate of this country";
+        self.problem(StatusCode::FORBIDDEN, "other-country", hint)
     }
 
     fn unknown(&self, hint: &str) -> Response<Body> {
