@@ -169,8 +169,13 @@ async fn a_code_and_a_session_belong_to_one_portal() {
         let url = format!("https://{}", circle.addresses(es).0);
         Client::new(&url, Some(es), tls, ClientLimits::default())
     };
-    let (portal, stranger) = (client(es, Role::OpenncpClient), client(dk, Role::OpenncpClient));
+    let (portal, stranger) = (client(es, Role::OpenncpClient), client(es, Role::ServiceConsumer));
     let code = |refused: Result<String, anyhow::Error>| refused.unwrap_err().to_string();
+    let abroad = client(dk, Role::OpenncpClient);
+    for path in ["/eid/session", "/eid/hcp", "/eid/patient", "/eid/logout", "/sts"] {
+        let refused = post(&abroad, path, &[("session", "guess")]).await;
+        assert_eq!(code(refused), "other-country", "{path} is not for Danish certificates");
+    }
 
     let mut browser = browser(&circle);
     let page = browser.open(&address(&circle, es, &DOCTOR)).await.unwrap();
@@ -289,6 +294,9 @@ async fn a_wallets_answer_is_taken_once_in_the_login_and_the_browser_that_it_is_
     let (bare, _) = done.split_once("response_code=").unwrap();
     let guessed = format!("{bare}response_code=guess");
     assert_eq!(thief.open(&done).await.unwrap().document.title, expired, "not the browser");
+    assert_eq!(victim.open(&guessed).await.unwrap().document.title, expired, "not the code");
+    let page = victim.open(&done).await.unwrap();
+    assert!(ended(&page, "code").is_some(), "what others tried took nothing from her");
     assert_eq!(victim.open(&done).await.unwrap().document.title, expired, "it is spent");
 
     let page = wallet_page(&circle, &mut victim).await;
