@@ -13,6 +13,7 @@ mod party;
 mod pending;
 mod proxy;
 mod routes;
+mod throttle;
 mod wallet;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ use trust::seal::SealKey;
 pub use back::is_back_path;
 pub use party::{Party, PartyError};
 pub use routes::answer;
+pub use throttle::Throttle;
 pub use wallet::{StatusLists, Wallet};
 
 /// Everything that a login needs.
@@ -74,6 +76,8 @@ pub struct Eid {
     pub keeper: Keeper,
     /// Answers that were used.
     pub spent: Arc<Spent>,
+    /// How many logins were begun.
+    pub throttle: Throttle,
     /// How long logins and sessions live.
     pub lives: Lives,
     /// Time.

@@ -33,11 +33,14 @@ pub async fn national(
     let Some(peer) = &peer else { return desk.uncertified() };
     let path = request.uri().path();
     if path == STS_PATH || is_back_path(path) {
-        // sessions and assertions are for our own portals, whoever else the roots admit
+        // the roots may vouch for others, too: people and assertions are for our own portals
         if peer.country() != Some(node.country) {
-            return desk.problem(StatusCode::FORBIDDEN, "country", "ask your own country's node");
+            return desk.foreign();
         }
         let (method, path) = (request.method().clone(), path.to_owned());
+        if path == STS_PATH && method != Method::POST {
+            return desk.wrong_method("POST");
+        }
         return match (desk.body(request).await, node.eid()) {
             (Err(response), _) => response,
             (Ok((_, body)), _) if path == STS_PATH => desk.token(body).await,
@@ -242,6 +245,11 @@ impl Desk<'_> {
 
     fn uncertified(&self) -> Response<Body> {
         self.problem(StatusCode::FORBIDDEN, "no-certificate", "use mutual TLS")
+    }
+
+    fn foreign(&self) -> Response<Body> {
+        let hint = "use a certificate of this country";
+        self.problem(StatusCode::FORBIDDEN, "other-country", hint)
     }
 
     fn unknown(&self, hint: &str) -> Response<Body> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use exchange::{Clock, Country, Entropy, Oid};
-use gateway::eid::{Application, Eid, Party, StatusLists, Wallet};
+use gateway::eid::{Application, Eid, Party, StatusLists, Throttle, Wallet};
 use identity::Assurance;
 use identity::eidas::metadata::Role;
 use identity::matching::Table;
@@ -156,6 +156,7 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
         applications: setup.applications,
         keeper: lent.keeper,
         spent: lent.spent,
+        throttle: Throttle::default(),
         lives: Lives::default(),
         clock: lent.clock,
         entropy: lent.entropy,

@@ -16,10 +16,11 @@ pub struct Sessions {
 
 impl Sessions {
     /// Opens or makes the file, in which at most `most` rows are kept: whoever begins logins
-    /// without end fills neither disk nor memory.
+    /// without end fills neither disk nor memory. `Full`: after a power failure a redeemed code or an
+    /// ended session must not be back.
     pub fn open(path: &Path, most: u32) -> Result<Self, DatabaseError> {
         let schema = include_str!("../migrations/sessions.sql");
-        Ok(Self { database: Database::open(path, schema, Safety::Normal)?, most: most.into() })
+        Ok(Self { database: Database::open(path, schema, Safety::Full)?, most: most.into() })
     }
 
     /// Commits what is queued and closes the file.

@@ -212,10 +212,15 @@ struct Tasks {
     slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
+/// Where a request's connection comes from, certificate or not; an extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin(pub SocketAddr);
+
 /// A connection whose handshake is done.
 struct Connection {
     stream: Stream,
     peer: Option<Peer>,
+    address: SocketAddr,
     /// Its TLS configuration was replaced.
     retired: CancellationToken,
 }
@@ -231,7 +236,7 @@ async fn handshake(
 ) -> Result<Connection, Option<Reason>> {
     let Some(tls) = tls else {
         let stream = Patient::new(Either::Right(socket), idle, limits.writes);
-        return Ok(Connection { stream, peer: None, retired: CancellationToken::new() });
+        return Ok(Connection { stream, peer: None, address, retired: CancellationToken::new() });
     };
     let generation = tls.current();
     let acceptor = TlsAcceptor::from(Arc::clone(&generation.config));
@@ -248,7 +253,7 @@ async fn handshake(
                 return Err(Some(Reason::Certificate));
             }
             let stream = Patient::new(Either::Left(stream), idle, limits.writes);
-            Ok(Connection { stream, peer, retired: generation.retired.clone() })
+            Ok(Connection { stream, peer, address, retired: generation.retired.clone() })
         }
         Ok(Ok(None)) => Err(None),
         Ok(Err(error)) => {
@@ -273,10 +278,11 @@ async fn http1<H, F>(
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Connection { stream, peer, retired } = connection;
+    let Connection { stream, peer, address, retired } = connection;
     let served = AtomicBool::new(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         served.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(Origin(address));
         let answer = timeout(limits.request, handler(peer.clone(), request));
         // a task of its own: who hangs up does not cut off what has begun in the middle
         let (cut, slot) = (cut.clone(), slot.clone());

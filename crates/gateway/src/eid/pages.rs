@@ -7,7 +7,8 @@ use transport::problem::{Body, respond};
 /// A page that sends the browser on by a form; `script` allows its one script.
 pub(super) fn onward(html: String, script: &str) -> Response<Body> {
     // form-action would have to name the other country's address; the form is ours and has one action
-    let policy = format!("default-src 'none'; script-src {script}; frame-ancestors 'none'");
+    let policy =
+        format!("default-src 'none'; script-src {script}; base-uri 'none'; frame-ancestors 'none'");
     page(StatusCode::OK, html, &policy)
 }
 
@@ -22,7 +23,7 @@ pub(super) fn trouble(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
          <body><main><h1>{title}</h1><p>{next}</p><p>Number to quote: <code>{correlation}</code></p></main></body></html>"
     );
-    page(status, html, "default-src 'none'; frame-ancestors 'none'")
+    page(status, html, QUIET)
 }
 
 /// The ways to a wallet; the page looks again by itself.
@@ -36,7 +37,7 @@ pub(super) fn wallet(svg: &str, link: &str) -> Response<Body> {
          <p>This page goes on by itself. It asks for your name, birth, place of birth, nationality and\
          personal number, and for nothing else.</p></main></body></html>"
     );
-    page(StatusCode::OK, html, "default-src 'none'; frame-ancestors 'none'")
+    page(StatusCode::OK, html, QUIET)
 }
 
 fn page(status: StatusCode, html: String, policy: &str) -> Response<Body> {
@@ -75,3 +76,7 @@ pub(super) fn with_query(address: &str, pairs: &[(&str, &str)]) -> String {
     query.extend_pairs(pairs);
     format!("{address}{mark}{}", query.finish())
 }
+
+/// Pages without script, form or anything from elsewhere.
+const QUIET: &str =
+    "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";

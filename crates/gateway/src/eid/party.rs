@@ -18,6 +18,9 @@ pub enum PartyError {
     /// The server had none.
     #[error("metadata not given: status {0}")]
     Status(u16),
+    /// It failed for another login a moment ago.
+    #[error("metadata could not be had a moment ago")]
+    Lately,
     /// It is not what it should be.
     #[error("metadata refused: {0}")]
     Refused(#[from] EidasError),
@@ -36,6 +39,8 @@ pub struct Party {
     client: Client,
     path: String,
     kept: Mutex<Option<(Arc<Metadata>, Timestamp)>>,
+    /// When it failed last. Held while it is fetched: of many logins at once, one fetches.
+    failed: tokio::sync::Mutex<Option<Timestamp>>,
 }
 
 impl Party {
@@ -49,19 +54,35 @@ impl Party {
         path: &str,
     ) -> Self {
         let (entity, path) = (entity.to_owned(), path.to_owned());
-        Self { country, entity, role, signers, client, path, kept: Mutex::default() }
+        Self {
+            country,
+            entity,
+            role,
+            signers,
+            client,
+            path,
+            kept: Mutex::default(),
+            failed: Mutex::default(),
+        }
     }
 
     /// Its metadata, checked. Fetched again after a day, or an hour before it ends; while that fails
     /// the old one is believed to its end.
     pub async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, PartyError> {
+        if let Some(metadata) = self.fresh(now) {
+            return Ok(metadata);
+        }
+        let mut failed = self.failed.lock().await;
+        if let Some(metadata) = self.fresh(now) {
+            return Ok(metadata);
+        }
+        // counted from the clock of whoever failed: who waited behind it does not try in turn
+        if failed.is_some_and(|at| now < at + PAUSE) {
+            return Err(PartyError::Lately);
+        }
+        let began = std::time::Instant::now();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept = kept.filter(|(metadata, _)| now < metadata.valid_until);
-        if let Some((metadata, again)) = &kept
-            && now < *again
-        {
-            return Ok(Arc::clone(metadata));
-        }
         match (self.fetch(now).await, kept) {
             (Ok(metadata), _) => {
                 let again = (now + DAY).min(metadata.valid_until - HOUR).max(now + MINUTE);
@@ -74,8 +95,18 @@ impl Party {
                 self.keep(Some((Arc::clone(&old), now + MINUTE)));
                 Ok(old)
             }
-            (Err(error), None) => Err(error),
+            (Err(error), None) => {
+                let took = SignedDuration::try_from(began.elapsed()).unwrap_or(PAUSE);
+                *failed = Some(now + took);
+                Err(error)
+            }
         }
+    }
+
+    fn fresh(&self, now: Timestamp) -> Option<Arc<Metadata>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (metadata, again) = kept.as_ref()?;
+        (now < *again && now < metadata.valid_until).then(|| Arc::clone(metadata))
     }
 
     fn keep(&self, kept: Option<(Arc<Metadata>, Timestamp)>) {
@@ -95,6 +126,8 @@ impl Party {
     }
 }
 
+/// After a failure without anything kept: nobody waits again for a server that is away.
+const PAUSE: SignedDuration = SignedDuration::from_secs(2);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);

@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use identity::eidas::metadata::Role;
 use identity::session::Ticket;
 use transport::problem::{Body, problem, respond};
-use transport::server::{content_length, read_body};
+use transport::server::{Origin, content_length, read_body};
 
 use super::login::{COOKIE, Visit};
+use super::throttle::{Admitted, WINDOW};
 use super::wallet::WALLET;
 use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, pages};
 
@@ -23,6 +24,12 @@ pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body>
         pairs: form_urlencoded::parse(text).into_owned().take(MAX_PAIRS).collect(),
         cookie: cookie(&head.headers),
     };
+    if [LOGIN, SSO].contains(&head.uri.path())
+        && let Some(Origin(from)) = head.extensions.get::<Origin>()
+        && let Admitted::No { first } = eid.throttle.admit(from.ip(), eid.now())
+    {
+        return crowded(&eid, first);
+    }
     match (&head.method, head.uri.path()) {
         (&Method::GET, "/eid/livez") => respond(StatusCode::OK, "text/plain", "alive\n"),
         (&Method::GET, CONNECTOR_METADATA) => metadata(&eid, Role::Connector),
@@ -70,12 +77,31 @@ pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body>
             };
             let mut response = problem(status, code, "begin at your portal", correlation);
             if known {
-                let allow = if path == ACS { "POST" } else { "GET" };
+                let allow = match path {
+                    ACS => "POST",
+                    SSO => "GET, POST",
+                    _ => "GET",
+                };
                 response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
             }
             response
         }
     }
+}
+
+/// RFC 6585 §4.
+fn crowded(eid: &Eid, first: bool) -> Response<Body> {
+    let correlation = if first {
+        eid.refused(None, "login.crowded")
+    } else {
+        CorrelationId::random(eid.entropy.as_ref())
+    };
+    let next = "Too many people sign in at the same time. Try again in ten minutes.";
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = pages::trouble(status, "Try again later", next, correlation);
+    let seconds = HeaderValue::from(WINDOW.as_secs());
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
 }
 
 fn metadata(eid: &Eid, role: Role) -> Response<Body> {
@@ -96,7 +122,8 @@ fn cookie(headers: &HeaderMap) -> Option<Ticket> {
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
     let first = ours.next()?;
-    ours.next().is_none().then(|| Ticket::of(first))
+    // a value that we never gave could be one that somebody else chose
+    ours.next().is_none().then(|| Ticket::of(first)).filter(Ticket::is_whole)
 }
 
 /// A SAML message in base64 and in a form, with its RelayState.

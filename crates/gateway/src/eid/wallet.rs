@@ -150,11 +150,15 @@ impl Eid {
     /// `POST …/{ticket}/response`: the wallet's answer, taken once.
     pub(super) async fn wallet_response(&self, ticket: &str, form: &[u8]) -> Response<Body> {
         let (ticket, now) = (Ticket::of(ticket), self.now());
-        let taken = self.keeper.take(Drawer::Wallet, &ticket, now).await.ok().flatten();
-        let row = taken.and_then(|bytes| Shown::decode(&bytes)).filter(|row| row.outcome.is_none());
+        let row = self.look(&ticket).await.filter(|row| row.outcome.is_none());
         let (Some(wallet), Some(mut row)) = (&self.wallet, row) else {
             return self.no(StatusCode::BAD_REQUEST, "wallet.unknown", "begin again");
         };
+        // the row stays while a status list is fetched: the page would find its login gone
+        let mark = format!("wallet answer {}", ticket.text());
+        if self.keeper.first_seen(&mark, now, Session::LIFE).await != Ok(true) {
+            return self.no(StatusCode::BAD_REQUEST, "wallet.unknown", "begin again");
+        }
         let shown = self.shown(wallet, &row, form, now).await;
         let answer = match &shown {
             Ok((_, answer)) => respond(StatusCode::OK, "application/json", answer.clone()),
@@ -162,7 +166,7 @@ impl Eid {
         };
         row.outcome = Some(shown.map(|(signed, _)| signed.encode()));
         let until = now + self.lives.login;
-        match self.keeper.keep_at(Drawer::Wallet, &ticket, &row.encode(), until).await {
+        match self.keeper.replace(Drawer::Wallet, &ticket, &row.encode(), until).await {
             Ok(true) => answer,
             _ => self.no(StatusCode::SERVICE_UNAVAILABLE, "login.store", "begin again"),
         }
@@ -208,14 +212,17 @@ impl Eid {
 
     /// Hands over to the portal, once. On the same device only with the wallet's code.
     async fn go_on(&self, ticket: &Ticket, visit: &Visit, code: Option<&str>) -> Response<Body> {
-        let now = self.now();
-        let taken = self.keeper.take(Drawer::Wallet, ticket, now).await.ok().flatten();
-        let row = taken.and_then(|bytes| Shown::decode(&bytes)).filter(|row| row.is_of(visit));
-        let Some(row) = row else { return self.over() };
+        // who only saw the address, in a picture or on a screen, does not end the login
+        let Some(row) = self.look(ticket).await.filter(|row| row.is_of(visit)) else {
+            return self.over();
+        };
         let Ok(session) = Session::from_bytes(&row.session) else { return self.over() };
         if session.is_same_device() != code.is_some()
             || code.is_some_and(|code| !session.is_response_code(code))
         {
+            return self.over();
+        }
+        if row.outcome.is_none() || !self.taken(ticket).await {
             return self.over();
         }
         let Portal { returns, state, .. } = &row.portal;
@@ -230,6 +237,12 @@ impl Eid {
             }
             None => self.over(),
         }
+    }
+
+    /// Of two that take the login at the same time, one has it.
+    async fn taken(&self, ticket: &Ticket) -> bool {
+        let taken = self.keeper.take(Drawer::Wallet, ticket, self.now()).await;
+        taken.is_ok_and(|row| row.is_some())
     }
 
     async fn look(&self, ticket: &Ticket) -> Option<Shown> {

@@ -56,6 +56,11 @@ impl Ticket {
         Self(text.chars().take(MAX_TICKET).collect())
     }
 
+    /// Whether it has the form of [`Ticket::random`].
+    pub fn is_whole(&self) -> bool {
+        URL_SAFE_NO_PAD.decode(&self.0).is_ok_and(|bytes| bytes.len() == 32)
+    }
+
     /// As it travels.
     pub fn text(&self) -> &str {
         &self.0
