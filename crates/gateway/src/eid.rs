@@ -37,7 +37,7 @@ use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
 pub use back::is_back_path;
-pub use party::{Party, PartyError};
+pub use party::Party;
 pub use routes::answer;
 pub use throttle::Throttle;
 pub use wallet::{StatusLists, Wallet};

@@ -114,6 +114,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Eid(Eid::Check(config)) => {
             let (config, files) = load(&config)?;
+            log(false, "warn");
             wait(eid::command::check(&config, files))?;
         }
         Command::Eid(Eid::Verify { file, signers, ehdsi }) => {

@@ -77,5 +77,9 @@ fn an_integrator_gets_our_metadata_verifies_it_and_learns_which_peer_is_away() {
     let checked = konfido(&["eid", "check"], dir);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(!checked.status.success(), "a login with Denmark would fail");
-    assert!(said.starts_with("provider\tDK\thttps://localhost:1/metadata\tmetadata not reachable"));
+    assert!(
+        said.starts_with("provider\tDK\thttps://localhost:1/metadata\tmetadata cannot be fetched")
+    );
+    let why = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(why.contains("could not connect"), "{why}");
 }

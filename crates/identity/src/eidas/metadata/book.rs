@@ -86,7 +86,7 @@ impl Book {
     ///
     /// A day after it was fetched, or when three quarters of its validity are over, metadata is fetched
     /// again. While that fails, the old one is believed until its `validUntil` and not a second longer.
-    /// A failure is remembered for a minute.
+    /// A failure is remembered for a minute, and for some seconds where nothing is known.
     pub async fn find(
         &self,
         url: &str,
@@ -105,6 +105,13 @@ impl Book {
             Err(unreachable) => Err(unreachable.into()),
         };
         self.turn(at, fetched, now)
+    }
+
+    /// What is believed of a peer without asking anybody, also when it is due.
+    pub fn believed(&self, url: &str, role: Role, now: Timestamp) -> Option<Arc<Metadata>> {
+        let at = self.peers.iter().position(|peer| peer.url == url && peer.role == role)?;
+        let believed = self.pages().get(&at)?.believed.clone();
+        believed.filter(|metadata| now < metadata.valid_until)
     }
 
     /// The peers that should be asked for now, so that nobody who logs in waits for it.
@@ -148,7 +155,8 @@ impl Book {
                 page.believed = Some(Arc::new(metadata));
             }
             Err(why) => {
-                page.refresh = now + RETRY;
+                let known = page.believed.as_ref().is_some_and(|m| now < m.valid_until);
+                page.refresh = now + if known { RETRY } else { PAUSE };
                 page.failed = Some(why);
             }
         }
@@ -180,4 +188,6 @@ impl Peer {
 /// Most peers in a book.
 pub const MAX_PEERS: usize = 128;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Somebody waits at a login page.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const RETRY: SignedDuration = SignedDuration::from_mins(1);
