@@ -62,7 +62,7 @@ impl Party {
             client,
             path,
             kept: Mutex::default(),
-            failed: Default::default(),
+            failed: tokio::sync::Mutex::default(),
         }
     }
 
