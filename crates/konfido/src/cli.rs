@@ -259,7 +259,8 @@ mod tests {
     fn the_command_line_is_consistent_and_its_examples_parse() {
         Cli::command().debug_assert();
         for line in [
-            "konfido demo --once --dir /tmp/circle\n  konfido demo --once --wallet",
+            "konfido demo --once --dir /tmp/circle",
+            "konfido demo --once --wallet",
             "konfido check --config konfido.toml",
             "konfido verify receipt.json --roots ca.pem",
             "konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt",
