@@ -193,7 +193,8 @@ fn address(section: &Section<'_, '_>, key: &'static str, faults: &Faults) -> Opt
     let at = section.required::<String>(key)?;
     let uri = at.value.parse::<http::Uri>().ok();
     let good = uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
-    if !good || at.value.ends_with('/') {
+    // behind a fragment, what we add to an address would never reach its server
+    if !good || at.value.ends_with('/') || at.value.contains('#') {
         let message = format!("{key} is not an https address without a slash at its end");
         faults.add(&at.span, message, None);
         return None;

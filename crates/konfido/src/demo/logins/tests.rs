@@ -163,6 +163,36 @@ async fn an_identity_provider_that_takes_redirects_only_is_asked_by_redirect() {
     circle.stop().await;
 }
 
+/// Somebody begins logins without end: told so, with little work for us; a login that had begun ends
+/// well, and who is signed in notices nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_logins_from_one_address_is_told_to_come_back_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let es = country("ES");
+    let doctor = session(&circle, MONTSERRAT.given).await;
+    let (mut patient, mut flood) = (browser(&circle), browser(&circle));
+    let page = wallet_page(&circle, &mut patient).await;
+    let wrong = address(&circle, es, &[PATIENT[0], PATIENT[1], ("return", "https://evil.example")]);
+    let mut begun = 0;
+    let last = loop {
+        let page = flood.open(&wrong).await.unwrap();
+        if page.status != StatusCode::BAD_REQUEST || begun > 1000 {
+            break page;
+        }
+        begun += 1;
+    };
+    assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS, "after {begun}");
+    assert_eq!(last.document.title, "Try again later");
+    assert!(begun > 500, "a hospital's morning fits: {begun}");
+    let holder = circle.front(country("DK")).holder(AGNETE.given).unwrap();
+    let done = wallet::show(&circle.pki, &page, &holder, Format::SdJwt).await.unwrap().unwrap();
+    assert!(ended(&patient.open(&done).await.unwrap(), "code").is_some());
+    let client = circle.portal(es, es).unwrap().client;
+    post(&client, "/eid/session", &[("session", &doctor)]).await.unwrap();
+    circle.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_cancels_is_signed_in_nowhere() {
     let dir = tempfile::tempdir().unwrap();
