@@ -2,13 +2,21 @@
 //!
 //! `eid_speed write DIR` makes the input: signed messages of about 10 kB, whole Responses, their
 //! certificates and keys. `eid_speed time DIR` reads it and prints one row each: name, microseconds of
-//! CPU (median over batches). `interop/speed.py` times others on the same files.
+//! CPU (median over batches). `-signature` is the same assertion parsed and its signature verified, with
+//! no path, rule or memory; `rsa3072-private-key` is what aws-lc needs for one decryption, of which a
+//! Response holds one. `interop/speed.py` times others on the same files. `eid_speed count DIR NAME` does a
+//! row a thousand times and nothing else, for `perf stat -e instructions:u`.
 
 use std::fs::{read, read_to_string, write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_lc_rs::rsa::{
+    OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use exchange::{Country, Oid, Permission, Purpose, RoleCode, SystemEntropy, Transaction};
 use identity::eidas::attributes::Attribute;
 use identity::eidas::person::{Person, PersonIdentifier};
@@ -22,7 +30,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
 use trust::certificate::{Anchors, Certificate};
 use trust::encryption::{DecryptionKey, Recipient};
 use trust::seal::SealKey;
-use trust::signature::{Profile, sign_enveloped_as};
+use trust::signature::{Profile, sign_enveloped_as, verify_enveloped};
 use trust::xml::{Limits, Xml};
 
 /// (name, RSA bits if RSA, profile that it is signed by)
@@ -51,7 +59,12 @@ fn main() {
         ["write", folder] => Files(folder.into()).make(),
         ["time", folder] => Files(folder.into()).time(""),
         ["time", folder, name] => Files(folder.into()).time(name),
-        _ => eprintln!("eid_speed write DIR | time DIR [NAME]"),
+        ["count", folder, name] => Files(folder.into()).rows(|row, work| {
+            if row == name {
+                (0..1000).for_each(|_| work());
+            }
+        }),
+        _ => eprintln!("eid_speed write DIR | time DIR [NAME] | count DIR NAME"),
     }
 }
 
@@ -110,22 +123,54 @@ impl Files {
 
     /// Rows whose names begin with `prefix`.
     fn time(&self, prefix: &str) {
+        self.rows(|name, work| {
+            if name.starts_with(prefix) {
+                row(name, work);
+            }
+        });
+    }
+
+    /// Each row's name and its work.
+    fn rows(&self, mut each: impl FnMut(&str, &dyn Fn())) {
         let text = |name: &str, extension: &str| {
             read_to_string(self.path(name, extension)).expect("because `write` came first")
         };
-        for (name, _, _) in ASSERTIONS.into_iter().filter(|row| row.0.starts_with(prefix)) {
+        for (name, _, profile) in ASSERTIONS {
             let (message, root) = (text(name, "xml"), text(name, "root.pem"));
             let anchors = Anchors::from_pem(root.as_bytes()).expect("because it is a root");
-            row(name, || recognised(&message, &anchors));
+            each(name, &|| recognised(&message, &anchors));
+            each(&format!("{name}-signature"), &|| {
+                let xml = Xml::parse(&message, &Limits::MESSAGE).expect("because we wrote it");
+                verify_enveloped(xml.root(), profile).expect("because it is signed");
+            });
         }
-        for (name, _, _) in RESPONSES.into_iter().filter(|row| row.0.starts_with(prefix)) {
+        for (name, _, _) in RESPONSES {
             let message = text(name, "xml");
             let signers = certificates(&self.path(name, "pem"));
             let key = DecryptionKey::from_pem(text(name, "key").as_bytes());
             let key = key.expect("because it is a key");
-            row(name, || identified(&message, &signers, &key));
+            each(name, &|| identified(&message, &signers, &key));
         }
+        let (key, sealed) = private_key(&text(RESPONSES[0].0, "key"));
+        each("rsa3072-private-key", &|| {
+            let mut out = vec![0; key.min_output_size()];
+            let opened = key.decrypt(&OAEP_SHA256_MGF1SHA256, &sealed, &mut out, None);
+            assert!(opened.is_ok_and(|opened| opened == [7; 32]), "what was sealed");
+        });
     }
+}
+
+/// aws-lc's own reading of a key, and 32 bytes sealed for it.
+fn private_key(pem: &str) -> (OaepPrivateDecryptingKey, Vec<u8>) {
+    let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(text).expect("because a key is written so");
+    let key = PrivateDecryptingKey::from_pkcs8(&der).expect("because it is RSA");
+    let public = OaepPublicEncryptingKey::new(key.public_key()).expect("because it is RSA");
+    let mut sealed = vec![0; public.ciphertext_size()];
+    public
+        .encrypt(&OAEP_SHA256_MGF1SHA256, &[7; 32], &mut sealed, None)
+        .expect("because it is short");
+    (OaepPrivateDecryptingKey::new(key).expect("because it is RSA"), sealed)
 }
 
 fn certificates(path: &Path) -> Vec<Certificate> {
@@ -247,14 +292,14 @@ fn identified(message: &str, signers: &[Certificate], key: &DecryptionKey) {
     assert!(found.is_ok_and(|who| who.assurance() == Assurance::High), "the answer is good");
 }
 
-fn row(name: &str, work: impl Fn()) {
-    let mut times: Vec<u128> = (0..BATCHES).map(|_| batch(&work)).collect();
+fn row(name: &str, work: &dyn Fn()) {
+    let mut times: Vec<u128> = (0..BATCHES).map(|_| batch(work)).collect();
     times.sort_unstable();
     println!("{name}\t{:.1}", times[BATCHES / 2] as f64 / 1000.0);
 }
 
 /// Nanoseconds for one, measured over long enough: the system counts CPU time in steps of milliseconds.
-fn batch(work: &impl Fn()) -> u128 {
+fn batch(work: &dyn Fn()) -> u128 {
     let (start, mut done) = (Clock::start(), 0);
     while start.nanoseconds() < LONG_ENOUGH {
         (0..20).for_each(|_| work());

@@ -391,6 +391,28 @@ fn a_changed_signature_is_refused_before_any_cryptography() {
             replaced("<saml:Issuer>urn:idp:DK</saml:Issuer>", "<saml:X/>"),
             Ambiguous("the signature does not follow the Issuer"),
         ),
+        (
+            "two equal ids that nothing refers to",
+            replaced("GOOD</saml:NameID>", "GOOD</saml:NameID><x Id='q'/><y xml:id='q'/>"),
+            Ambiguous("the ID is not unique"),
+        ),
+        ("an id that reads as a pointer", signed.replace("_a1", "xpointer(/)"), Reference),
+        (
+            "a foreign parameter of the transform",
+            replaced(
+                exc,
+                &format!("{exc}<x:InclusiveNamespaces xmlns:x='urn:x' PrefixList='saml'/>"),
+            ),
+            Forbidden("canonicalization parameter"),
+        ),
+        (
+            "a foreign parameter of the canonicalization",
+            replaced(
+                "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>",
+                "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"><x:X xmlns:x='urn:x'/></ds:CanonicalizationMethod>",
+            ),
+            Forbidden("canonicalization parameter"),
+        ),
         ("deeper", replaced(sig, &format!("<saml:X>{sig}</saml:X>")), Missing),
         (
             "no ID",

@@ -2,37 +2,62 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use base64::Engine as _;
+use bergshamra::c14n::{C14nMode, canonicalize_doc};
 use bergshamra::dsig::sign::sign_owned;
 use bergshamra::dsig::verify::verify_document;
+use bergshamra::xml::nodeset::NodeSet;
 use bergshamra::{DsigContext, KeysManager, VerifyResult};
-use kryptering::{EcCurve, HashAlgorithm, SignatureAlgorithm, Signer, Verifier};
+use kryptering::{EcCurve, HashAlgorithm, SignatureAlgorithm, Signer};
+use uppsala::{Document, NodeId};
 
-use super::method::{Hash, Method, Padding};
 use super::structure::{DS, Found};
 use super::{SignatureError, method_of};
-use crate::certificate::{Certificate, PublicKey};
 use crate::seal::{Scheme, SealKey};
 use crate::xml::Element;
 
-/// Verifies digest and signature value, and that they cover this very element.
+/// Verifies digest and signature value: core validation (XML Signature 1.1 §3.2) of the one form that
+/// [`super::structure`] lets through. The engine canonicalizes; it is not asked to find the signature,
+/// the reference and its target again, in what is already known to hold one of each.
 pub(super) fn verify(
     element: Element<'_, '_>,
     found: &Found<'_, '_>,
 ) -> Result<(), SignatureError> {
-    let verifier = ByCertificate { method: found.method, certificate: found.certificate.clone() };
-    let context = DsigContext::new(KeysManager::new()).with_hsm_verifier(Box::new(verifier));
-    match verify_document(&context, element.document()) {
-        Ok(VerifyResult::Valid { signature_node, references, .. })
-            if signature_node == found.signature.node()
-                && references.len() == 1
-                && references[0].digest_verified
-                && references[0].resolved_node == Some(element.node()) =>
-        {
-            Ok(())
-        }
-        _ => Err(SignatureError::Invalid),
+    let document = element.document();
+    let mut signed = NodeSet::tree_without_comments(element.node(), document);
+    // the enveloped-signature transform
+    remove_tree(&mut signed, document, found.signature.node());
+    let signed = canonical(element, &signed, &found.reference_prefixes)?;
+    if digest::digest(found.digest, &signed).as_ref() != found.digest_value {
+        return Err(SignatureError::Invalid);
     }
+    let info = NodeSet::tree_without_comments(found.info.node(), document);
+    let info = canonical(element, &info, &found.info_prefixes)?;
+    if found.method.verifies(&found.certificate, &info, &found.signature_value) {
+        Ok(())
+    } else {
+        Err(SignatureError::Invalid)
+    }
+}
+
+/// Takes a node and all below it, text too, out of the set.
+fn remove_tree(set: &mut NodeSet, document: &Document<'_>, top: NodeId) {
+    let mut stack = vec![top];
+    while let Some(node) = stack.pop() {
+        set.remove_id(node);
+        stack.extend(document.children_iter(node));
+    }
+}
+
+/// Exclusive canonicalization, without comments, of what is in the set.
+fn canonical(
+    element: Element<'_, '_>,
+    set: &NodeSet,
+    prefixes: &[&str],
+) -> Result<Vec<u8>, SignatureError> {
+    canonicalize_doc(element.document(), C14nMode::Exclusive, Some(set), prefixes)
+        .map_err(|_| SignatureError::Invalid)
 }
 
 /// Verifies with the key that the signature itself brings.
@@ -81,32 +106,6 @@ pub(super) fn template(id: &str, key: &SealKey, scheme: Scheme) -> String {
          <ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>\
          </ds:Signature>"
     )
-}
-
-struct ByCertificate {
-    method: &'static Method,
-    certificate: Certificate,
-}
-
-impl Verifier for ByCertificate {
-    fn algorithm(&self) -> SignatureAlgorithm {
-        let hash = match self.method.hash {
-            Hash::Sha256 => HashAlgorithm::Sha256,
-            Hash::Sha384 => HashAlgorithm::Sha384,
-            Hash::Sha512 => HashAlgorithm::Sha512,
-        };
-        match (self.method.scheme, self.certificate.key()) {
-            (Padding::Pkcs1, _) => SignatureAlgorithm::RsaPkcs1v15(hash),
-            (Padding::Pss, _) => SignatureAlgorithm::RsaPss(hash),
-            (Padding::Ecdsa, PublicKey::P384(_)) => SignatureAlgorithm::Ecdsa(EcCurve::P384, hash),
-            (Padding::Ecdsa, PublicKey::P521(_)) => SignatureAlgorithm::Ecdsa(EcCurve::P521, hash),
-            (Padding::Ecdsa, _) => SignatureAlgorithm::Ecdsa(EcCurve::P256, hash),
-        }
-    }
-
-    fn verify(&self, data: &[u8], signature: &[u8]) -> kryptering::Result<bool> {
-        Ok(self.method.verifies(&self.certificate, data, signature))
-    }
 }
 
 struct BySealKey {

@@ -1,5 +1,7 @@
 //! Our own allow-list: looks at a signature before any cryptography is done.
 
+use aws_lc_rs::digest;
+
 use super::method::{Method, RSA_SHA256};
 use super::{Profile, SignatureError, seen};
 use crate::certificate::Certificate;
@@ -20,15 +22,23 @@ const C14N_WITH_COMMENTS: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-2001031
 /// What a signature says of itself, once it is known to be unambiguous.
 pub(super) struct Found<'d, 'a> {
     pub(super) signature: Element<'d, 'a>,
+    pub(super) signature_value: Vec<u8>,
     pub(super) method: &'static Method,
     pub(super) certificate: Certificate,
+    /// The SignedInfo, and the InclusiveNamespaces of its canonicalization.
+    pub(super) info: Element<'d, 'a>,
+    pub(super) info_prefixes: Vec<&'d str>,
+    /// Digest of the one reference, and the InclusiveNamespaces of its canonicalization.
+    pub(super) digest: &'static digest::Algorithm,
+    pub(super) digest_value: Vec<u8>,
+    pub(super) reference_prefixes: Vec<&'d str>,
 }
 
 /// SHA-2 digests of at least 256 bits.
-static DIGESTS: [&str; 3] = [
-    "http://www.w3.org/2001/04/xmlenc#sha256",
-    "http://www.w3.org/2001/04/xmldsig-more#sha384",
-    "http://www.w3.org/2001/04/xmlenc#sha512",
+static DIGESTS: [(&str, &digest::Algorithm); 3] = [
+    ("http://www.w3.org/2001/04/xmlenc#sha256", &digest::SHA256),
+    ("http://www.w3.org/2001/04/xmldsig-more#sha384", &digest::SHA384),
+    ("http://www.w3.org/2001/04/xmlenc#sha512", &digest::SHA512),
 ];
 
 /// How the schema of an element names its identifier, and where its signature stands.
@@ -113,13 +123,30 @@ pub(super) fn inspect<'d, 'a>(
     if place.last && element.children().last() != Some(signature) {
         return Err(SignatureError::Ambiguous("the signature is not the last child"));
     }
-    let info = signed_info(signature, &format!("#{id}"), &[EXC_C14N], &[ENVELOPED, EXC_C14N])?;
-    let method = Method::of(info.attribute("Algorithm").unwrap_or(""), profile)?;
+    // "#xpointer(/)" would be the name of something else (XML Signature 1.1 §4.4.3.2)
+    if id.contains('(') {
+        return Err(SignatureError::Reference);
+    }
+    let said = signed_info(signature, &format!("#{id}"), &[EXC_C14N], &[ENVELOPED, EXC_C14N])?;
+    let method = Method::of(algorithm_of(said.method), profile)?;
     let certificate = only_certificate(signature)?;
     if !method.fits(&certificate, profile) {
         return Err(SignatureError::Forbidden("key for the signature method"));
     }
-    Ok(Found { signature, method, certificate })
+    Ok(Found {
+        signature,
+        signature_value: only_base64(signature.only_child(DS, "SignatureValue")?)?,
+        method,
+        certificate,
+        info: said.info,
+        info_prefixes: inclusive_prefixes(said.canonicalization)?,
+        digest: said.digest,
+        digest_value: said.digest_value,
+        reference_prefixes: said
+            .transforms
+            .last()
+            .map_or(Ok(Vec::new()), |t| inclusive_prefixes(*t))?,
+    })
 }
 
 /// The same for OpenNCP's audit records.
@@ -130,8 +157,8 @@ pub(super) fn inspect_key_value<'d, 'a>(
         return Err(SignatureError::Ambiguous("the element stands inside another document"));
     }
     let signature = only_signature(element, &Within::of(element).signatures)?;
-    let method = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
-    if method.attribute("Algorithm") != Some(RSA_SHA256) {
+    let said = signed_info(signature, "", &[C14N_WITH_COMMENTS], &[ENVELOPED])?;
+    if algorithm_of(said.method) != RSA_SHA256 {
         return Err(SignatureError::Forbidden("signature method"));
     }
     if names(signature.only_child(DS, "KeyInfo")?) != ["KeyValue"] {
@@ -163,15 +190,27 @@ fn only_signature<'d, 'a>(
     Ok(signature)
 }
 
-/// Base64 and white space, and nothing in it: the engine skips what it does not know, libxmlsec refuses.
-fn only_base64(element: Element<'_, '_>) -> Result<(), SignatureError> {
+/// Base64 and white space, and nothing in it: libxmlsec refuses other letters, some skip them.
+fn only_base64(element: Element<'_, '_>) -> Result<Vec<u8>, SignatureError> {
     let text = element.plain_text().ok_or(SignatureError::Ambiguous("a value holds an element"))?;
     let known = |b: u8| b.is_ascii_alphanumeric() || b"+/= \t\r\n".contains(&b);
-    if text.bytes().all(known) {
-        Ok(())
-    } else {
-        Err(SignatureError::Forbidden("letter in base64"))
+    if !text.bytes().all(known) {
+        return Err(SignatureError::Forbidden("letter in base64"));
     }
+    element.binary().ok_or(SignatureError::Invalid)
+}
+
+/// The `PrefixList` of an exclusive canonicalization, in which nothing else may stand.
+fn inclusive_prefixes<'d>(method: Element<'d, '_>) -> Result<Vec<&'d str>, SignatureError> {
+    let mut inside = method.children();
+    let (first, None) = (inside.next(), inside.next()) else {
+        return Err(SignatureError::Forbidden("canonicalization parameter"));
+    };
+    let Some(list) = first else { return Ok(Vec::new()) };
+    if !list.is(EXC_C14N, "InclusiveNamespaces") || list.children().next().is_some() {
+        return Err(SignatureError::Forbidden("canonicalization parameter"));
+    }
+    Ok(list.demand_attribute("PrefixList")?.split_ascii_whitespace().collect())
 }
 
 /// Names of the children, in order; a child of another namespace has none.
@@ -179,20 +218,34 @@ fn names<'d>(element: Element<'d, '_>) -> Vec<&'d str> {
     element.children().map(|c| if c.namespace() == DS { c.name() } else { "" }).collect()
 }
 
-/// Checks SignedInfo and gives the SignatureMethod. Its children, and the Reference's, are exactly
-/// those that we know: the engine skips what it does not know, and we must not skip otherwise.
+/// A SignedInfo of the one form that we know.
+struct Said<'d, 'a> {
+    info: Element<'d, 'a>,
+    canonicalization: Element<'d, 'a>,
+    method: Element<'d, 'a>,
+    transforms: Vec<Element<'d, 'a>>,
+    digest: &'static digest::Algorithm,
+    digest_value: Vec<u8>,
+}
+
+fn algorithm_of<'d>(element: Element<'d, '_>) -> &'d str {
+    element.attribute("Algorithm").unwrap_or("")
+}
+
+/// Checks SignedInfo. Its children, and the Reference's, are exactly those that we know: whoever skips
+/// what he does not know reads something else than who does not.
 fn signed_info<'d, 'a>(
     signature: Element<'d, 'a>,
     uri: &str,
     canonicalizations: &[&str],
     transforms: &[&str],
-) -> Result<Element<'d, 'a>, SignatureError> {
+) -> Result<Said<'d, 'a>, SignatureError> {
     let info = signature.only_child(DS, "SignedInfo")?;
-    let algorithm_of = |e: Element<'d, 'a>| e.attribute("Algorithm").unwrap_or("");
     if names(info) != ["CanonicalizationMethod", "SignatureMethod", "Reference"] {
         return Err(SignatureError::Ambiguous("not exactly one reference"));
     }
-    if !canonicalizations.contains(&algorithm_of(info.only_child(DS, "CanonicalizationMethod")?)) {
+    let canonicalization = info.only_child(DS, "CanonicalizationMethod")?;
+    if !canonicalizations.contains(&algorithm_of(canonicalization)) {
         return Err(SignatureError::Forbidden("canonicalization"));
     }
     let reference = info.only_child(DS, "Reference")?;
@@ -202,21 +255,25 @@ fn signed_info<'d, 'a>(
     if names(reference) != ["Transforms", "DigestMethod", "DigestValue"] {
         return Err(SignatureError::Ambiguous("the reference holds more than it should"));
     }
-    only_base64(reference.only_child(DS, "DigestValue")?)?;
+    let digest_value = only_base64(reference.only_child(DS, "DigestValue")?)?;
     let list = reference.only_child(DS, "Transforms")?;
-    let found: Vec<&str> = list.children().map(algorithm_of).collect();
-    // without the second transform the engine would use inclusive canonicalization
-    if found != transforms || names(list).iter().any(|name| *name != "Transform") {
+    let found: Vec<_> = list.children().collect();
+    // without the second transform inclusive canonicalization would be meant
+    if !found.iter().map(|t| algorithm_of(*t)).eq(transforms.iter().copied())
+        || names(list).iter().any(|name| *name != "Transform")
+    {
         return Err(SignatureError::Forbidden("transform"));
     }
-    if !DIGESTS.contains(&algorithm_of(reference.only_child(DS, "DigestMethod")?)) {
-        return Err(SignatureError::Forbidden("digest method"));
-    }
+    let digest = algorithm_of(reference.only_child(DS, "DigestMethod")?);
+    let (_, digest) = DIGESTS
+        .iter()
+        .find(|(known, _)| *known == digest)
+        .ok_or(SignatureError::Forbidden("digest method"))?;
     let method = info.only_child(DS, "SignatureMethod")?;
     if method.children().next().is_some() {
         return Err(SignatureError::Forbidden("signature method parameter"));
     }
-    Ok(method)
+    Ok(Said { info, canonicalization, method, transforms: found, digest, digest_value })
 }
 
 fn only_certificate(signature: Element<'_, '_>) -> Result<Certificate, SignatureError> {
