@@ -160,7 +160,7 @@ COMMON = (
     Row("document type declaration", Facts.document_type, "the door to entities and to IDs by declaration"),
     Row("a value holds an element", Facts.element_in_value, "what stands there nobody signed"),
     Row("signature does not verify", Facts.white_space_in_attribute, "the engine's parser, see there"),
-    Row("signature does not verify", Facts.foreign_id, "the engine, see there"),
+    Row("the ID is not unique", Facts.foreign_id, "an ID of another namespace may be taken for one"),
     Row("signature does not verify", Facts.loose_base64, "the engine, see there"),
     Row("relative namespace", Facts.odd_namespace, "two readers may compare its name differently"),
     Row("processing instruction", Facts.instruction, "no message of ours has one"),

@@ -104,7 +104,7 @@ impl Eid {
         let metadata = match provider.metadata(now).await {
             Ok(metadata) => metadata,
             Err(error) => {
-                tracing::warn!(%country, %error, "provider not believed");
+                tracing::warn!(%country, %error, "the metadata of a provider is refused");
                 return self.unasked(&then, country, "login.metadata").await;
             }
         };

@@ -64,7 +64,7 @@ impl Eid {
         let connector = connector.ok_or("proxy.issuer")?;
         let now = self.now();
         let metadata = connector.metadata(now).await.map_err(|error| {
-            tracing::warn!(country = %connector.country, %error, "connector not believed");
+            tracing::warn!(country = %connector.country, %error, "the metadata of a connector is refused");
             "proxy.metadata"
         })?;
         let destination = self.sso();
