@@ -2,8 +2,9 @@
 //!
 //! A signed element is first made a document of its own ([`Element::standalone`]), so that nothing
 //! around it can be confused with it; then our own allow-list looks at the signature's structure;
-//! only then the engine verifies, on the same DOM that [`Signed::element`] hands out. The engine's
-//! verdict alone is not enough: it accepts SHA-1, and leaves wrapping to its caller.
+//! only then digest and value are checked, over what the engine canonicalizes of the same DOM that
+//! [`Signed::element`] hands out. The engine's own verdict would not be enough: it accepts SHA-1, and
+//! leaves wrapping to its caller.
 
 #[cfg(feature = "brainpool")]
 mod brainpool;

@@ -263,9 +263,9 @@ impl<'d, 'a> Element<'d, 'a> {
     /// The bytes that the text stands for in base64, white space left out (`xs:base64Binary`).
     pub(crate) fn binary(self) -> Option<Vec<u8>> {
         use base64::Engine as _;
-        let text = self.plain_text()?.as_bytes();
-        let compact: Vec<u8> =
-            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let text = self.plain_text()?;
+        let mut compact = Vec::with_capacity(text.len());
+        text.split_ascii_whitespace().for_each(|run| compact.extend_from_slice(run.as_bytes()));
         base64::engine::general_purpose::STANDARD.decode(compact).ok()
     }
 
