@@ -128,7 +128,9 @@ impl Range {
             verdict = Err("not one exchange.answered".to_owned());
         }
         if at == HOME && self.one_event(DENMARK).is_none() {
-            verdict = Err("not one event in Denmark".to_owned());
+            let newest = self.stage.circle.events("DK").into_iter().take(4);
+            let kinds: Vec<_> = newest.map(|event| event.kind.name()).collect();
+            verdict = Err(format!("not one event in Denmark; the newest are {kinds:?}"));
         }
         self.expect("a good request afterwards", verdict);
     }
