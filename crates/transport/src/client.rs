@@ -302,9 +302,9 @@ impl AsyncWrite for Secured {
 }
 
 /// How long an idle connection is kept. Shorter than any server's patience that we know of: our own
-/// [`crate::server::Limits::headers`] is 10 s, Tomcat's keep-alive 20 s.
-/// The pool looks only so often, so that a connection may stand twice as long: also one that was opened and
-/// never used, whose silence the server would take for slow headers.
+/// [`crate::server::Limits::headers`] is 10 s, Tomcat's keep-alive 20 s. The pool looks only so often:
+/// a connection may stand twice as long, also one that was opened and never used, whose silence the
+/// server would take for slow headers.
 pub const IDLE: Duration = Duration::from_secs(4);
 
 /// Alerts that end a handshake (RFC 8446 §6.2): the server acted on nothing.
