@@ -60,8 +60,8 @@ fn main() {
         let reply = dk.open_request(&Bytes::from(sealed), &bound).unwrap().reply;
         let text = vec![7; 100_000];
         let began = Instant::now();
-        let answer = Vault::seal_response(reply, &bound, text).unwrap();
-        Vault::open_response(pending, &Bytes::from(answer), &bound).unwrap();
+        let answer = dk.seal_response(reply, &bound, text).unwrap();
+        es.open_response(pending, &Bytes::from(answer), &bound).unwrap();
         spent += began.elapsed().as_nanos();
     }
     println!(

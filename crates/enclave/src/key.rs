@@ -1,7 +1,7 @@
 //! The vault's public key and the statement that a peer checks before it seals anything for it.
 
 use exchange::Country;
-use hpke::{Deserializable, Kem, Serializable};
+use hpke::{Deserializable, Kem};
 use jiff::{SignedDuration, Timestamp};
 use trust::certificate::{Anchors, Certificate, Usage};
 use trust::chain::Chain;
@@ -9,6 +9,7 @@ use trust::cose;
 use trust::seal::SealKey;
 
 use crate::VaultError;
+use crate::core::Target;
 use crate::header::SUITE;
 
 pub(crate) type XWing = hpke::kem::XWing;
@@ -17,15 +18,37 @@ pub(crate) type PublicKey = <XWing as Kem>::PublicKey;
 /// What stands behind a vault key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attestation {
-    /// Keys in an ordinary process: simulated, no hardware evidence.
+    /// Keys in the node's own process: simulated, no hardware evidence.
     SimulatedInProcess,
+    /// Keys in a process of their own: software, no hardware evidence.
+    Process(Memory),
+}
+
+/// What memory a vault process keeps its keys in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// `memfd_secret`: the kernel itself has no mapping of it; also root's tools read nothing.
+    Secret,
+    /// Ordinary pages of a process that cannot be dumped; root can read them. For kernels without
+    /// `memfd_secret` (before 6.5 it needs the boot option `secretmem.enable=1`).
+    Ordinary,
 }
 
 impl Attestation {
+    /// Every one that there is.
+    pub const ALL: [Self; 3] =
+        [Self::SimulatedInProcess, Self::Process(Memory::Ordinary), Self::Process(Memory::Secret)];
+
+    /// What a peer accepts when its policy says nothing: a process of its own, in any memory.
+    pub const SOFTWARE: [Self; 2] =
+        [Self::Process(Memory::Ordinary), Self::Process(Memory::Secret)];
+
     /// How the statement, and every output, names it.
     pub fn name(self) -> &'static str {
         match self {
             Self::SimulatedInProcess => "none (simulated: in-process keys)",
+            Self::Process(Memory::Ordinary) => "software (own process, ordinary memory)",
+            Self::Process(Memory::Secret) => "software (own process, secret memory)",
         }
     }
 }
@@ -34,8 +57,7 @@ impl Attestation {
 #[derive(Clone)]
 pub struct Recipient {
     country: Country,
-    pub(crate) key: PublicKey,
-    pub(crate) key_id: [u8; 16],
+    key: Vec<u8>,
     not_after: Timestamp,
     attestation: Attestation,
     chain: Chain,
@@ -85,13 +107,18 @@ impl Recipient {
         if not_after <= now {
             return Err(VaultError::Key("statement has expired"));
         }
-        let attestation = [Attestation::SimulatedInProcess]
+        let attestation = Attestation::ALL
             .into_iter()
             .find(|known| known.name() == *attestation && accepted.contains(known))
             .ok_or(VaultError::Key("attestation is not accepted by policy"))?;
-        let bytes = hex::decode(key).map_err(|_| VaultError::Malformed)?;
-        let key = PublicKey::from_bytes(&bytes).map_err(|_| VaultError::Malformed)?;
-        Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, chain })
+        let key = hex::decode(key).map_err(|_| VaultError::Malformed)?;
+        PublicKey::from_bytes(&key).map_err(|_| VaultError::Malformed)?;
+        Ok(Self { country, key, not_after, attestation, chain })
+    }
+
+    /// What a core needs of it.
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { country: self.country, key: &self.key, not_after: self.not_after }
     }
 
     /// Whose vault.
@@ -131,14 +158,14 @@ pub struct Statement {
 
 impl Statement {
     pub(crate) fn make(
-        key: &PublicKey,
+        key: &[u8],
         country: Country,
+        attestation: Attestation,
         now: Timestamp,
         seal: &SealKey,
     ) -> Result<Self, VaultError> {
         let not_after = now.checked_add(LIFE).unwrap_or(now);
-        let hex = hex::encode(key.to_bytes());
-        let attestation = Attestation::SimulatedInProcess.name();
+        let (hex, attestation) = (hex::encode(key), attestation.name());
         let text = format!(
             "konfido-vault-key/1\n{}\n{hex}\n{country}\n{not_after}\n{attestation}",
             suite_name()

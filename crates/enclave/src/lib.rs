@@ -6,15 +6,26 @@
 //!
 //! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
 
+pub mod child;
+mod core;
 pub mod header;
 pub mod key;
+pub mod keyfile;
+mod lockdown;
+pub mod memory;
+pub mod process;
+mod protocol;
+mod ring;
 mod session;
 mod sessions;
 mod vault;
 
+pub use core::{Pending, ReplyToken};
 pub use header::{Address, Header};
-pub use key::{Attestation, Recipient};
-pub use vault::{Opened, Pending, ReplyToken, Vault};
+pub use key::{Attestation, Memory, Recipient};
+pub use process::Process;
+pub use ring::Use;
+pub use vault::{Opened, Vault};
 
 /// Why something cannot be sealed or opened. [`VaultError::UnknownKey`] is cured by fetching the
 /// peer's key again; everything else is an attack or a broken peer.
@@ -36,4 +47,7 @@ pub enum VaultError {
     /// The peer's key statement is not acceptable.
     #[error("vault key is not acceptable: {0}")]
     Key(&'static str),
+    /// The vault process does not answer. It is started again at the next call.
+    #[error("vault does not answer")]
+    Gone,
 }

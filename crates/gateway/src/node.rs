@@ -73,9 +73,9 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// A vault of its own for this seal.
-    pub fn new(country: Country, seal: SealKey) -> Self {
-        Self { seal: Arc::new(seal), vault: Vault::new(country) }
+    /// The two of them.
+    pub fn new(seal: SealKey, vault: Vault) -> Self {
+        Self { seal: Arc::new(seal), vault }
     }
 }
 

@@ -3,7 +3,6 @@
 pub mod command;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -21,9 +20,9 @@ use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity};
 use trust::certificate::{Anchors, Certificate};
 use trust::encryption::DecryptionKey;
+use trust::private::PrivateKey;
 use trust::seal::SealKey;
 
-use crate::keyfile;
 use crate::register::Place;
 
 /// What it is made of: the contents of the files.
@@ -35,9 +34,9 @@ pub struct Setup {
     /// TLS of the pages; its roots are those that metadata is fetched under.
     pub pages: Identity,
     /// Key and chain that sign.
-    pub signing: (Vec<u8>, Vec<u8>),
+    pub signing: (PrivateKey, Vec<u8>),
     /// Key and certificate that answers are sealed for.
-    pub encryption: (Vec<u8>, Vec<u8>),
+    pub encryption: (PrivateKey, Vec<u8>),
     /// The highest level of our own people's eID.
     pub certified: Assurance,
     /// Who identifies whom.
@@ -57,7 +56,7 @@ pub struct Setup {
 /// What logins by wallet need.
 pub struct WalletSetup {
     /// Key and chain of our access certificate.
-    pub access: (Vec<u8>, Vec<u8>),
+    pub access: (PrivateKey, Vec<u8>),
     /// Roots of each country's PID providers.
     pub issuers: BTreeMap<Country, Anchors>,
 }
@@ -105,16 +104,6 @@ impl Lent {
     }
 }
 
-/// Keeps sessions in `store`; the key of them is in `data`.
-pub fn keeper(
-    store: Arc<sqlite::Sessions>,
-    data: &Path,
-    entropy: &Arc<dyn Entropy>,
-) -> anyhow::Result<Keeper> {
-    let key = keyfile::key(data, "session.key", "end all sessions", entropy.as_ref())?;
-    Ok(Keeper::new(store, &key, Arc::clone(entropy)))
-}
-
 /// Assembles it.
 pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
     let (signing, encryption) = (&setup.signing, &setup.encryption);
@@ -132,7 +121,7 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
     let providers = setup.providers.into_iter().map(party(Role::ProxyService));
     let connectors = setup.connectors.into_iter().map(party(Role::Connector));
     let wallet = setup.wallet.map(|wallet| {
-        let key = SealKey::from_pem(&wallet.access.0, &wallet.access.1)?;
+        let key = SealKey::new(&wallet.access.0, &wallet.access.1)?;
         let issuers = Issuers::new(wallet.issuers)?;
         let verifier = Verifier::new(Arc::new(key), lent.country, issuers)?;
         anyhow::Ok(Wallet { verifier, tls: tls.clone(), lists: StatusLists::default() })
@@ -147,8 +136,8 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
         country: lent.country,
         url: setup.url,
         contact: setup.contact,
-        signing: Arc::new(SealKey::from_pem(&signing.0, &signing.1).context("[eid.signing]")?),
-        decryption: DecryptionKey::from_pem(&encryption.0).context("[eid.encryption]")?,
+        signing: Arc::new(SealKey::new(&signing.0, &signing.1).context("[eid.signing]")?),
+        decryption: DecryptionKey::new(&encryption.0).context("[eid.encryption]")?,
         encryption: certificates.into_iter().next().context("[eid.encryption] is empty")?,
         providers: providers.map(|party| (party.country, party)).collect(),
         connectors: connectors.collect(),

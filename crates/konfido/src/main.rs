@@ -7,24 +7,26 @@ mod bench;
 mod check;
 mod cli;
 mod config;
+mod custody;
 mod demo;
 mod eid;
 mod events;
 mod evidence;
 mod import;
-mod keyfile;
 mod node;
 mod register;
 mod run;
 mod seals;
 mod verify;
 
+use std::alloc::System;
 use std::future::Future;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use enclave::memory::Heap;
 use identity::eidas::metadata::Role;
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
@@ -33,7 +35,14 @@ use check::Files;
 use cli::{Bench, Cli, Command, ConfigArg, Documents, Eid, EidRegister, EidRole, Events, Evidence};
 use config::Config;
 
+/// With secret memory where this program is a vault process.
+#[global_allocator]
+static HEAP: Heap<System> = Heap(System);
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == custody::COMMAND) {
+        return enclave::child::run();
+    }
     match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(report)) => {
@@ -70,7 +79,7 @@ impl From<anyhow::Error> for Failure {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(arg) => {
-            let (config, files) = load(&arg)?;
+            let (config, files) = check::load_with_vault(&arg.config, Timestamp::now())?;
             log(config.json_log, "info");
             wait(run::run(&arg.config, config, files))?;
         }

@@ -9,6 +9,7 @@ mod body;
 pub mod client;
 mod crowd;
 pub mod gather;
+mod held;
 pub mod problem;
 pub mod refused;
 pub mod server;

@@ -1,7 +1,7 @@
 //! How a request reaches the other country: sealed for its attested vault, or plainly.
 
 use enclave::key::Statement;
-use enclave::{Address, Recipient, Vault, VaultError};
+use enclave::{Address, Recipient, VaultError};
 use exchange::{Code, Refusal};
 use ihe::mtom::Package;
 use transport::Peer;
@@ -153,8 +153,8 @@ async fn sealed(
         return Err(refused_in_the_clear(&package));
     };
     let bound = wire::bound(&package.root, place.clone());
-    let plaintext = Vault::open_response(pending, &ciphertext, &bound).map_err(vault)?;
-    let inner = Inner::decode(plaintext.into()).map_err(|e| broken(&e.into()))?;
+    let plaintext = sealing.vault.open_response(pending, &ciphertext, &bound).map_err(vault)?;
+    let inner = Inner::decode(plaintext).map_err(|e| broken(&e.into()))?;
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
     // what was sealed must be the Body that our OpenNCP will read: the evidence is about nothing else

@@ -28,7 +28,7 @@ fn messages(text: &str, now: Timestamp) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     Pki::new(&countries, SealKind::P256, made).write(folder.path()).unwrap();
     let config = Config::parse(&folder.path().join("konfido.toml"), text).unwrap();
-    match files(&config, now) {
+    match files(&config, now, Custody::Here) {
         Ok(_) => Vec::new(),
         Err(error) => error.faults().iter().map(|fault| fault.message.clone()).collect(),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use enclave::{Attestation, Memory};
 use exchange::{Country, Digest};
 use gateway::node::Slots;
 
@@ -25,6 +26,8 @@ pub struct Peer {
     pub answer: Duration,
     /// Exchanges with it at once, in each direction.
     pub exchanges: usize,
+    /// Attestations of its vault that we accept.
+    pub accepted: Vec<Attestation>,
 }
 
 pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
@@ -55,6 +58,13 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
     let pin = section.optional::<Digest>("pin");
     let answer = section.or("answer_seconds", ANSWER);
     let exchanges = section.or("exchanges_at_once", Slots::EACH as u64);
+    let vault = section.optional::<String>("vault");
+    let accepted = match one_of(vault.as_ref(), &["software", "secret-memory", "simulated"], faults)
+    {
+        0 => Attestation::SOFTWARE.to_vec(),
+        1 => vec![Attestation::Process(Memory::Secret)],
+        _ => Attestation::ALL.to_vec(),
+    };
     section.end();
     let (country, url) = (country?, url?.value);
     let allow_plain = allow_plain.is_some_and(|at| at.value);
@@ -66,6 +76,7 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
         pin: pin.map(|at| at.value),
         answer: Duration::from_secs(answer),
         exchanges: usize::try_from(exchanges.max(1)).unwrap_or(usize::MAX),
+        accepted,
     };
     Some((peer, country.span))
 }

@@ -92,7 +92,7 @@ impl Front {
         let server = pki.server(country, "eid");
         transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: pki.ca_pem().into_bytes(),
         }
     }
@@ -125,7 +125,7 @@ pub fn setup(
         .map(|f| party(f.country, f.entity("/eid/connector/metadata"), f.signer()))
         .collect();
     let pem = |identity: &Identity| {
-        (identity.key_pem().as_bytes().to_vec(), identity.chain_pem().into_bytes())
+        (identity.key_pem().as_bytes().to_vec().into(), identity.chain_pem().into_bytes())
     };
     let operator = Land::of(of).map_or("", |land| land.operator);
     std::fs::create_dir_all(data)?;

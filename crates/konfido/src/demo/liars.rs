@@ -107,7 +107,7 @@ impl Liar {
         let start = root.find(SEALED_BODY).unwrap();
         let place = start..start + SEALED_BODY.len();
         let bound = wire::bound(root.as_bytes(), place.clone());
-        let ciphertext = Vault::seal_response(opened.reply, &bound, inner.encode()).unwrap();
+        let ciphertext = self.vault.seal_response(opened.reply, &bound, inner.encode()).unwrap();
         let (kind, body) = wire::seal_package(&root.into(), place, ciphertext).write("");
         respond(StatusCode::OK, &kind, body)
     }
@@ -132,6 +132,7 @@ async fn spain(
         pin: None,
         answer: ClientLimits::default().request,
         exchanges: Slots::EACH,
+        accepted: enclave::Attestation::ALL.to_vec(),
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }

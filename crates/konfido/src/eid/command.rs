@@ -10,7 +10,7 @@ use gateway::eid::{Eid, Party};
 use identity::eidas::binding::claimed_issuer;
 use identity::eidas::metadata::Role;
 use identity::register::PersonKey;
-use identity::session::{Keeper, Memory};
+use identity::session::{Keeper, Memory, OwnSecret};
 use jiff::Timestamp;
 use siem::Notes;
 use trust::certificate::Certificate;
@@ -30,7 +30,11 @@ fn alone(config: &Config, files: Files) -> anyhow::Result<Eid> {
         country: config.country,
         community: config.community.clone(),
         notes: Arc::new(Notes::start(Arc::new(Nowhere), Arc::clone(&clock))),
-        keeper: Keeper::new(Arc::new(Memory::default()), &[0; 32], Arc::clone(&entropy)),
+        keeper: Keeper::new(
+            Arc::new(Memory::default()),
+            Arc::new(OwnSecret::new(&[0; 32])),
+            Arc::clone(&entropy),
+        ),
         clock,
         entropy,
         spent: Arc::default(),

@@ -64,7 +64,7 @@ impl Stage {
         let client = foreign.identity(country("ES"), Role::ServiceConsumer);
         let stranger = Arc::new(Identity {
             chain: client.chain_pem().into_bytes(),
-            key: client.key_pem().as_bytes().to_vec(),
+            key: client.key_pem().as_bytes().to_vec().into(),
             roots: circle.roots(),
         });
         let (seal, vault) = (circle.seal("ES"), RefCell::new(Vault::new(country("ES"))));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use enclave::Attestation;
+use enclave::{Attestation, Vault};
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
 use gateway::audit::{Names, Trail};
 use gateway::metrics::Metrics;
@@ -185,7 +185,7 @@ impl Circle {
             eid: None,
             country,
             community: land.community(),
-            sealing: Arc::new(Sealing::new(country, self.seal(country))).into(),
+            sealing: Arc::new(Sealing::new(self.seal(country), Vault::new(country))).into(),
             seal_anchors: Arc::new(self.pki.anchors()),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
