@@ -54,10 +54,13 @@ fn start(kept: Memory) -> Result<(), String> {
         let (core, ready, mut lane) =
             (Arc::clone(&core), Arc::clone(&ready), UnixStream::from(lane));
         std::thread::spawn(move || {
+            // once it runs, and once it may do nothing else any more
+            ready.wait();
             ready.wait();
             let _ = serve(&core, &mut lane);
         });
     }
+    ready.wait();
     lockdown::leave_calls()?;
     ready.wait();
     write_frame(&mut control, &[&hello]).map_err(|e| e.to_string())?;

@@ -66,7 +66,7 @@ fn told<E: std::fmt::Display>(what: &str) -> impl Fn(E) -> String + '_ {
 }
 
 /// Talk on open sockets, memory, locks, chance, end.
-const CALLS: [i64; 22] = [
+const CALLS: [i64; 23] = [
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_writev,
@@ -81,6 +81,8 @@ const CALLS: [i64; 22] = [
     libc::SYS_getrandom,
     libc::SYS_clock_gettime,
     libc::SYS_sched_yield,
+    // malloc asks how many arenas are worth while
+    libc::SYS_sched_getaffinity,
     libc::SYS_sigaltstack,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,

@@ -272,8 +272,12 @@ impl Live {
             }
             Err(error) => {
                 let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
+                match (error, child.wait()) {
+                    (StartError::Io(_), Ok(status)) => {
+                        Err(StartError::Refused(format!("it ended ({status})")))
+                    }
+                    (error, _) => Err(error),
+                }
             }
         }
     }
@@ -312,7 +316,7 @@ impl Live {
         write_frame(control, &[&open])?;
         let mut hello = Vec::new();
         if !read_frame(control, &mut hello)? {
-            return Err(StartError::Refused("it ended; see what it wrote to stderr".into()));
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         if hello.first() == Some(&REFUSED) {
             return Err(StartError::Refused(String::from_utf8_lossy(&hello[1..]).into_owned()));
