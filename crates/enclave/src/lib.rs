@@ -6,6 +6,8 @@
 //!
 //! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
 
+#[cfg(debug_assertions)]
+pub mod attack;
 pub mod child;
 mod core;
 pub mod header;

@@ -147,6 +147,14 @@ impl Process {
         if back.get(1..) == Some(bytes) { Ok(()) } else { Err(VaultError::Gone) }
     }
 
+    /// Has the process try this; an answer says that it survived.
+    #[cfg(debug_assertions)]
+    pub fn attack(&self, attack: crate::attack::Attack) -> io::Result<()> {
+        let number = crate::attack::Attack::ALL.iter().position(|known| *known == attack);
+        let number = number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX);
+        self.live().exchange(&[crate::attack::OP, number], &[]).map(drop)
+    }
+
     /// The public half of its X-Wing key, of a process that answers.
     pub(crate) fn public(&self) -> Result<Vec<u8>, VaultError> {
         self.ping(&[])?;

@@ -257,6 +257,8 @@ pub enum Bench {
     #[command(after_help = "Examples:\n  konfido bench exchange --clients 300 --seconds 20\n  \
         konfido bench exchange --soak 100000")]
     Exchange(crate::bench::Options),
+    /// Opens documents and signs in a vault process and in this one
+    Vault,
     /// Stands for the OpenNCP behind node A
     #[command(hide = true)]
     Stub(crate::bench::StubOptions),

@@ -139,7 +139,7 @@ impl Secret for HeldSecret {
 }
 
 /// This program, as a vault. In unit tests this program is the tests.
-fn program() -> Option<(PathBuf, Vec<String>)> {
+pub fn program() -> Option<(PathBuf, Vec<String>)> {
     (!cfg!(test)).then(|| ("/proc/self/exe".into(), vec![COMMAND.to_owned()]))
 }
 

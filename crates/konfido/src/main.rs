@@ -140,6 +140,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             log(false, "error");
             wait(bench::exchange(args))?;
         }
+        Command::Bench(Bench::Vault) => bench::vault()?,
         Command::Bench(Bench::Stub(args)) => {
             log(false, "error");
             wait(bench::stub(args))?;
