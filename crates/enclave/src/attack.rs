@@ -57,7 +57,7 @@ pub(crate) fn attempt(number: u8) {
         Attack::MapExecutable => {
             let protection = ProtFlags::READ | ProtFlags::EXEC;
             // SAFETY: a new mapping that nobody uses.
-            drop(unsafe { mmap_anonymous(ptr::null_mut(), 4096, protection, MapFlags::PRIVATE) });
+            let _ = unsafe { mmap_anonymous(ptr::null_mut(), 4096, protection, MapFlags::PRIVATE) };
         }
         Attack::MakeExecutable => {
             // SAFETY: a new mapping that nobody uses.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Barrier};
 
 use exchange::SystemEntropy;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use trust::seal::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::core::Core;
@@ -119,17 +120,23 @@ fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
     let core = Core::new(country, ring);
     // the generator of chance opens what it needs before nothing can be opened any more
     aws_lc_rs::rand::fill(&mut [0; 1]).map_err(|_| "no chance")?;
-    let hello =
-        Parts(vec![0, u8::from(kept == Memory::Secret)]).raw(&fingerprint).raw(&core.public()).0;
+    let hello = Parts(vec![0, u8::from(kept == Memory::Secret)]).raw(&fingerprint);
+    let hello = hello.part(&core.public());
+    let hello = core.ring().publics().fold(hello, Parts::part).0;
     Ok((core, hello))
 }
 
 fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
+    let name = name.unwrap_or_default().to_string_lossy();
     if purpose == Use::Derive {
-        let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
-        let name = name.unwrap_or_default().to_string_lossy();
         let key = keyfile::key(folder, &name, "end all sessions", &SystemEntropy);
         return key.map(|key| Zeroizing::new(key.to_vec())).map_err(|e| e.to_string());
+    }
+    if purpose == Use::Log && !path.exists() {
+        let key = SigningKey::new_ed25519().ok_or("no chance")?;
+        keyfile::make(folder, &name, &key)
+            .map_err(|e| format!("cannot make {}: {e}", path.display()))?;
     }
     let bytes = std::fs::read(path);
     bytes.map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", path.display()))

@@ -22,7 +22,9 @@ pub fn key(
     };
     let found = File::open(&path);
     if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        make(folder, name, entropy).map_err(told("make"))?;
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        entropy.fill(bytes.as_mut());
+        make(folder, name, bytes.as_ref()).map_err(told("make"))?;
     }
     let mode = fs::metadata(&path).map_err(told("read"))?.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -43,17 +45,14 @@ pub fn key(
 }
 
 /// Whole or absent, and never readable by others.
-fn make(folder: &Path, name: &str, entropy: &dyn Entropy) -> io::Result<()> {
-    let mut bytes = [0; LENGTH];
-    entropy.fill(&mut bytes);
+pub(crate) fn make(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(&bytes)?;
-    bytes.fill(0);
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, folder.join(name))?;
     File::open(folder)?.sync_all()

@@ -80,11 +80,15 @@ struct Inner {
 /// One life of the process.
 struct Live {
     lanes: Vec<Mutex<UnixStream>>,
+    /// Closed, it ends the process.
     _control: UnixStream,
     child: Child,
     memory: Memory,
     fingerprint: Vec<u8>,
+    /// Of the X-Wing key.
     public: Vec<u8>,
+    /// Of the keys that sign, by number.
+    publics: Vec<Vec<u8>>,
 }
 
 impl Drop for Live {
@@ -112,6 +116,11 @@ impl Process {
     /// The key of this number, as somebody else's code takes it.
     pub fn key(&self, number: u16) -> PrivateKey {
         PrivateKey::Held(Arc::new(HeldKey { process: self.clone(), number }))
+    }
+
+    /// The public half of the key of this number, when it signs.
+    pub fn public_of(&self, number: u16) -> Option<Vec<u8>> {
+        self.live().publics.get(usize::from(number)).filter(|public| !public.is_empty()).cloned()
     }
 
     /// 32 bytes that the secret of this number and the message make (HMAC-SHA256).
@@ -274,9 +283,14 @@ impl Live {
                     _ => Memory::Ordinary,
                 };
                 let fingerprint = hello.get(1..33).unwrap_or_default().to_vec();
-                let public = hello.get(33..).unwrap_or_default().to_vec();
+                let mut read = Reader::new(&hello, 33);
+                let mut publics = Vec::new();
+                while let Ok(public) = read.part() {
+                    publics.push(public.to_vec());
+                }
+                let public = if publics.is_empty() { Vec::new() } else { publics.remove(0) };
                 let lanes = lanes.into_iter().map(Mutex::new).collect();
-                Ok(Self { lanes, _control: control, child, memory, fingerprint, public })
+                Ok(Self { lanes, _control: control, child, memory, fingerprint, public, publics })
             }
             Err(error) => {
                 let _ = child.kill();

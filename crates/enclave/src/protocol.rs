@@ -279,8 +279,8 @@ fn from_one(place: Range<usize>) -> Range<usize> {
 }
 
 /// Signature schemes, by number.
-pub(crate) const SCHEMES: [Scheme; 4] =
-    [Scheme::Es256, Scheme::Es384, Scheme::Ps256, Scheme::Rs256];
+pub(crate) const SCHEMES: [Scheme; 5] =
+    [Scheme::Es256, Scheme::Es384, Scheme::Ps256, Scheme::Rs256, Scheme::Ed25519];
 
 /// Reads a frame; false at a clean end.
 pub(crate) fn read_frame(from: &mut impl Read, frame: &mut Vec<u8>) -> io::Result<bool> {

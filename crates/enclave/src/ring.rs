@@ -15,10 +15,12 @@ pub enum Use {
     Unwrap,
     /// Derives secrets of sessions (HMAC-SHA256). A file of 32 bytes, made when it is missing.
     Derive,
+    /// Signs the checkpoints of a log (Ed25519). A file of PKCS#8, made when it is missing.
+    Log,
 }
 
 impl Use {
-    pub(crate) const ALL: [Self; 3] = [Self::Sign, Self::Unwrap, Self::Derive];
+    pub(crate) const ALL: [Self; 4] = [Self::Sign, Self::Unwrap, Self::Derive, Self::Log];
 }
 
 /// Private keys. They can be used and not read.
@@ -37,6 +39,7 @@ impl Ring {
         self.0.push(match purpose {
             Use::Sign => Key::Sign(SigningKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
+            Use::Log => Key::Sign(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
             Use::Derive => Key::Derive(hmac::Key::new(hmac::HMAC_SHA256, bytes)),
         });
         Ok(())
@@ -61,6 +64,14 @@ impl Ring {
             Key::Derive(key) => hmac::sign(key, message).as_ref().try_into().ok(),
             _ => None,
         }
+    }
+
+    /// The public half of each key that signs; nothing of the others.
+    pub(crate) fn publics(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|key| match key {
+            Key::Sign(key) => key.public(),
+            Key::Unwrap(_) | Key::Derive(_) => &[],
+        })
     }
 
     /// A number that says whether these are the same keys as before, and nothing else of them.

@@ -9,6 +9,7 @@ use enclave::process::{Source, Spec, StartError};
 use enclave::{Process, Use, Vault, keyfile};
 use exchange::{Country, Entropy};
 use identity::session::{OwnSecret, Secret};
+use ledger::log::{Log, LogError, LogKey};
 use trust::private::PrivateKey;
 use zeroize::Zeroizing;
 
@@ -30,7 +31,10 @@ impl Custody {
         let Some(program) = program().filter(|_| config.vault.home == Home::Process) else {
             return Ok(Self::Here);
         };
-        let mut files = vec![(Use::Derive, config.data_dir.join(SESSION_KEY))];
+        let mut files = vec![
+            (Use::Derive, config.data_dir.join(SESSION_KEY)),
+            (Use::Log, config.data_dir.join(LOG_KEY)),
+        ];
         let mut add = |purpose, path: &Path| files.push((purpose, path.to_owned()));
         add(Use::Sign, &config.tls.consumer.key.value);
         add(Use::Sign, &config.tls.provider.key.value);
@@ -60,7 +64,10 @@ impl Custody {
     pub fn lodge(setup: &mut Setup) -> anyhow::Result<Self> {
         let Some(program) = program() else { return Ok(Self::Here) };
         std::fs::create_dir_all(&setup.data)?;
-        let mut keys = vec![(Use::Derive, Source::File(setup.data.join(SESSION_KEY)))];
+        let mut keys = vec![
+            (Use::Derive, Source::File(setup.data.join(SESSION_KEY))),
+            (Use::Log, Source::File(setup.data.join(LOG_KEY))),
+        ];
         let mut places = held(setup);
         for (purpose, key) in &mut places {
             if let PrivateKey::Pem(pem) = key {
@@ -70,7 +77,7 @@ impl Custody {
         let country = setup.country;
         let (secret, user) = (false, crate::config::VAULT_USER);
         let process = Process::start(Spec { country, program, keys, secret, user })?;
-        let mut number = 0;
+        let mut number = LOG;
         for (_, key) in held(setup) {
             if matches!(key, PrivateKey::Pem(_)) {
                 number += 1;
@@ -98,6 +105,21 @@ impl Custody {
         match self {
             Self::Here => Vault::new(country),
             Self::Vault(process, _) => Vault::of(process.clone()),
+        }
+    }
+
+    /// The log in a folder; its key is beside it.
+    pub fn log(&self, folder: &Path, origin: &str) -> Result<Log, LogError> {
+        match self {
+            Self::Here => Log::open(folder, origin, &folder.with_file_name(LOG_KEY)),
+            Self::Vault(process, _) => {
+                let (PrivateKey::Held(holder), Some(public)) =
+                    (process.key(LOG), process.public_of(LOG))
+                else {
+                    return Err(LogError::Key);
+                };
+                Log::open_with(folder, origin, LogKey::new(holder, public))
+            }
         }
     }
 
@@ -129,12 +151,12 @@ fn held(setup: &mut Setup) -> Vec<(Use, &mut PrivateKey)> {
     all
 }
 
-/// The secret of number 0.
+/// The secret of sessions in a vault.
 struct HeldSecret(Process);
 
 impl Secret for HeldSecret {
     fn derive(&self, message: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-        self.0.derive(0, message).ok().map(Zeroizing::new)
+        self.0.derive(SESSIONS, message).ok().map(Zeroizing::new)
     }
 }
 
@@ -146,3 +168,7 @@ pub fn program() -> Option<(PathBuf, Vec<String>)> {
 /// The word after which the program is a vault process. Nobody types it.
 pub const COMMAND: &str = "vault-process";
 const SESSION_KEY: &str = "session.key";
+const LOG_KEY: &str = "log.key";
+/// Numbers of the keys that every vault has; the others follow.
+const SESSIONS: u16 = 0;
+const LOG: u16 = 1;

@@ -20,7 +20,6 @@ use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::session::Keeper;
 use identity::{AssertionCache, Policy};
-use ledger::log::Log;
 use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
 use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
@@ -85,8 +84,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
-    let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
-        .context("log")?;
+    let log = setup.custody.log(&setup.data.join("log"), &setup.origin).context("log")?;
     let pseudonyms = enclave::keyfile::key(
         &setup.data,
         "pseudonym.key",

@@ -54,6 +54,7 @@ impl SigningKey for HeldKey {
         match self.0.cose_scheme() {
             Scheme::Es256 | Scheme::Es384 => SignatureAlgorithm::ECDSA,
             Scheme::Ps256 | Scheme::Rs256 => SignatureAlgorithm::RSA,
+            Scheme::Ed25519 => SignatureAlgorithm::ED25519,
         }
     }
 }

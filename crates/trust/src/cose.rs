@@ -137,6 +137,7 @@ fn algorithm(scheme: Scheme) -> iana::Algorithm {
         Scheme::Es256 => iana::Algorithm::ES256,
         Scheme::Es384 => iana::Algorithm::ES384,
         Scheme::Ps256 | Scheme::Rs256 => iana::Algorithm::PS256,
+        Scheme::Ed25519 => iana::Algorithm::EdDSA,
     }
 }
 

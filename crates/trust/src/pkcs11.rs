@@ -166,6 +166,7 @@ impl Holder for TokenKey {
             Scheme::Es384 => (Mechanism::Ecdsa, hash(&digest::SHA384)),
             Scheme::Rs256 => (Mechanism::Sha256RsaPkcs, message.to_vec()),
             Scheme::Ps256 => (Mechanism::Sha256RsaPkcsPss(pss), message.to_vec()),
+            Scheme::Ed25519 => return None,
         };
         self.with(|ready| ready.session.sign(&mechanism, ready.key, &data)).ok()
     }

@@ -34,6 +34,8 @@ pub enum Scheme {
     Ps256,
     /// RSASSA-PKCS1-v1_5 with SHA-256: XML signatures of eHDSI only.
     Rs256,
+    /// Ed25519 (RFC 8032): checkpoints of a log, never a seal.
+    Ed25519,
 }
 
 impl SealKey {
@@ -120,7 +122,7 @@ impl SealKey {
         let made = self.sign(scheme, message)?;
         match scheme {
             Scheme::Es256 | Scheme::Es384 => asn1(&made),
-            Scheme::Ps256 | Scheme::Rs256 => Some(made),
+            Scheme::Ps256 | Scheme::Rs256 | Scheme::Ed25519 => Some(made),
         }
     }
 

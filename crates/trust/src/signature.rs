@@ -152,5 +152,6 @@ pub(crate) fn method_of(scheme: Scheme) -> &'static str {
         Scheme::Es384 => "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
         Scheme::Ps256 => "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",
         Scheme::Rs256 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        Scheme::Ed25519 => "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519",
     }
 }

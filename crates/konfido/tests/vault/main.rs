@@ -33,12 +33,12 @@ impl Known {
     /// of bytes of a file and in that of a computer's numbers, and a piece of each PEM text.
     fn markers(&self) -> Vec<Vec<u8>> {
         let p256 = self.p256.serialize_der();
-        let at = memchr(&p256, &[0x02, 0x01, 0x01, 0x04, 0x20]) + 5;
+        let at = find(&p256, &[0x02, 0x01, 0x01, 0x04, 0x20]) + 5;
         let mut all = vec![p256[at..at + 32].to_vec()];
         // RSAPrivateKey (RFC 8017 A.1.2): version, n, e, d, p, q; 2048 bits have primes of 128 bytes
         let rsa = self.rsa.serialize_der();
         let prime = [0x02, 0x81, 0x81, 0x00];
-        let first = memchr(&rsa, &prime) + prime.len();
+        let first = find(&rsa, &prime) + prime.len();
         all.push(rsa[first..first + 128].to_vec());
         let reversed: Vec<Vec<u8>> =
             all.iter().map(|m| m.iter().rev().copied().collect()).collect();
@@ -84,6 +84,6 @@ fn work(process: &Process, times: usize) {
     }
 }
 
-fn memchr(hay: &[u8], needle: &[u8]) -> usize {
-    hay.windows(needle.len()).position(|w| w == needle).unwrap()
+fn find(hay: &[u8], needle: &[u8]) -> usize {
+    memchr::memmem::find(hay, needle).unwrap()
 }

@@ -2,8 +2,8 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-    RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -20,6 +20,7 @@ enum Pair {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl SigningKey {
@@ -51,6 +52,19 @@ impl SigningKey {
         }
     }
 
+    /// Reads an Ed25519 key, PKCS#8 in DER, as logs keep theirs.
+    pub fn from_ed25519(pkcs8: &[u8]) -> Result<Self, CertificateError> {
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8);
+        let pair = pair.map_err(|_| CertificateError::Key("is no Ed25519 key".into()))?;
+        Ok(Self(Pair::Ed25519(pair)))
+    }
+
+    /// A new Ed25519 key, PKCS#8 in DER.
+    pub fn new_ed25519() -> Option<Zeroizing<Vec<u8>>> {
+        let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok()?;
+        Some(Zeroizing::new(made.as_ref().to_vec()))
+    }
+
     /// Whether this is the other half of a public key.
     pub(super) fn belongs_to(&self, public: &PublicKey) -> bool {
         let ours = self.public();
@@ -62,11 +76,12 @@ impl SigningKey {
         }
     }
 
-    /// The public half: a point, or an RSA public key in DER.
+    /// The public half: a point, an RSA public key in DER, or the 32 bytes of Ed25519.
     pub fn public(&self) -> &[u8] {
         match &self.0 {
             Pair::P256(pair) | Pair::P384(pair) => pair.public_key().as_ref(),
             Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
         }
     }
 }
@@ -84,6 +99,7 @@ impl Holder for SigningKey {
                     if scheme == Scheme::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
                 pair.sign(padding, &random, message, &mut signature).ok().map(|()| signature)
             }
+            (Pair::Ed25519(pair), Scheme::Ed25519) => Some(pair.sign(message).as_ref().to_vec()),
             _ => None,
         }
     }

@@ -120,6 +120,7 @@ impl Signer for BySealKey {
             Scheme::Es384 => SignatureAlgorithm::Ecdsa(EcCurve::P384, HashAlgorithm::Sha384),
             Scheme::Ps256 => SignatureAlgorithm::RsaPss(HashAlgorithm::Sha256),
             Scheme::Rs256 => SignatureAlgorithm::RsaPkcs1v15(HashAlgorithm::Sha256),
+            Scheme::Ed25519 => SignatureAlgorithm::Ed25519,
         }
     }
 
