@@ -149,6 +149,8 @@ impl World {
         self.put("xml", "envelope", &envelope)?;
         self.put("xml", "query", query.render())?;
         self.put("signature", "hcp", &self.visit.hcp)?;
+        self.put("canonical", "hcp", &self.visit.hcp)?;
+        self.put("canonical", "namespaces", NAMESPACES)?;
         self.put("signature", "trc", self.visit.trc.as_deref().context("a patient was named")?)?;
         let record = audit_record().render();
         self.put("soap", "audit", &record)?;
@@ -453,3 +455,8 @@ fn inline(text: &str) -> String {
         .empty("xop:Include", &[("xmlns:xop", ihe::mtom::XOP), ("href", "cid:document0@konfido")]);
     text.replace(&include.finish(), "PENsaW5pY2FsRG9jdW1lbnQgeG1sbnM9J3VybjpobDctb3JnOnYzJy8+")
 }
+
+/// Declared, declared again and taken away; attributes out of order; all that is escaped.
+const NAMESPACES: &str = "<r xmlns:q='urn:q' xmlns:p='urn:p' xmlns='urn:d'><p:a q:b='1' p:b='&lt;&amp;&#34;&#9;&#13;' \
+    c=''  a=\"'\"><b xmlns:p='urn:2' p:x='y'>&lt;&gt;&amp;\"&#13;<p:c xmlns:p='urn:p' xmlns='urn:d'/></b></p:a>\
+    <p:d/>x<e xmlns='urn:e'><f xmlns=''/><g xml:lang='da'/><!-- --><![CDATA[<]]></e></r>";

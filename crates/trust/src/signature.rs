@@ -8,6 +8,7 @@
 
 #[cfg(feature = "brainpool")]
 mod brainpool;
+mod canonical;
 mod detached;
 mod engine;
 mod method;
@@ -92,6 +93,18 @@ pub fn verify_enveloped<'d, 'a>(
     let found = structure::inspect(element, profile)?;
     engine::verify(element, &found)?;
     Ok(Signed { element, certificate: found.certificate })
+}
+
+/// Whether our own exclusive canonicalization of an element (all below it but `without`) is the engine's;
+/// `None` where we leave it to the engine. For tests and fuzzing: the engine is the oracle.
+pub fn canonical_forms_agree(
+    element: Element<'_, '_>,
+    without: Option<Element<'_, '_>>,
+    inclusive: &[&str],
+) -> Option<bool> {
+    let (document, without) = (element.document(), without.map(Element::node));
+    let ours = canonical::plain(document, element.node(), without, inclusive)?;
+    Some(engine::canonical(document, element.node(), without, inclusive) == Some(ours))
 }
 
 /// Verifies the signature of an OpenNCP audit record: rsa-sha256, inclusive C14N with comments,
