@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use exchange::Country;
 use identity::eidas::metadata::{Book, Fetch, Metadata, Peer, Role, Unknown, Unreachable};
+use identity::eidas::response::Levels;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use transport::client::Client;
@@ -15,6 +16,8 @@ pub struct Party {
     pub country: Country,
     /// Its metadata URL.
     pub entity: String,
+    /// How it states levels of assurance.
+    pub levels: Levels,
     role: Role,
     book: Book,
     server: Server,
@@ -41,7 +44,13 @@ impl Party {
     ) -> Self {
         let peer = Peer { url: entity.to_owned(), role, country, signers };
         let (book, server) = (Book::new(vec![peer]), Server { client, path: path.to_owned() });
-        Self { country, entity: entity.to_owned(), role, book, server, first: Mutex::new(()) }
+        let (entity, levels, first) = (entity.to_owned(), Levels::Eidas, Mutex::new(()));
+        Self { country, entity, levels, role, book, server, first }
+    }
+
+    /// The same, stating levels of assurance in this way.
+    pub fn stating(self, levels: Levels) -> Self {
+        Self { levels, ..self }
     }
 
     /// Its metadata, checked; fetched when nothing is known, or ahead of its end.

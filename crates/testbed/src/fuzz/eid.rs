@@ -9,8 +9,8 @@ use identity::eidas::SAML_PROTOCOL;
 use identity::eidas::binding::{claimed_issuer, read_post, read_redirect};
 use identity::eidas::light::{LightRequest, LightResponse, LightToken};
 use identity::eidas::metadata::{Contact, Known, Metadata, Role};
-use identity::eidas::request::{Asked, Request, SpType};
-use identity::eidas::response::{Expectation, verify};
+use identity::eidas::request::{Asked, Request};
+use identity::eidas::response::{Expectation, Levels, verify};
 use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use trust::certificate::Certificate;
@@ -105,7 +105,7 @@ fn response(text: &str) -> bool {
         signers: &NODE.signers,
         assurance: Assurance::Low,
         certified: Assurance::High,
-        sector: SpType::Public,
+        levels: Levels::Eidas,
         address: None,
         now: seed::written(),
     };
