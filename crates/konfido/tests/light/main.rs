@@ -14,6 +14,7 @@ use identity::eidas::light::{Cache, LightRequest, LightResponse, LightStatus};
 use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::Pki;
+use trust::certificate::Certificate;
 
 use node::Node;
 use other::{Other, SECRET};
@@ -43,9 +44,10 @@ impl Stage {
         let (site, url) = Node::install(&pki, dir);
         let mut other = Other::start(&pki, es).await;
         other.beside(&site);
+        let signing = std::fs::read(dir.join("signing.pem")).unwrap();
         let requester = Requester::Fetched {
             url: format!("{url}/eid/connector/metadata"),
-            signers: vec![pki.signer(es, "eid").certificate().clone()],
+            signers: Certificate::from_pem(&signing).unwrap(),
         };
         let idp = Idp::start(Setup::new(es, &pki, requester)).await.unwrap();
         std::fs::write(dir.join("idp.pem"), idp.signing_certificate().pem()).unwrap();

@@ -58,7 +58,7 @@ async fn a_token_is_of_the_other_part_and_fresh_and_used_once() {
     // none of these has used up the message
     let to = stage.at("/eid/light/proxy");
     let page = stage.browser.post(&to, &[("token", &good.encode(SECRET))]).await.unwrap();
-    assert!(page.form("card").is_some(), "{}", stage.node.log());
+    assert!(page.form("card").is_some(), "{} {} {:?}", page.url, page.html, page.hops);
     stage.untaken(&good.encode(SECRET), "light.replay").await;
     // also when somebody puts the message there again
     assert_eq!(stage.other.put(IN, &good.id, &message).await, StatusCode::NO_CONTENT);
