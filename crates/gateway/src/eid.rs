@@ -41,7 +41,7 @@ use trust::seal::SealKey;
 
 pub use back::is_back_path;
 pub use light::{End, Light, Part, Stamp, is_shelf_path};
-pub use party::Party;
+pub use party::{Party, renew};
 pub use routes::answer;
 pub use throttle::Throttle;
 pub use wallet::{StatusLists, Wallet};

@@ -1,6 +1,7 @@
 //! The other end of a login: an eIDAS node, or our own identity provider, known by its metadata.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exchange::Country;
 use identity::eidas::metadata::{Book, Fetch, Metadata, Peer, Role, Unknown, Unreachable};
@@ -9,6 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use transport::client::Client;
 use trust::certificate::Certificate;
+
+use super::Eid;
+use crate::node::Node;
 
 /// One party.
 pub struct Party {
@@ -61,6 +65,35 @@ impl Party {
         let _one = self.first.lock().await;
         self.book.find(&self.entity, self.role, &self.server, now).await
     }
+
+    /// Fetches its metadata if it should be asked for now; whether it was.
+    pub async fn renew(&self, now: Timestamp) -> bool {
+        let due = !self.book.due(now).is_empty();
+        if due && let Err(error) = self.metadata(now).await {
+            tracing::warn!(country = %self.country, %error, "metadata is not renewed");
+        }
+        due
+    }
+}
+
+impl Eid {
+    /// Fetches the metadata of each party that should be asked for now; how many were.
+    pub async fn renew(&self, now: Timestamp) -> usize {
+        let mut due = 0;
+        for party in self.providers.values().chain(&self.connectors) {
+            due += usize::from(party.renew(now).await);
+        }
+        due
+    }
+}
+
+/// Renews metadata ahead of its end, so that nobody who signs in waits for it; until the node stops.
+pub async fn renew(node: Arc<Node>) {
+    // after a start the others may start, too
+    while node.stop.run_until_cancelled(tokio::time::sleep(TURN)).await.is_some() {
+        let Some(eid) = node.eid() else { return };
+        node.stop.run_until_cancelled(eid.renew(node.clock.now())).await;
+    }
 }
 
 impl Fetch for Server {
@@ -76,3 +109,5 @@ impl Fetch for Server {
         Err(Unreachable)
     }
 }
+
+const TURN: Duration = Duration::from_secs(60);
