@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use testbed::browser::{Browser, Page};
 use testbed::pki::Role;
 
+use crate::light::{identified, request};
 use crate::other::{SECRET, token};
-use crate::{ISSUERS, Stage, identified, request};
+use crate::{ISSUERS, Stage};
 
 const IN: Cache = Cache::ProxyRequest;
 const OUT: Cache = Cache::ProxyResponse;
