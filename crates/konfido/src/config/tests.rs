@@ -41,7 +41,7 @@ fn the_steps_of_the_identity_guide_hold_together() {
     assert_eq!((pharmacy.sector, pharmacy.requester.as_deref()), (SpType::Private, id));
     let light = eid.light.unwrap();
     assert_eq!((light.client.as_str(), light.token_seconds), ("eidas-node.example.dk", 300));
-    let asked: Vec<_> = light.ends[0].countries.iter().map(|c| c.as_str()).collect();
+    let asked: Vec<_> = light.ends[0].countries.iter().map(Country::as_str).collect();
     assert_eq!((asked, light.ends[1].countries.len()), (vec!["SE", "FI"], 0));
     assert_eq!((eid.matching.len(), eid.wallet.unwrap().issuers.len()), (1, 1));
 }

@@ -71,7 +71,8 @@ impl Eid {
     ) -> Response<Body> {
         let bare = to.place == Place::Proxy;
         let person = given(who.person(), to);
-        let level = if bare { who.assurance().min(self.certified) } else { who.assurance() };
+        let own = person.identifier.of == self.country;
+        let level = if own { who.assurance().min(self.certified) } else { who.assurance() };
         let format = to.format.clone().unwrap_or_else(|| UNSPECIFIED.to_owned());
         let identifier =
             if bare { person.identifier.value.clone() } else { person.identifier.text() };

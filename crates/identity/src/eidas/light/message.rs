@@ -262,6 +262,9 @@ mod tests {
                 if file.file_name().to_string_lossy().ends_with("Request.xml") {
                     let read = LightRequest::parse(&text).unwrap();
                     assert!(LightRequest::parse(&read.render()).unwrap() == read);
+                    // for natural and legal persons at once; what we do not know is left out
+                    let wanted = read.wanted().unwrap();
+                    assert_eq!((wanted.optional.len(), wanted.requester), (4, None));
                 } else {
                     let read = LightResponse::parse(&text).unwrap();
                     assert_eq!(read.status.failure, flow == "FailureFlow");
