@@ -6,7 +6,9 @@
 //! service of its country for the connectors of others. As *issuer* it gives our own portals sessions
 //! and HCP assertions. Docs: docs/identity.md.
 
+mod asking;
 mod back;
+mod light;
 mod login;
 mod pages;
 mod party;
@@ -14,6 +16,7 @@ mod pending;
 mod proxy;
 mod routes;
 mod throttle;
+mod visit;
 mod wallet;
 
 use std::collections::BTreeMap;
@@ -37,7 +40,8 @@ use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
 pub use back::is_back_path;
-pub use party::Party;
+pub use light::{End, Light, Part, Stamp, is_shelf_path};
+pub use party::{Party, renew};
 pub use routes::answer;
 pub use throttle::Throttle;
 pub use wallet::{StatusLists, Wallet};
@@ -60,6 +64,8 @@ pub struct Eid {
     pub providers: BTreeMap<Country, Party>,
     /// Whose connectors we identify our people for.
     pub connectors: Vec<Party>,
+    /// The other part of an eIDAS node; `None` when not configured.
+    pub light: Option<Light>,
     /// Wallets; `None` when not configured.
     pub wallet: Option<Wallet>,
     /// The highest level of our own people's eID.
@@ -97,6 +103,10 @@ pub struct Application {
     pub returns: String,
     /// Common name of the TLS certificate with which it redeems codes.
     pub client: String,
+    /// Whose it is.
+    pub sector: SpType,
+    /// `eidas:RequesterID` of a private one.
+    pub requester: Option<String>,
 }
 
 impl Eid {
@@ -131,8 +141,8 @@ impl Eid {
             country: Some(self.country),
             certified: (!connector).then_some(self.certified),
             versions: vec!["1.2".to_owned()],
-            sector: connector.then_some(SpType::Public),
-            requester_needed: false,
+            sector: self.sector_of_all().filter(|_| connector),
+            requester_needed: !connector,
             wants_signed: true,
             signing: vec![self.signing.certificate().clone()],
             encryption: if connector { vec![self.encryption.clone()] } else { Vec::new() },
@@ -143,6 +153,15 @@ impl Eid {
         let [organisation, url, email] = &self.contact;
         let contact = Contact { organisation, url, email };
         metadata.sign(&contact, &self.signing, self.entropy.as_ref())
+    }
+
+    /// The sector of everybody we ask for, which then stands in our metadata and not in each request. Who
+    /// asks for others cannot promise one.
+    fn sector_of_all(&self) -> Option<SpType> {
+        let others = !self.connectors.is_empty()
+            || self.light.iter().flat_map(|light| &light.ends).any(|end| !end.asks());
+        let public = |application: &Application| application.sector == SpType::Public;
+        (!others && self.applications.iter().all(public)).then_some(SpType::Public)
     }
 
     fn now(&self) -> Timestamp {

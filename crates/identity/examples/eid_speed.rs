@@ -24,7 +24,7 @@ use exchange::{Country, Oid, Permission, Purpose, RoleCode, SystemEntropy, Trans
 use identity::eidas::attributes::Attribute;
 use identity::eidas::person::{Person, PersonIdentifier};
 use identity::eidas::request::{Request, SpType};
-use identity::eidas::response::{Answer, Expectation, verify};
+use identity::eidas::response::{Answer, Expectation, Levels, verify};
 use identity::issue::{Moment, Professional, hcp};
 use identity::replay::Spent;
 use identity::{AssertionCache, Assurance, Context, recognise};
@@ -308,7 +308,7 @@ fn identified(message: &str, signers: &[Certificate], key: &DecryptionKey) {
         signers,
         assurance: Assurance::Substantial,
         certified: Assurance::High,
-        sector: SpType::Public,
+        levels: Levels::Eidas,
         address: Some("192.0.2.7"),
         now: now(),
     };

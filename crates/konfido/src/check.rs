@@ -1,6 +1,7 @@
 //! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
 //! `run` does the same first. Each fault points at the line that names the file.
 
+mod light;
 mod register;
 
 use std::fs;
@@ -170,7 +171,12 @@ fn eid(
     let parties = |parties: &[Party]| -> Option<Vec<eid::PartySetup>> {
         let of = |party: &Party| {
             let (country, metadata) = (party.country, party.metadata.clone());
-            Some(eid::PartySetup { country, metadata, signers: certificates(&party.signers)? })
+            Some(eid::PartySetup {
+                country,
+                metadata,
+                signers: certificates(&party.signers)?,
+                levels: party.levels,
+            })
         };
         parties.iter().map(of).collect()
     };
@@ -200,7 +206,9 @@ fn eid(
         let told = |_| faults.add(span, "[[eid.patient]] rows do not fit", Some(help));
         matching::Table::new(rows).map_err(told).ok()
     });
+    let light = eid.light.as_ref().map(|light| light::light(light, faults));
     Some(eid::Setup {
+        light: light.map_or(Some(None), |light| light.map(Some))?,
         wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
         matching: matching?,
         register: register?,

@@ -7,6 +7,7 @@ mod audit;
 mod eid;
 mod keys;
 mod ledger;
+mod light;
 mod limits;
 mod listen;
 mod peers;
@@ -26,6 +27,7 @@ pub use audit::Audit;
 pub use eid::{Eid, Party};
 use identity::Policy;
 pub use keys::{Pair, Seal, Tls};
+pub use light::{Light, Stamp};
 pub use listen::Listen;
 pub use peers::Peer;
 use reader::Section;
@@ -165,7 +167,7 @@ fn read(
     let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
     let eid = root.place("eid").map(|_| {
         let section = root.section("eid", "[eid]", &empty);
-        let eid = eid::read(&section, folder, &empty, faults);
+        let eid = eid::read(&section, folder, country.as_ref().map(|at| at.value), &empty, faults);
         section.end();
         eid
     });

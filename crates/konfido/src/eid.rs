@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use exchange::{Clock, Country, Entropy, Oid};
-use gateway::eid::{Application, Eid, Party, StatusLists, Throttle, Wallet};
+use gateway::eid::{Application, Eid, End, Light, Party, StatusLists, Throttle, Wallet};
 use identity::Assurance;
 use identity::eidas::metadata::Role;
+use identity::eidas::response::Levels;
 use identity::matching::Table;
 use identity::professional::Terms;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use identity::wallet::{Issuers, Verifier};
+use jiff::SignedDuration;
 use siem::Notes;
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity};
@@ -47,6 +49,8 @@ pub struct Setup {
     pub register: Option<Place>,
     /// Portals.
     pub applications: Vec<Application>,
+    /// The other part of an eIDAS node.
+    pub light: Option<LightSetup>,
     /// Wallets.
     pub wallet: Option<WalletSetup>,
     /// How citizens become patients.
@@ -61,6 +65,16 @@ pub struct WalletSetup {
     pub issuers: BTreeMap<Country, Anchors>,
 }
 
+/// What is shared with the other part of an eIDAS node.
+pub struct LightSetup {
+    /// Common name of its TLS certificate.
+    pub client: String,
+    /// How old tokens may be.
+    pub life: SignedDuration,
+    /// One or two.
+    pub ends: Vec<End>,
+}
+
 /// One party.
 pub struct PartySetup {
     /// Whose.
@@ -69,6 +83,8 @@ pub struct PartySetup {
     pub metadata: String,
     /// Who signs it.
     pub signers: Vec<Certificate>,
+    /// How it states levels of assurance.
+    pub levels: Levels,
 }
 
 /// What a node lends.
@@ -116,6 +132,7 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
             let limits = ClientLimits { body: MAX_METADATA, idle: 1, ..ClientLimits::default() };
             let client = Client::new(base, None, tls.clone(), limits);
             Party::new(party.country, &party.metadata, role, party.signers, client, path)
+                .stating(party.levels)
         }
     };
     let providers = setup.providers.into_iter().map(party(Role::ProxyService));
@@ -126,10 +143,18 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
         let verifier = Verifier::new(Arc::new(key), lent.country, issuers)?;
         anyhow::Ok(Wallet { verifier, tls: tls.clone(), lists: StatusLists::default() })
     });
+    let keeper = lent.keeper.clone();
+    let light = setup.light.map(|light| Light {
+        client: light.client,
+        life: light.life,
+        ends: light.ends,
+        shelf: Arc::new(keeper),
+    });
     let register = setup.register.map(Place::open).transpose();
     let register = register.context("[eid] register")?;
     Ok(Eid {
         register,
+        light,
         wallet: wallet.transpose().context("[eid.wallet]")?,
         matching: setup.matching,
         terms: Terms::new(lent.community),

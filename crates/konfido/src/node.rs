@@ -157,6 +157,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let (consumer, provider) = (&setup.consumer.chain, &setup.provider.chain);
     certificates(&node, &[(CONSUMER, consumer), (PROVIDER, provider), (SEAL, &setup.seal.1)])?;
     let mut background = background::start(&node, log);
+    background.push(tokio::spawn(gateway::eid::renew(Arc::clone(&node))));
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
         let forwarder = Forwarder {

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::{Row, SessionError, Sessions};
+use crate::eidas::light::Cache;
 
 /// What kind of value a ticket opens; a ticket of one kind opens nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Drawer {
     Code,
     /// Somebody who is signed in.
     Session,
+    /// A message of the light interface that the other part takes.
+    Light(Cache),
     /// A message that was seen; opens nothing, is only there.
     Seen,
 }
@@ -34,6 +37,7 @@ impl Drawer {
             Self::Wallet => "wallet",
             Self::Code => "code",
             Self::Session => "session",
+            Self::Light(cache) => cache.name(),
             Self::Seen => "seen",
         }
     }

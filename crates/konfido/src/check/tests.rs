@@ -60,3 +60,34 @@ fn files_that_do_not_fit_are_told() {
         assert!(all && found.len() >= expected.len(), "{to}: {found:?}");
     }
 }
+
+const EID: &str = r#"
+[eid]
+listen = "127.0.0.1:0"
+url = "https://localhost"
+organisation = "Test"
+page = "https://example.dk"
+email = "eid@example.dk"
+roots = "ca.pem"
+pages = { certificate = "dk/service-provider.pem", key = "dk/service-provider.key" }
+signing = { certificate = "dk/seal.pem", key = "dk/seal.key" }
+encryption = { certificate = "dk/service-consumer.pem", key = "dk/service-consumer.key" }
+[eid.light]
+client = "c"
+[eid.light.connector]
+part = "specific"
+url = "https://localhost/token"
+countries = ["ES"]
+request = { issuer = "a", secret_file = "ca.pem" }
+response = { issuer = "b", secret_file = "/dev/null" }
+"#;
+
+#[test]
+fn a_short_secret_of_the_light_interface_is_told() {
+    let made = Timestamp::from_second(1_800_000_000).unwrap();
+    let text = format!("{TEXT}{EID}");
+    assert_eq!(messages(&text, made), ["the secret is shorter than 16 characters"]);
+    assert_eq!(messages(&text.replace("/dev/null", "ca.pem"), made), [""; 0]);
+    let found = messages(&text.replace("/dev/null", "none"), made);
+    assert!(found.len() == 1 && found[0].contains("cannot read"), "{found:?}");
+}

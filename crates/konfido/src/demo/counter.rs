@@ -8,6 +8,8 @@ use exchange::Country;
 use gateway::eid::Application;
 use identity::Assurance;
 use identity::eidas::metadata::Binding;
+use identity::eidas::request::SpType;
+use identity::eidas::response::Levels;
 use identity::register::{Entry, Facility, PersonKey, roll};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -115,7 +117,8 @@ pub fn setup(
     data: &Path,
 ) -> anyhow::Result<eid::Setup> {
     let own = fronts.iter().find(|front| front.country == of).context("no front")?;
-    let party = |country, metadata, signers| eid::PartySetup { country, metadata, signers };
+    let levels = Levels::Eidas;
+    let party = |country, metadata, signers| eid::PartySetup { country, metadata, signers, levels };
     let others = || fronts.iter().filter(|front| front.country != of);
     let idp = vec![own.idp.signing_certificate().clone()];
     let mut providers = vec![party(of, own.idp.metadata_url(), idp)];
@@ -139,6 +142,7 @@ pub fn setup(
         encryption: pem(&own.encryption),
         certified: Assurance::High,
         register: Some(Place::File(register)),
+        light: None,
         wallet: Some(eid::WalletSetup {
             access: pem(&own.access),
             issuers: fronts
@@ -153,6 +157,8 @@ pub fn setup(
             name: "portal".to_owned(),
             returns: own.portal.return_url(),
             client: format!("openncp-client.{}.konfido.example", of.to_lower()),
+            sector: SpType::Public,
+            requester: None,
         }],
     })
 }
