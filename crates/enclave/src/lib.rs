@@ -10,6 +10,7 @@ pub mod header;
 pub mod key;
 mod session;
 mod sessions;
+pub mod tsm;
 mod vault;
 
 pub use header::{Address, Header};
