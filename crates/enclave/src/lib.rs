@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
 
+pub mod attest;
 pub mod header;
 pub mod key;
 mod session;
