@@ -1,12 +1,15 @@
 //! SGX and TDX.
 
+mod collateral;
+mod firmware;
+
 use std::sync::OnceLock;
 
 use enclave::attest::{Collateral, Evidence, Kind as Claimed, Reason, Refusal, Roots};
 use serde_json::json;
+use testbed::vendors::in_days;
 use testbed::vendors::intel::{Evidence as Made, Field, Keys, Kind, Maker};
 use testbed::vendors::key::Key;
-use testbed::vendors::{in_days, in_seconds};
 
 use super::{Row, hold, judge};
 
@@ -18,7 +21,7 @@ fn roots() -> &'static Roots {
     ROOTS.get_or_init(|| Roots { intel: Maker::new(Kind::Sgx).root.der(), ..Roots::pinned() })
 }
 
-fn verdict(kind: Kind, made: &Made) -> Result<String, Refusal> {
+pub fn verdict(kind: Kind, made: &Made) -> Result<String, Refusal> {
     let claimed = if kind.is_tdx() { Claimed::Tdx } else { Claimed::Sgx };
     let collateral = Collateral::parse(claimed, made.collateral.json().as_bytes())?;
     judge(&Evidence::new(claimed, made.quote.clone()), &collateral, roots())
@@ -63,9 +66,9 @@ fn each_change_is_refused_for_its_own_reason() {
 pub fn rows() -> Vec<Row<Change>> {
     let mut rows = quote();
     rows.extend(chain());
-    rows.extend(collateral());
-    rows.extend(firmware());
-    rows.extend(trust_domain());
+    rows.extend(collateral::rows());
+    rows.extend(firmware::platform());
+    rows.extend(firmware::trust_domain());
     rows.extend(policy());
     rows
 }
@@ -130,7 +133,7 @@ fn quote() -> Vec<Row<Change>> {
         }),
         sgx("quote of version 2", Version, "version", |m| m.header[0] = 2),
         tdx("quote of version 6", Version, "version", |m| m.header[0] = 6),
-        sgx("attestation key on P-384", Algorithm, "", |m| m.header[2] = 3),
+        sgx("attestation key on P-384", Algorithm, "key type", |m| m.header[2] = 3),
         sgx("of no known kind", Version, "TEE", |m| m.header[4] = 0x82),
         sgx("another maker's quoting enclave", QuotingEnclave, "vendor", |m| m.header[12] ^= 1),
         tdx("an SGX quote sent as one of TDX", Malformed, "sent as", |m| {
@@ -143,7 +146,7 @@ fn quote() -> Vec<Row<Change>> {
             m.certification = 3;
         }),
         sgx("cut off", Malformed, "decode", |m| m.tamper = |e| e.quote.truncate(1000)),
-        sgx("empty", Malformed, "decode", |m| m.tamper = |e| e.quote.clear()),
+        sgx("empty", Malformed, "", |m| m.tamper = |e| e.quote.clear()),
         sgx("longer than any quote", Reason::TooLarge, "", |m| {
             m.tamper = |e| e.quote.resize(64 << 10, 0);
         }),
@@ -153,7 +156,7 @@ fn quote() -> Vec<Row<Change>> {
         sgx("another product of the signer", QuotingEnclave, "ISVPRODID", |m| {
             m.set_qe(Field::IsvProdId, &[9, 0]);
         }),
-        sgx("quoting enclave with debug", QuotingEnclave, "ATTRIBUTES", |m| {
+        sgx("quoting enclave with debug", QuotingEnclave, "Debug mode", |m| {
             m.set_qe(Field::Attributes, &[0x13]);
         }),
         sgx("quoting enclave with other misc", QuotingEnclave, "MISCSELECT", |m| {
@@ -168,38 +171,44 @@ fn chain() -> Vec<Row<Change>> {
         sgx("all of another Intel", Reason::RevocationList, "root CA CRL", |m| {
             *m = Maker::with(Kind::Sgx, Keys::other());
         }),
-        sgx("another Intel with our Intel's lists", Chain, "", |m| {
+        sgx("another Intel with our Intel's lists", Chain, "InvalidSignature", |m| {
             let lists = (m.root_crl.clone(), m.pck_crl.clone());
             *m = Maker::with(Kind::Sgx, Keys::other());
             (m.root_crl, m.pck_crl) = lists;
         }),
-        sgx("collateral's signer expired a second ago", CertificateTime, "", |m| {
+        sgx("collateral's signer expired a second ago", CertificateTime, "CertExpired", |m| {
             m.signer.expired();
         }),
-        sgx("collateral's signer begins in a second", CertificateTime, "", |m| {
+        sgx("collateral's signer begins in a second", CertificateTime, "CertNotValidYet", |m| {
             m.signer.not_yet_valid();
         }),
-        sgx("collateral's signer by a stranger", Chain, "", |m| m.signer.signer = Key::stranger()),
-        sgx("collateral's signer below the PCK authority", Chain, "", |m| {
+        sgx("collateral's signer by a stranger", Chain, "InvalidSignature", |m| {
+            m.signer.signer = Key::stranger();
+        }),
+        sgx("collateral's signer below the PCK authority", Chain, "UnknownIssuer", |m| {
             m.signer.issuer.clone_from(&m.authority.subject);
             m.signer.signer = m.authority.key;
         }),
-        sgx("collateral's signer is an authority", Chain, "", |m| {
+        sgx("collateral's signer is an authority", Chain, "CaUsedAsEndEntity", |m| {
             m.signer = m.signer.clone().authority(None);
         }),
-        sgx("processor's certificate expired", CertificateTime, "", |m| m.pck.expired()),
-        sgx("processor's certificate begins soon", CertificateTime, "", |m| {
+        sgx("processor's certificate expired", CertificateTime, "CertExpired", |m| m.pck.expired()),
+        sgx("processor's certificate begins soon", CertificateTime, "CertNotValidYet", |m| {
             m.pck.not_yet_valid();
         }),
-        sgx("authority above the processor expired", CertificateTime, "", |m| {
+        sgx("authority above the processor expired", CertificateTime, "CertExpired", |m| {
             m.authority.expired();
         }),
-        sgx("processor's certificate by a stranger", Chain, "", |m| {
+        sgx("processor's certificate by a stranger", Chain, "InvalidSignature", |m| {
             m.pck.signer = Key::stranger();
         }),
-        sgx("authority by a stranger", Chain, "", |m| m.authority.signer = Key::stranger()),
-        sgx("authority that is none", Chain, "", |m| m.authority.authority = None),
-        sgx("authority that may not certify", Chain, "", |m| m.authority.usage = Some(0x80)),
+        sgx("authority by a stranger", Chain, "InvalidSignature", |m| {
+            m.authority.signer = Key::stranger();
+        }),
+        sgx("authority that is none", Chain, "EndEntityUsedAsCa", |m| m.authority.authority = None),
+        sgx("authority that may not certify", Chain, "IssuerNotCrlSigner", |m| {
+            m.authority.usage = Some(0x80);
+        }),
         sgx("processor that is an authority", Chain, "CaUsedAsEndEntity", |m| {
             m.pck = m.pck.clone().authority(None);
         }),
@@ -211,175 +220,23 @@ fn chain() -> Vec<Row<Change>> {
             m.root_crl.revoked.push(m.signer.serial.clone());
         }),
         sgx("root revoked", Revoked, "", |m| m.root_crl.revoked.push(m.root.serial.clone())),
-        sgx("processor without Intel's extension", Malformed, "", |m| m.sgx = None),
-        sgx("processor with two of Intel's extensions", Malformed, "", |m| {
+        sgx("processor without Intel's extension", Malformed, "not found", |m| m.sgx = None),
+        sgx("processor with two of Intel's extensions", Malformed, "more than once", |m| {
             m.pck.extensions.push(("1.2.840.113741.1.13.1".into(), false, vec![0x30, 0]));
         }),
-        sgx("processor's family of five bytes", Malformed, "", |m| {
+        sgx("processor's family of five bytes", Malformed, "Fmspc length", |m| {
             m.sgx.as_mut().unwrap().fmspc.truncate(5);
         }),
         sgx("a chain of many certificates", Chain, "Too many", |m| {
-            m.tamper = |e| e.collateral.tcb_info_issuer_chain =
-                e.collateral.tcb_info_issuer_chain.repeat(4);
-        }),
-    ]
-}
-
-fn collateral() -> Vec<Row<Change>> {
-    use Reason::{
-        CollateralEarly, CollateralExpired, CollateralMalformed, CollateralMismatch,
-        CollateralSignature, RevocationList, RevocationListTime,
-    };
-    vec![
-        sgx("TCB info by a stranger", CollateralSignature, "tcb_info", |m| {
-            m.tcb_info_signer = Key::stranger();
-        }),
-        sgx("TCB info edited", CollateralSignature, "tcb_info", |m| {
-            m.tamper = |e| e.collateral.tcb_info = e.collateral.tcb_info.replace(":17", ":18");
-        }),
-        sgx("QE identity by a stranger", CollateralSignature, "qe_identity", |m| {
-            m.qe_identity_signer = Key::stranger();
-        }),
-        sgx("QE identity edited", CollateralSignature, "qe_identity", |m| {
-            m.tamper =
-                |e| e.collateral.qe_identity = e.collateral.qe_identity.replace(":17", ":18");
-        }),
-        sgx("TCB info expired a second ago", CollateralExpired, "TCBInfo", |m| {
-            m.tcb_info["nextUpdate"] = in_seconds(-1).to_string().into();
-        }),
-        sgx("TCB info of a second later", CollateralEarly, "TCBInfo", |m| {
-            m.tcb_info["issueDate"] = in_seconds(1).to_string().into();
-        }),
-        sgx("QE identity expired a second ago", CollateralExpired, "QE Identity", |m| {
-            m.qe_identity["nextUpdate"] = in_seconds(-1).to_string().into();
-        }),
-        sgx("QE identity of a second later", CollateralEarly, "QE Identity", |m| {
-            m.qe_identity["issueDate"] = in_seconds(1).to_string().into();
-        }),
-        sgx("root's list expired a second ago", RevocationListTime, "", |m| {
-            m.root_crl.next_update = Some(in_seconds(-1));
-        }),
-        sgx("processors' list expired a second ago", RevocationListTime, "", |m| {
-            m.pck_crl.next_update = Some(in_seconds(-1));
-        }),
-        sgx("root's list without an end", RevocationList, "", |m| m.root_crl.next_update = None),
-        sgx("processors' list without an end", RevocationList, "", |m| {
-            m.pck_crl.next_update = None;
-        }),
-        sgx("root's list by a stranger", RevocationList, "root CA CRL", |m| {
-            m.root_crl.signer = Key::stranger();
-        }),
-        sgx("processors' list by a stranger", RevocationList, "", |m| {
-            m.pck_crl.signer = Key::stranger();
-        }),
-        sgx("list of the other authority", RevocationList, "Unknown", |m| {
-            m.pck_crl.issuer = "Intel SGX PCK Processor CA".into();
-        }),
-        sgx("TCB info of the other kind", CollateralMismatch, "non-SGX", |m| {
-            m.tcb_info["id"] = "TDX".into();
-        }),
-        sgx("TCB info of version 1", CollateralMismatch, "non-SGX", |m| {
-            m.tcb_info["version"] = 1.into();
-        }),
-        sgx("QE identity of the other kind", CollateralMismatch, "QE Identity id", |m| {
-            m.qe_identity["id"] = "TD_QE".into();
-        }),
-        sgx("QE identity of version 1", CollateralMismatch, "QE Identity id", |m| {
-            m.qe_identity["version"] = 1.into();
-        }),
-        sgx("TCB info of another family", CollateralMismatch, "Fmspc", |m| {
-            m.tcb_info["fmspc"] = "00C0FFEE0001".into();
-        }),
-        sgx("TCB info that is no JSON", CollateralMalformed, "TcbInfo", |m| {
-            m.tamper = |e| e.collateral.tcb_info.truncate(20);
-        }),
-        sgx("no certificates for TCB info", CollateralMalformed, "too short", |m| {
-            m.tamper = |e| e.collateral.tcb_info_issuer_chain.clear();
-        }),
-        sgx("no certificates for QE identity", CollateralMalformed, "too short", |m| {
-            m.tamper = |e| e.collateral.qe_identity_issuer_chain.clear();
-        }),
-        sgx("a status that nobody knows", CollateralMalformed, "TcbInfo", |m| {
-            m.platform_status("Splendid");
-        }),
-        sgx("a status that platforms do not have", CollateralMalformed, "Unrecognized", |m| {
-            m.platform_status("TDRelaunchAdvised");
-        }),
-    ]
-}
-
-fn firmware() -> Vec<Row<Change>> {
-    use Reason::{TcbRevoked, TcbStatus, TcbUnknown};
-    vec![
-        sgx("firmware out of date", TcbStatus, "OutOfDate", |m| m.svn(2)),
-        sgx("firmware revoked", TcbRevoked, "Revoked", |m| m.svn(1)),
-        sgx("firmware older than any level", TcbUnknown, "", |m| m.svn(0)),
-        tdx("firmware under a trust domain out of date", TcbStatus, "OutOfDate", |m| m.svn(2)),
-        sgx("provisioning enclave older than any level", TcbUnknown, "", |m| {
-            m.sgx.as_mut().unwrap().pce_svn = 0;
-        }),
-        sgx("configuration needed", TcbStatus, "ConfigurationNeeded", |m| {
-            m.platform_status("ConfigurationNeeded");
-        }),
-        sgx("hardening needed", TcbStatus, "SWHardeningNeeded", |m| {
-            m.platform_status("SWHardeningNeeded");
-        }),
-        sgx("all levels revoked", TcbRevoked, "Revoked", |m| m.platform_status("Revoked")),
-        sgx("quoting enclave revoked", TcbRevoked, "Revoked", |m| m.qe_status("Revoked")),
-        sgx("quoting enclave out of date", TcbStatus, "OutOfDate", |m| {
-            m.set_qe(Field::IsvSvn, &[5, 0]);
-        }),
-        sgx("quoting enclave older than any level", TcbUnknown, "", |m| {
-            m.set_qe(Field::IsvSvn, &[3, 0]);
-        }),
-    ]
-}
-
-fn trust_domain() -> Vec<Row<Change>> {
-    use Reason::{Attributes, CollateralMalformed, Debug, Migration, Module, Reserved, TcbUnknown};
-    vec![
-        tdx("debug", Debug, "", Maker::debug),
-        tdx15("debug 1.5", Debug, "", Maker::debug),
-        tdx("profiling", Debug, "", |m| m.set(Field::Attributes, &[0x10])),
-        tdx("reserved attribute", Reserved, "", |m| m.set(Field::Attributes, &[0, 0x80])),
-        tdx("pages can be taken away", Attributes, "SEPT_VE", |m| {
-            m.set(Field::Attributes, &[0, 0, 0, 0]);
-        }),
-        tdx("migratable", Migration, "", |m| m.set(Field::Attributes, &[0, 0, 0, 0x30])),
-        tdx("service domains", Attributes, "SERVTD", |m| m.set(Field::Attributes, &[0, 0, 2])),
-        tdx15("bound to a service domain", Attributes, "service TD", |m| {
-            m.set(Field::ServiceTd, &[1]);
-        }),
-        tdx15("firmware replaced while running", TcbUnknown, "", |m| {
-            m.set(Field::Svn2, &[5, 1, 0]);
-            m.tcb_info["tcbLevels"].as_array_mut().unwrap().truncate(1);
-        }),
-        tdx("module of another signer", Module, "MRSIGNER", |m| m.set(Field::MrSigner, &[1])),
-        tdx("module with attributes", Module, "SEAMATTRIBUTES", |m| {
-            m.set(Field::SeamAttributes, &[1]);
-        }),
-        tdx("module of an unknown version", Module, "identity", |m| m.set(Field::Svn, &[5, 9, 2])),
-        tdx("module out of date", Reason::TcbStatus, "OutOfDate", |m| {
-            m.set(Field::Svn, &[3, 1, 2]);
-        }),
-        tdx("module older than any level", TcbUnknown, "below minimum", |m| {
-            m.set(Field::Svn, &[1, 1, 2]);
-        }),
-        tdx("TCB info without the module", CollateralMalformed, "tdxModule", |m| {
-            m.tcb_info.as_object_mut().unwrap().remove("tdxModule");
-        }),
-        tdx("TCB info with a component less", CollateralMalformed, "component", |m| {
-            for level in m.tcb_info["tcbLevels"].as_array_mut().unwrap() {
-                level["tcb"]["tdxtcbcomponents"].as_array_mut().unwrap().pop();
-            }
+            m.tamper = |e| {
+                e.collateral.tcb_info_issuer_chain = e.collateral.tcb_info_issuer_chain.repeat(4);
+            };
         }),
     ]
 }
 
 fn policy() -> Vec<Row<Change>> {
-    use Reason::{
-        Advisory, Debug, DynamicPlatform, Evaluation, Measurement, Platform, ReportData,
-    };
+    use Reason::{Advisory, Debug, DynamicPlatform, Evaluation, Measurement, Platform, ReportData};
     vec![
         sgx("debug enclave", Debug, "", Maker::debug),
         sgx("another enclave", Measurement, "", |m| m.set(Field::Measurement, &[1])),

@@ -2,6 +2,7 @@
 //! change of one thing is refused for its own reason.
 
 mod amd;
+mod bytes;
 mod intel;
 mod kernel;
 mod nitro;
