@@ -10,6 +10,7 @@
 pub mod attack;
 pub mod child;
 mod core;
+pub mod attest;
 pub mod header;
 pub mod key;
 pub mod keyfile;
@@ -20,6 +21,7 @@ mod protocol;
 mod ring;
 mod session;
 mod sessions;
+pub mod tsm;
 mod vault;
 
 pub use core::{Pending, ReplyToken};

@@ -18,6 +18,7 @@ pub mod portal;
 pub mod repository;
 pub mod seed;
 pub mod site;
+pub mod vendors;
 pub mod wallet;
 pub mod web;
 pub mod world;

@@ -1,0 +1,8 @@
+//! Attestation, seen from outside the crate.
+
+#[path = "attest/manifest.rs"]
+mod manifest;
+#[path = "attest/negatives.rs"]
+mod negatives;
+#[path = "attest/samples.rs"]
+mod samples;

@@ -1,0 +1,42 @@
+//! From the attester to the verifier: what the simulated kernel quotes is verified, and no less.
+
+use enclave::attest::{Evidence, Kind, Reason, Roots, verify};
+use enclave::tsm::{Provider, report};
+use exchange::SystemEntropy;
+use testbed::vendors::kernel::{Kernel, Trouble};
+use testbed::vendors::{amd, intel, now};
+
+fn roots() -> Roots {
+    let ark = amd::Maker::new(amd::Product::Genoa, amd::Endorsement::Vcek, 5).ark.der();
+    Roots {
+        amd: vec![(enclave::attest::Product::Genoa, ark)],
+        intel: intel::Maker::new(intel::Kind::Tdx10).root.der(),
+        ..Roots::pinned()
+    }
+}
+
+#[test]
+fn a_report_of_sev_snp_brings_the_certificates_that_verify_it() {
+    let kernel = Kernel::new(Provider::SevSnp, Trouble::None);
+    let evidence = |privilege| {
+        let report = report(&kernel, &SystemEntropy, &[0x42; 64], Some(privilege)).unwrap();
+        Evidence { kind: Kind::Snp, blob: report.quote, collateral: report.auxiliary }
+    };
+    let none = enclave::attest::Collateral::None;
+    let verified = verify(&evidence(0), &none, &roots(), now()).unwrap();
+    assert_eq!(verified.claims().report_data, [0x42; 64]);
+    let refusal = verify(&evidence(1), &none, &roots(), now()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::Vmpl);
+}
+
+#[test]
+fn a_quote_of_tdx_is_verified_with_collateral_from_elsewhere() {
+    let kernel = Kernel::new(Provider::Tdx, Trouble::None);
+    let report = report(&kernel, &SystemEntropy, &[0x42; 64], None).unwrap();
+    let made = intel::Maker::new(intel::Kind::Tdx10).make();
+    let collateral = made.collateral.json().into_bytes();
+    let evidence = Evidence { kind: Kind::Tdx, blob: report.quote, collateral };
+    let none = enclave::attest::Collateral::None;
+    let verified = verify(&evidence, &none, &roots(), now()).unwrap();
+    assert_eq!(verified.claims().report_data, [0x42; 64]);
+}
