@@ -4,5 +4,7 @@
 mod manifest;
 #[path = "attest/negatives.rs"]
 mod negatives;
+#[path = "attest/policy.rs"]
+mod policy;
 #[path = "attest/samples.rs"]
 mod samples;
