@@ -102,6 +102,18 @@ impl Port for Journal {
         })
     }
 
+    fn rows(&self, txids: Vec<TransactionId>, side: Side) -> Durable<'_, Vec<Row>> {
+        Box::pin(async move {
+            let query = move |db: &Connection| {
+                let found = txids.iter().map(|txid| rows::find(db, *txid, side));
+                found
+                    .filter_map(|found| found.map(|kept| kept.map(|kept| kept.row)).transpose())
+                    .collect()
+            };
+            self.0.read(query).await.map_err(failed)
+        })
+    }
+
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
         Box::pin(async move {
             let mut left = limit;

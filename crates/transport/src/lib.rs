@@ -9,6 +9,7 @@ mod body;
 pub mod client;
 mod crowd;
 pub mod gather;
+pub mod pieces;
 pub mod problem;
 pub mod refused;
 pub mod server;

@@ -1,5 +1,7 @@
 //! The requester's receipts (NRR of the answer): each completes a record of ours.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use exchange::{Malformed, Side, TransactionId};
 use ledger::journal::{JournalError, Outcome, Row, State, Step};
@@ -78,19 +80,21 @@ pub fn decode_refused(body: &[u8]) -> Result<Vec<TransactionId>, Malformed> {
 
 /// Takes a batch. What is valid becomes durable; the numbers of those that are not come back.
 pub async fn take(node: &Node, peer: &Peer, body: Bytes) -> Result<Vec<TransactionId>, BatchError> {
+    let receipts = decode(body)?;
+    let asked = receipts.iter().map(|(txid, _)| *txid).collect();
+    let known = node.journal.rows(asked, Side::A).await?.into_iter();
+    let known: BTreeMap<[u8; 16], Row> = known.map(|row| (row.txid.0, row)).collect();
     let (mut rows, mut refused): (Vec<Row>, _) = (Vec::new(), Vec::new());
     let mut closed = 0;
-    for (txid, signed) in decode(body)? {
+    for (txid, signed) in receipts {
         // a signature is verified for each: let requests go in between
         tokio::task::yield_now().await;
-        let known = node.journal.row(txid, Side::A).await?;
-        let known = known.filter(|row| Some(row.requester) == peer.country());
-        match known {
+        match known.get(&txid.0).filter(|row| Some(row.requester) == peer.country()) {
             Some(row) if row.state == State::Settled => {}
             Some(_) if rows.iter().any(|row| row.txid == txid) => {}
             Some(row) if matches!(row.state, State::Answered | State::Half) => {
                 let half = u64::from(row.state == State::Half);
-                match completed(node, row, &signed) {
+                match completed(node, row.clone(), &signed) {
                     Some(row) => {
                         rows.push(row);
                         closed += half;
