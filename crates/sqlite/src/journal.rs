@@ -34,17 +34,20 @@ impl Journal {
     /// How far the delivery of receipts has come.
     fn mark(&self, txids: Vec<TransactionId>, undelivered: i64) -> Durable<'_, ()> {
         Box::pin(async move {
-            self.0
-                .write(move |db| {
+            // by slices, as in `sequence`; a mark that is lost is set when the receipt is brought again
+            for slice in txids.chunks(MARKED) {
+                let slice = slice.to_vec();
+                let marked = self.0.write(move |db| {
                     let mut update = db.prepare_cached(
                         "UPDATE evidence SET undelivered = ?2 WHERE txid = ?1 AND side = 1",
                     )?;
-                    txids.iter().try_for_each(|txid| {
+                    slice.iter().try_for_each(|txid| {
                         update.execute(params![txid.0, undelivered]).map(|_| ())
                     })
-                })
-                .await
-                .map_err(failed)
+                });
+                marked.await.map_err(failed)?;
+            }
+            Ok(())
         })
     }
 }
@@ -246,6 +249,8 @@ fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64
 
 /// Rows that get their places in one step of the writer: about a millisecond.
 const SLICE: usize = 64;
+/// Receipts that are marked in one step: each looks its row up.
+const MARKED: usize = 32;
 
 const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/journal.sql"),

@@ -114,8 +114,8 @@ impl AsyncWrite for Gathered {
     }
 }
 
-/// Two records of TLS (RFC 8446 §5.1).
-const PIECE_BYTES: usize = 32 << 10;
+/// Four records of TLS (RFC 8446 §5.1).
+const PIECE_BYTES: usize = 64 << 10;
 /// Pieces that a thread keeps.
 const MAX_SPARE: usize = 8;
 
