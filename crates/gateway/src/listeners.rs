@@ -298,7 +298,7 @@ fn reply(reply: &Reply) -> Response<Body> {
 }
 
 fn soap(package: &Package, in_words: bool) -> Response<Body> {
-    let (content_type, body) = package.write("");
+    let (content_type, body) = package.pieces("");
     let status = if in_words { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     respond(status, &content_type, body)
 }

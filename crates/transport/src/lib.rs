@@ -10,6 +10,7 @@ pub mod client;
 mod crowd;
 pub mod gather;
 mod held;
+pub mod pieces;
 pub mod problem;
 pub mod refused;
 pub mod server;

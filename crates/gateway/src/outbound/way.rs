@@ -138,10 +138,10 @@ async fn sealed(
         .seal_request(recipient, address, &bound, inner.encode(), node.clock.now())
         .map_err(vault)?;
     let package = wire::seal_package(root, facts.content.clone(), ciphertext);
-    let (content_type, body) = package.write(facts.transaction.request_action());
+    let (content_type, body) = package.pieces(facts.transaction.request_action());
     let answer = peer
         .client
-        .post(SEALED_PATH, &content_type, body)
+        .post_pieces(SEALED_PATH, &content_type, body)
         .await
         .map_err(|e| unreachable_peer(&e))?;
     if answer.status == http::StatusCode::MISDIRECTED_REQUEST {
