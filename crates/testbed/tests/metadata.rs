@@ -51,7 +51,7 @@ async fn metadata_is_renewed_before_it_ends_and_nobody_waits_for_it() {
     let (server, signer) = (pki.server(dk, "idp"), Arc::new(pki.signer(dk, "idp")));
     let tls = ServerTls::public(&transport::tls::Identity {
         chain: server.chain_pem().into_bytes(),
-        key: server.key_pem().as_bytes().to_vec(),
+        key: server.key_pem().as_bytes().to_vec().into(),
         roots: pki.ca_pem().into_bytes(),
     });
     let bound = Bound::tls(([127, 0, 0, 1], 0).into(), tls.unwrap()).await.unwrap();

@@ -37,7 +37,7 @@ impl Other {
         let server = pki.server(country, "other");
         let tls = ServerTls::public(&transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: pki.ca_pem().into_bytes(),
         });
         let bound = Bound::tls(([127, 0, 0, 1], 0).into(), tls.unwrap()).await.unwrap();

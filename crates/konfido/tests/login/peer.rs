@@ -97,7 +97,7 @@ impl Peer {
         let server = pki.server(es, "peer");
         let tls = ServerTls::public(&transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: pki.ca_pem().into_bytes(),
         });
         let bound = Bound::tls(([127, 0, 0, 1], 0).into(), tls.unwrap()).await.unwrap();
