@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use enclave::key::Statement;
-use enclave::{Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use trust::certificate::Anchors;
@@ -73,8 +73,14 @@ fn main() {
 fn recipient(vault: &Vault, seal: &SealKey, anchors: &Anchors, now: Timestamp) -> Recipient {
     let statement = Statement::decode(&vault.publish(seal, now).unwrap().encode()).unwrap();
     let country = Country::parse("DK").unwrap();
-    Recipient::verify(&statement, anchors, country, now, &[Attestation::SimulatedInProcess])
-        .unwrap()
+    Recipient::verify(
+        &statement,
+        anchors,
+        country,
+        now,
+        &Acceptance::software(&[Attestation::SimulatedInProcess]),
+    )
+    .unwrap()
 }
 
 fn seal_key() -> (SealKey, Anchors) {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, Scope};
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreated, Scope,
+};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, setrlimit};
 use rustix::process::{Gid, Uid};
 use rustix::thread;
@@ -40,7 +42,7 @@ pub(crate) fn leave_files() -> Result<(), String> {
     let ruleset = Ruleset::default().handle_access(AccessFs::from_all(abi));
     let ruleset = ruleset.and_then(|rules| rules.handle_access(AccessNet::from_all(abi)));
     let ruleset = ruleset.and_then(|rules| rules.scope(Scope::from_all(abi)));
-    let applied = ruleset.and_then(Ruleset::create).and_then(|rules| rules.restrict_self());
+    let applied = ruleset.and_then(Ruleset::create).and_then(RulesetCreated::restrict_self);
     applied.map(drop).map_err(told("landlock"))
 }
 

@@ -166,7 +166,7 @@ unsafe extern "C" fn lc_realloc(
     unsafe {
         let made = lc_malloc(size, file, line);
         if !at.is_null() && !made.is_null() {
-            let length = at.cast::<u8>().sub(LENGTH).cast::<usize>().read();
+            let length = at.byte_sub(LENGTH).cast::<usize>().read();
             ptr::copy_nonoverlapping(at.cast::<u8>(), made.cast(), length.min(size));
             lc_free(at, file, line);
         }
@@ -180,11 +180,11 @@ unsafe extern "C" fn lc_free(at: *mut c_void, _: *const c_char, _: c_int) {
     }
     // SAFETY: `at` came from `lc_malloc`, with its length in front.
     unsafe {
-        let whole = at.cast::<u8>().sub(LENGTH);
+        let whole = at.byte_sub(LENGTH);
         let size = whole.cast::<usize>().read();
         ptr::write_bytes(at.cast::<u8>(), 0, size);
         if let Some(layout) = lc_layout(size) {
-            std::alloc::dealloc(whole, layout);
+            std::alloc::dealloc(whole.cast(), layout);
         }
     }
 }
@@ -199,7 +199,6 @@ pub struct Spin(AtomicBool);
 
 // SAFETY: one thread at a time gets `true` out of the exchange, until it is undone.
 unsafe impl RawMutex for Spin {
-    #[expect(clippy::declare_interior_mutable_const, reason = "as the trait asks")]
     const INIT: Self = Self(AtomicBool::new(false));
     type GuardMarker = GuardSend;
 

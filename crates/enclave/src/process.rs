@@ -164,10 +164,10 @@ impl Process {
         self.live().exchange(&[crate::attack::OP, number], &[]).map(drop)
     }
 
-    /// The public half of its X-Wing key, of a process that answers.
-    pub(crate) fn public(&self) -> Result<Vec<u8>, VaultError> {
+    /// The public half of its X-Wing key, of a process that answers, and which start that is of.
+    pub(crate) fn public(&self) -> Result<(Vec<u8>, u64), VaultError> {
         self.ping(&[])?;
-        Ok(self.live().public.clone())
+        Ok((self.live().public.clone(), self.starts()))
     }
 
     pub(crate) fn seal_request(

@@ -30,7 +30,7 @@ pub(crate) struct Ring(Vec<Key>);
 enum Key {
     Sign(SigningKey),
     Unwrap(DecryptionKey),
-    Derive(hmac::Key),
+    Derive(Box<hmac::Key>),
 }
 
 impl Ring {
@@ -40,7 +40,7 @@ impl Ring {
             Use::Sign => Key::Sign(SigningKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Log => Key::Sign(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
-            Use::Derive => Key::Derive(hmac::Key::new(hmac::HMAC_SHA256, bytes)),
+            Use::Derive => Key::Derive(Box::new(hmac::Key::new(hmac::HMAC_SHA256, bytes))),
         });
         Ok(())
     }

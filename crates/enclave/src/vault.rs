@@ -1,21 +1,42 @@
 //! The vault as a node sees it, wherever its core is.
 
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
 use bytes::Bytes;
-use exchange::Country;
-use jiff::Timestamp;
+use exchange::{Country, Digest};
+use jiff::{SignedDuration, Timestamp};
 use trust::seal::SealKey;
+
+use crate::attest::Evidence;
 
 use crate::core::{Around, Core, Pending, ReplyToken};
 use crate::header::Address;
 use crate::key::{Recipient, Statement};
 use crate::process::Process;
 use crate::ring::Ring;
+use crate::statement::KeyStatement;
 use crate::{Attestation, VaultError};
 
 /// Seals, opens, and uses private keys for a node.
 pub struct Vault {
     country: Country,
     home: Home,
+    attester: Option<Box<dyn Attester>>,
+    published: Mutex<Option<Published>>,
+}
+
+/// Who makes evidence about this machine.
+pub trait Attester: Send + Sync {
+    /// Evidence that carries these bytes, or why there is none.
+    fn attest(&self, report_data: &[u8; 64]) -> Result<Evidence, String>;
+}
+
+/// What was published last: evidence is made once for each key, never for each question.
+struct Published {
+    starts: u64,
+    renew: Timestamp,
+    seal: Digest,
+    statement: Arc<Statement>,
 }
 
 enum Home {
@@ -45,7 +66,17 @@ pub struct Opened {
 impl Vault {
     /// A vault with a new key in this process: simulated.
     pub fn new(country: Country) -> Self {
-        Self { country, home: Home::Here(Box::new(Core::new(country, Ring::default()))) }
+        Self::at(country, Home::Here(Box::new(Core::new(country, Ring::default()))))
+    }
+
+    fn at(country: Country, home: Home) -> Self {
+        Self { country, home, attester: None, published: Mutex::default() }
+    }
+
+    /// With evidence of hardware instead of its own word.
+    #[must_use]
+    pub fn attested(self, attester: Box<dyn Attester>) -> Self {
+        Self { attester: Some(attester), ..self }
     }
 
     #[cfg(test)]
@@ -58,7 +89,7 @@ impl Vault {
 
     /// A vault in a process of its own.
     pub fn of(process: Process) -> Self {
-        Self { country: process.country(), home: Home::Process(process) }
+        Self::at(process.country(), Home::Process(process))
     }
 
     /// What stands behind its key.
@@ -77,13 +108,62 @@ impl Vault {
         }
     }
 
-    /// The statement that peers check, signed by the country's seal key.
-    pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Statement, VaultError> {
-        let key = match &self.home {
-            Home::Here(core) => core.public(),
+    /// The statement that peers check, signed by the country's seal key. Made once for each key and
+    /// seal, and again when half of its life is over.
+    pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Arc<Statement>, VaultError> {
+        let (key, starts) = match &self.home {
+            Home::Here(core) => (core.public(), 1),
             Home::Process(process) => process.public()?,
         };
-        Statement::make(&key, self.country, self.attestation(), now, seal)
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = seal.certificate().fingerprint();
+        let known = published
+            .as_ref()
+            .filter(|known| known.starts == starts && known.seal == of && now < known.renew);
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.statement));
+        }
+        let said = self.statement(key, starts, now);
+        let report_data = said.report_data();
+        let evidence = match &self.attester {
+            None => Evidence::software(&self.binary(), &report_data),
+            Some(attester) => attester
+                .attest(&report_data)
+                .map_err(|_| VaultError::Key("this machine gives no evidence"))?,
+        };
+        let statement = Arc::new(Statement::make(&said, evidence, seal)?);
+        let renew = now + KeyStatement::LIFE / 2;
+        let kept = Arc::clone(&statement);
+        *published = Some(Published { starts, renew, seal: of, statement: kept });
+        Ok(statement)
+    }
+
+    fn statement(&self, key: Vec<u8>, starts: u64, now: Timestamp) -> KeyStatement {
+        let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        // clocks of other countries may be a little behind
+        let not_before = second - SKEW;
+        KeyStatement {
+            country: self.country,
+            key,
+            not_before,
+            not_after: not_before + KeyStatement::LIFE,
+            starts,
+            home: self.attestation().name().to_owned(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// SHA-256 of this program; of nothing where the vault is only simulated.
+    fn binary(&self) -> [u8; 32] {
+        static BINARY: OnceLock<[u8; 32]> = OnceLock::new();
+        match &self.home {
+            Home::Here(_) => [0; 32],
+            Home::Process(_) => *BINARY.get_or_init(|| {
+                let program = std::fs::read("/proc/self/exe").unwrap_or_default();
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &program);
+                digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
+            }),
+        }
     }
 
     /// Seals a request. `bound` is the digest of what travels in the clear beside it.
@@ -161,6 +241,9 @@ impl Vault {
         }
     }
 }
+
+/// How far the clocks of two countries may be apart.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 fn whole(around: &Around, text: &[u8]) -> Vec<u8> {
     [&around.header, text, &around.tag].concat()

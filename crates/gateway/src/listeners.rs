@@ -139,7 +139,7 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
 
 /// What is ready, and what waits: a line each. What waits was counted a few seconds ago.
 fn ready(node: &Node) -> String {
-    let vault = enclave::Attestation::SimulatedInProcess.name();
+    let vault = node.sealing().vault.attestation().name();
     let mut text = format!("ready\nvault attestation {vault}\n");
     for peer in node.peers.values() {
         let attested = peer.known_recipient(node.clock.now()).is_some();

@@ -268,6 +268,7 @@ fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
         accepted: peer.accepted,
+        newest: Mutex::new(jiff::Timestamp::MIN),
         recipient: Mutex::new(None),
         slots: Slots::new(peer.exchanges),
     }

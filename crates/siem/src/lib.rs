@@ -52,13 +52,18 @@ pub enum Kind {
     SessionEnded,
     /// An HCP, TRC or next-of-kin assertion was issued.
     AssertionIssued,
+    /// Another country's vault key or its evidence is not accepted; the reason's code stands for the
+    /// correlation.
+    VaultRefused,
+    /// Our vault process died and was started again; number: starts so far.
+    VaultRestarted,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 18] = [
+static KINDS: [(Kind, &str); 20] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -75,6 +80,8 @@ static KINDS: [(Kind, &str); 18] = [
     (Kind::LoginRefused, "login.refused"),
     (Kind::SessionEnded, "session.ended"),
     (Kind::AssertionIssued, "assertion.issued"),
+    (Kind::VaultRefused, "vault.refused"),
+    (Kind::VaultRestarted, "vault.restarted"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];
@@ -113,7 +120,7 @@ pub struct Event {
     pub code: Option<Code>,
     /// Exchange number.
     pub txid: Option<TransactionId>,
-    /// What the peer was told to quote.
+    /// What the peer was told to quote; of a refused or restarted vault, the reason's code.
     pub correlation: String,
     /// The patient.
     pub patient: Option<Pseudonym>,

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use bytes::Bytes;
 use enclave::Vault;
-use enclave::key::{Attestation, Recipient};
+use enclave::{Acceptance, Attestation, Recipient};
 use exchange::{
     Code, Country, Digest, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy,
     Transaction, TransactionId,
@@ -228,7 +228,7 @@ impl World {
         let seal = self.pki.identity(self.denmark, Role::Seal).seal_key();
         let statement = vault.publish(&seal, self.now)?;
         self.put("sealed", "statement", statement.encode())?;
-        let accepted = [Attestation::SimulatedInProcess];
+        let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =
             Recipient::verify(&statement, &self.pki.anchors(), self.denmark, self.now, &accepted)?;
         let address = enclave::Address {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::key::{Recipient, Statement};
 use crate::sessions::MAX_SESSIONS;
-use crate::{Attestation, Vault};
+use crate::{Acceptance, Attestation, Vault};
 use bytes::Bytes;
 use exchange::{Transaction, TransactionId};
 use trust::certificate::Anchors;
@@ -28,8 +28,8 @@ fn seal_key() -> (SealKey, Anchors) {
 fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
     let (seal, anchors) = seal_key();
     let statement = Statement::decode(&vault.publish(&seal, now).unwrap().encode()).unwrap();
-    let accepted = [Attestation::SimulatedInProcess];
-    let verify = |country, now, accepted: &[Attestation]| {
+    let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
+    let verify = |country, now, accepted: &Acceptance| {
         Recipient::verify(&statement, &anchors, country, now, accepted)
     };
     assert!(verify(country("IT"), now, &accepted).is_err(), "another country");
@@ -37,7 +37,7 @@ fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
         verify(country("DK"), now + SignedDuration::from_hours(25), &accepted).is_err(),
         "expired"
     );
-    assert!(verify(country("DK"), now, &[]).is_err(), "policy");
+    assert!(verify(country("DK"), now, &Acceptance::software(&[])).is_err(), "policy");
     let (_, others) = seal_key();
     assert!(
         Recipient::verify(&statement, &others, country("DK"), now, &accepted).is_err(),

@@ -2,8 +2,9 @@
 
 use enclave::key::Statement;
 use enclave::{Address, Recipient, VaultError};
-use exchange::{Code, Refusal};
+use exchange::{Code, Refusal, Side, Transaction};
 use ihe::mtom::Package;
+use siem::{Event, Kind};
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -55,12 +56,25 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
         .and_then(|statement| {
             Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted)
         })
-        .map_err(|e| {
-            let hint = "the other country's vault key is not acceptable; nothing was sent";
-            Refusal::new(Code::ErrorSecGeneric, hint).with_detail(e.to_string())
-        })?;
+        .and_then(|recipient| match peer.is_newest(&recipient) {
+            true => Ok(recipient),
+            false => Err(VaultError::Key("statement is older than one that we saw")),
+        })
+        .map_err(|error| unacceptable(node, peer, error))?;
     peer.keep_recipient(Some(recipient.clone()));
     Ok(Way::Sealed(Box::new(recipient)))
+}
+
+/// A vault that we do not seal for leaves an event with the reason.
+fn unacceptable(node: &Node, peer: &PeerCountry, error: VaultError) -> Refusal {
+    node.notes.note(Event {
+        side: Some(Side::B),
+        peer: Some(peer.country),
+        correlation: error.code().to_owned(),
+        ..Event::new(node.clock.now(), Kind::VaultRefused)
+    });
+    let hint = "the other country's vault key is not acceptable; nothing was sent";
+    Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
 }
 
 /// Sends the request and opens the answer.
@@ -85,6 +99,10 @@ pub(super) async fn ask_and_open(
             Ok(Answer { package, content, evidence, secrets, refused, provider: None, from })
         }
         Way::Sealed(recipient) => {
+            if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
+                let permitted = recipient.permits(class, node.clock.now());
+                permitted.map_err(|error| unacceptable(node, peer, error))?;
+            }
             match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
                 // the peer has restarted: its old key is gone, the request was not opened

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use bytes::Bytes;
 use enclave::process::{Source, Spec};
-use enclave::{Address, Attestation, Process, Recipient, Use, Vault};
+use enclave::{Acceptance, Address, Attestation, Process, Recipient, Use, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use testbed::pki::{Pki, Role, SealKind};
@@ -59,7 +59,13 @@ pub fn run() -> anyhow::Result<()> {
         let statement =
             vault.publish(&pki.identity(dk, Role::Seal).seal_key(), Timestamp::now())?;
         let now = Timestamp::now();
-        Ok(Recipient::verify(&statement, &pki.anchors(), dk, now, &Attestation::ALL)?)
+        Ok(Recipient::verify(
+            &statement,
+            &pki.anchors(),
+            dk,
+            now,
+            &Acceptance::software(&Attestation::ALL),
+        )?)
     };
     let to = [recipient(&here)?, recipient(&there)?];
     let now = Timestamp::now();

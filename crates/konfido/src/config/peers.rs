@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enclave::{Attestation, Memory};
+use enclave::{Acceptance, Attestation, Memory};
 use exchange::{Country, Digest};
 use gateway::node::Slots;
 
@@ -26,8 +26,8 @@ pub struct Peer {
     pub answer: Duration,
     /// Exchanges with it at once, in each direction.
     pub exchanges: usize,
-    /// Attestations of its vault that we accept.
-    pub accepted: Vec<Attestation>,
+    /// What we accept of its vault.
+    pub accepted: Acceptance,
 }
 
 pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
@@ -61,9 +61,9 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
     let vault = section.optional::<String>("vault");
     let accepted = match one_of(vault.as_ref(), &["software", "secret-memory", "simulated"], faults)
     {
-        0 => Attestation::SOFTWARE.to_vec(),
-        1 => vec![Attestation::Process(Memory::Secret)],
-        _ => Attestation::ALL.to_vec(),
+        0 => Acceptance::software(&Attestation::SOFTWARE),
+        1 => Acceptance::software(&[Attestation::Process(Memory::Secret)]),
+        _ => Acceptance::software(&Attestation::ALL),
     };
     section.end();
     let (country, url) = (country?, url?.value);

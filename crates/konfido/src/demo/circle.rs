@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use enclave::Attestation;
+use enclave::{Acceptance, Attestation};
 use exchange::{Country, SystemEntropy};
 use gateway::national::DocumentStore as _;
 use gateway::node::Slots;
@@ -91,7 +91,7 @@ impl Circle {
                         pin: None,
                         answer: ClientLimits::default().request,
                         exchanges: Slots::EACH,
-                        accepted: Attestation::ALL.to_vec(),
+                        accepted: Acceptance::software(&Attestation::ALL),
                     }
                 },
             );

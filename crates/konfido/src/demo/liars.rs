@@ -132,7 +132,7 @@ async fn spain(
         pin: None,
         answer: ClientLimits::default().request,
         exchanges: Slots::EACH,
-        accepted: enclave::Attestation::ALL.to_vec(),
+        accepted: enclave::Acceptance::software(&enclave::Attestation::ALL),
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }

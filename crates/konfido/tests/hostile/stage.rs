@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enclave::{Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
 use exchange::{DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId};
 use gateway::message::digest;
 use gateway::outbound::{SEALED_PATH, VAULT_KEY_PATH};
@@ -56,7 +56,7 @@ impl Stage {
     pub fn new(circle: Circle, statement: &[u8]) -> Self {
         let statement = enclave::key::Statement::decode(statement).unwrap();
         let anchors = Anchors::from_pem(&circle.roots()).unwrap();
-        let accepted = Attestation::ALL;
+        let accepted = Acceptance::software(&Attestation::ALL);
         let dk = country("DK");
         let denmark =
             Recipient::verify(&statement, &anchors, dk, Timestamp::now(), &accepted).unwrap();
