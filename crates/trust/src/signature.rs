@@ -2,7 +2,7 @@
 //!
 //! A signed element is first made a document of its own ([`Element::standalone`]), so that nothing
 //! around it can be confused with it; then our own allow-list looks at the signature's structure;
-//! only then digest and value are checked, over what the engine canonicalizes of the same DOM that
+//! only then digest and value are checked, over the canonical form of the same DOM that
 //! [`Signed::element`] hands out. The engine's own verdict would not be enough: it accepts SHA-1, and
 //! leaves wrapping to its caller.
 

@@ -151,10 +151,11 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&[u8])) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             walk(&path, visit);
-        } else if let Ok(bytes) = std::fs::read(&path) {
-            if bytes.len() < 200_000 && bytes.trim_ascii_start().starts_with(b"<") {
-                visit(bytes.trim_ascii_start());
-            }
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        if bytes.len() < 200_000 && bytes.trim_ascii_start().starts_with(b"<") {
+            visit(bytes.trim_ascii_start());
         }
     }
 }

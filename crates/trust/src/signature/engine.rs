@@ -1,4 +1,4 @@
-//! The one place that calls bergshamra. Keys never enter it: it asks our certificate or seal key.
+//! The one place that calls bergshamra (but for its escaping, in [`super::canonical`]). Keys never enter it: it asks our certificate or seal key.
 
 use std::sync::Arc;
 
