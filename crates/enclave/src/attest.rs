@@ -58,3 +58,17 @@ pub fn verify(
     }?;
     Ok(Verified::new(claims))
 }
+
+/// What evidence says, with nothing verified: to be shown to people, and to nobody else.
+pub fn preview(evidence: &Evidence) -> Result<Claims, Refusal> {
+    if evidence.blob.len() > MAX_BLOB {
+        return Err(Reason::TooLarge.into());
+    }
+    match evidence.kind {
+        Kind::Software => software::verify(&evidence.blob),
+        Kind::Tpm => tpm::preview(&evidence.blob),
+        kind @ (Kind::Sgx | Kind::Tdx) => intel::preview(kind, &evidence.blob),
+        Kind::Snp => snp::preview(&evidence.blob),
+        Kind::Nitro => nitro::preview(&evidence.blob),
+    }
+}

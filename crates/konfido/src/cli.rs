@@ -59,6 +59,9 @@ pub enum Command {
     /// Logins by eID: metadata, peers, messages
     #[command(subcommand)]
     Eid(Eid),
+    /// What hardware says about a vault: verified and explained
+    #[command(subcommand)]
+    Attest(crate::attest::Attest),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -289,6 +292,8 @@ mod tests {
             "konfido evidence list --limit 5",
             "konfido evidence export 0f3c --show patient --side b",
             "konfido evidence export 0f3c --format rem --out rem/",
+            "konfido attest verify quote.bin --collateral collateral.json",
+            "konfido attest explain quote.bin",
             "konfido bench exchange --clients 300 --seconds 20",
             "konfido bench exchange --soak 100000",
         ] {

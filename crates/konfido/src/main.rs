@@ -3,6 +3,7 @@
 //! Start reading at [`cli`] (what it can do), then [`config`], [`node`] (one node, assembled) and
 //! [`demo`]. Data goes to stdout, talk to stderr.
 
+mod attest;
 mod bench;
 mod check;
 mod cli;
@@ -127,6 +128,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = Config::parse(&config.config, &text).map_err(miette::Report::from)?;
             register::command::import(&config, &file)?;
         }
+        Command::Attest(command) => attest::run(&command)?,
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");
             wait(bench::exchange(args))?;

@@ -50,6 +50,24 @@ pub struct Claims {
     pub valid_until: Timestamp,
 }
 
+impl Claims {
+    /// Claims that claim nothing yet.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            measurements: BTreeMap::new(),
+            report_data: Vec::new(),
+            debug: false,
+            migratable: false,
+            tcb: Tcb::default(),
+            platform: Platform::default(),
+            revocation: Revocation::NotApplicable,
+            valid_from: Timestamp::MIN,
+            valid_until: Timestamp::MAX,
+        }
+    }
+}
+
 /// The state of the firmware and microcode under a program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tcb {

@@ -5,7 +5,7 @@ mod provider;
 
 use std::collections::BTreeMap;
 
-use dcap_qvl::quote::{EnclaveReport, Report, TDReport10};
+use dcap_qvl::quote::{EnclaveReport, Quote, Report, TDReport10};
 use dcap_qvl::verify::QuoteVerifier;
 use dcap_qvl::{PckCertFlag, QuoteClaims, QuoteCollateralV3, QuotePolicy};
 use jiff::Timestamp;
@@ -62,9 +62,31 @@ fn header(kind: Kind, quote: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a quote says, with nothing verified.
+pub(super) fn preview(kind: Kind, quote: &[u8]) -> Result<Claims, Refusal> {
+    header(kind, quote)?;
+    let parsed = Quote::parse(quote)
+        .map_err(|error| Refusal::new(Reason::Malformed, format!("{error:#}")))?;
+    body(kind, &parsed.report)
+}
+
 fn translate(kind: Kind, claims: &QuoteClaims) -> Result<Claims, Refusal> {
-    let mut svn = BTreeMap::from([("pcesvn", u64::from(claims.platform.pck.pce_svn))]);
-    let (measurements, report_data, debug) = match &claims.report {
+    let mut out = body(kind, &claims.report)?;
+    out.tcb.svn.insert("pcesvn", u64::from(claims.platform.pck.pce_svn));
+    out.tcb.status = Some(claims.tcb.status.to_string());
+    out.tcb.advisories.clone_from(&claims.tcb.advisory_ids);
+    out.tcb.evaluation = Some(claims.tcb.eval_data_number);
+    out.platform = platform(claims);
+    out.revocation = Revocation::Checked;
+    out.valid_from = time(claims.latest_issue_date)?;
+    out.valid_until = time(claims.earliest_expiration_date)?;
+    Ok(out)
+}
+
+/// What the signed body says.
+fn body(kind: Kind, report: &Report) -> Result<Claims, Refusal> {
+    let mut svn = BTreeMap::new();
+    let (measurements, report_data, debug) = match report {
         Report::SgxEnclave(report) => {
             svn.insert("isvsvn", u64::from(report.isv_svn));
             (sgx(report), report.report_data, report.attributes[0] & SGX_DEBUG != 0)
@@ -81,21 +103,11 @@ fn translate(kind: Kind, claims: &QuoteClaims) -> Result<Claims, Refusal> {
         }
     };
     Ok(Claims {
-        kind,
         measurements,
         report_data: report_data.to_vec(),
         debug,
-        migratable: false,
-        tcb: Tcb {
-            status: Some(claims.tcb.status.to_string()),
-            advisories: claims.tcb.advisory_ids.clone(),
-            evaluation: Some(claims.tcb.eval_data_number),
-            svn,
-        },
-        platform: platform(claims),
-        revocation: Revocation::Checked,
-        valid_from: time(claims.latest_issue_date)?,
-        valid_until: time(claims.earliest_expiration_date)?,
+        tcb: Tcb { svn, ..Tcb::default() },
+        ..Claims::of(kind)
     })
 }
 

@@ -15,7 +15,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::der::Decode;
 
-use super::claims::{Claims, Platform, Revocation, Tcb};
+use super::claims::{Claims, Platform};
 use super::evidence::Kind;
 use super::reason::{Reason, Refusal};
 use super::roots::Roots;
@@ -23,6 +23,27 @@ use document::Document;
 
 /// Verifies a document. All-zero PCRs are an enclave in debug mode: a fact here that no policy takes.
 pub(super) fn verify(blob: &[u8], roots: &Roots, now: Timestamp) -> Result<Claims, Refusal> {
+    let (message, document) = read(blob)?;
+    let leaf = chain(&document, roots, now)?;
+    message
+        .verify_signature(b"", |signature, data| {
+            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &leaf.key).verify(data, signature)
+        })
+        .map_err(|_| Reason::Signature)?;
+    // the document speaks of a moment; one of before its certificate was not made by it
+    if document.timestamp < leaf.valid_from || document.timestamp > leaf.valid_until {
+        return Err(Refusal::new(Reason::CertificateTime, "the document's own time"));
+    }
+    let (valid_from, valid_until) = (leaf.valid_from, leaf.valid_until);
+    Ok(Claims { valid_from, valid_until, ..claims(document) })
+}
+
+/// What a document says, with nothing verified.
+pub(super) fn preview(blob: &[u8]) -> Result<Claims, Refusal> {
+    read(blob).map(|(_, document)| claims(document))
+}
+
+fn read(blob: &[u8]) -> Result<(CoseSign1, Document), Refusal> {
     // tag 18, or none: both occur
     let message = match blob.first() {
         Some(0xd2) => CoseSign1::from_tagged_slice(blob),
@@ -34,15 +55,8 @@ pub(super) fn verify(blob: &[u8], roots: &Roots, now: Timestamp) -> Result<Claim
     if header.alg != Some(algorithm) || !header.crit.is_empty() || !message.unprotected.is_empty() {
         return Err(Reason::Algorithm.into());
     }
-    let payload = message.payload.as_deref().ok_or(Reason::Malformed)?;
-    let document = Document::parse(payload)?;
-    let leaf = chain(&document, roots, now)?;
-    message
-        .verify_signature(b"", |signature, data| {
-            UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &leaf.key).verify(data, signature)
-        })
-        .map_err(|_| Reason::Signature)?;
-    claims(document, &leaf)
+    let document = Document::parse(message.payload.as_deref().ok_or(Reason::Malformed)?)?;
+    Ok((message, document))
 }
 
 struct Leaf {
@@ -98,7 +112,7 @@ fn chain(document: &Document, roots: &Roots, now: Timestamp) -> Result<Leaf, Ref
     Ok(out)
 }
 
-fn claims(document: Document, leaf: &Leaf) -> Result<Claims, Refusal> {
+fn claims(document: Document) -> Claims {
     let mut measurements = BTreeMap::new();
     for (number, value) in &document.pcrs {
         measurements.insert(PCRS[usize::from(*number)], value.clone());
@@ -106,30 +120,19 @@ fn claims(document: Document, leaf: &Leaf) -> Result<Claims, Refusal> {
     let zero =
         |name: &str| measurements.get(name).is_none_or(|value| value.iter().all(|byte| *byte == 0));
     let debug = ["pcr0", "pcr1", "pcr2"].into_iter().any(zero);
-    // the document speaks of a moment; one of before its certificate was not made by it
-    let made = document.timestamp;
-    if made < leaf.valid_from || made > leaf.valid_until {
-        return Err(Refusal::new(Reason::CertificateTime, "the document's own time"));
-    }
-    let instance = document.module.split("-enc").next().unwrap_or_default().to_owned();
-    Ok(Claims {
-        kind: Kind::Nitro,
-        measurements,
-        report_data: document.user_data,
+    let instance = document.module.split("-enc").next().unwrap_or_default();
+    Claims {
         debug,
-        migratable: false,
-        tcb: Tcb::default(),
         platform: Platform {
             id: Some(format!("nitro-instance:{instance}")),
             others: vec![format!("nitro-module:{}", document.module)],
             product: "nitro".into(),
-            dynamic: None,
-            smt: None,
+            ..Platform::default()
         },
-        revocation: Revocation::NotApplicable,
-        valid_from: leaf.valid_from,
-        valid_until: leaf.valid_until,
-    })
+        measurements,
+        report_data: document.user_data,
+        ..Claims::of(Kind::Nitro)
+    }
 }
 
 /// Names of the registers that a document may have.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::claims::{Claims, Platform, Revocation, Tcb};
 use super::collateral::Collateral;
+use super::evidence::Kind;
 use super::reason::{Reason, Refusal};
 use super::roots::Roots;
 use chain::Endorsement;
@@ -103,18 +104,37 @@ fn bind(report: &Report, endorsement: &Endorsement) -> Result<(), Refusal> {
     if same { Ok(()) } else { Err(Reason::ChipMismatch.into()) }
 }
 
+/// What a report says, with nothing verified. Version 2 does not say of which product it is, and
+/// its firmware's versions are left out.
+pub(super) fn preview(blob: &[u8]) -> Result<Claims, Refusal> {
+    let report = Report::parse(blob)?;
+    Ok(body(&report, report.product))
+}
+
 fn claims(report: &Report, endorsement: &Endorsement, revocation: Revocation) -> Claims {
-    let product = endorsement.product;
+    let mut claims = body(report, Some(endorsement.product));
+    // a VLEK's certificate names no chip, and what the report says of it is signed all the same
+    if let Some(chip) = &endorsement.chip {
+        claims.platform.id = Some(chip_name(chip));
+    }
+    claims.platform.others =
+        endorsement.provider.iter().map(|id| format!("snp-provider:{id}")).collect();
+    claims.revocation = revocation;
+    claims.valid_from = endorsement.valid_from;
+    claims.valid_until = endorsement.valid_until;
+    claims
+}
+
+fn body(report: &Report, product: Option<Product>) -> Claims {
     let mut svn = BTreeMap::from([("guestsvn", u64::from(report.guest_svn))]);
     for (tcb, prefix) in
         [(report.reported, 0), (report.committed, 1), (report.current, 2), (report.launch, 3)]
     {
-        svn.extend(tcb.named(product, prefix).map(|(name, value)| (name, u64::from(value))));
+        let parts = product.into_iter().flat_map(|product| tcb.named(product, prefix));
+        svn.extend(parts.map(|(name, value)| (name, u64::from(value))));
     }
     let hidden = report.chip_id.iter().all(|byte| *byte == 0);
-    let chip = endorsement.chip.as_deref().unwrap_or(&report.chip_id);
     Claims {
-        kind: super::Kind::Snp,
         measurements: BTreeMap::from([
             ("measurement", report.measurement.to_vec()),
             ("hostdata", report.host_data.to_vec()),
@@ -127,18 +147,19 @@ fn claims(report: &Report, endorsement: &Endorsement, revocation: Revocation) ->
         report_data: report.report_data.to_vec(),
         debug: report.policy & POLICY_DEBUG != 0,
         migratable: report.policy & POLICY_MIGRATE != 0,
-        tcb: Tcb { status: None, advisories: Vec::new(), evaluation: None, svn },
+        tcb: Tcb { svn, ..Tcb::default() },
         platform: Platform {
-            id: (!hidden).then(|| format!("snp-chip:{}", hex::encode(chip))),
-            others: endorsement.provider.iter().map(|id| format!("snp-provider:{id}")).collect(),
-            product: product.name().into(),
-            dynamic: None,
+            id: (!hidden).then(|| chip_name(&report.chip_id)),
+            product: product.map_or("unknown", Product::name).into(),
             smt: Some(report.platform_info & PLATFORM_SMT != 0),
+            ..Platform::default()
         },
-        revocation,
-        valid_from: endorsement.valid_from,
-        valid_until: endorsement.valid_until,
+        ..Claims::of(Kind::Snp)
     }
+}
+
+fn chip_name(chip: &[u8]) -> String {
+    format!("snp-chip:{}", hex::encode(chip))
 }
 
 impl Signer {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use ciborium::Value;
-use jiff::Timestamp;
 
-use super::claims::{Claims, Platform, Revocation, Tcb};
+use super::claims::Claims;
 use super::evidence::{Evidence, Kind};
 use super::reason::{Reason, Refusal};
 
@@ -37,16 +36,9 @@ pub(super) fn verify(blob: &[u8]) -> Result<Claims, Refusal> {
         return Err(Reason::Malformed.into());
     }
     Ok(Claims {
-        kind: Kind::Software,
         measurements: BTreeMap::from([("binary", binary.to_vec())]),
         report_data: data.to_vec(),
-        debug: false,
-        migratable: false,
-        tcb: Tcb::default(),
-        platform: Platform::default(),
-        revocation: Revocation::NotApplicable,
-        valid_from: Timestamp::MIN,
-        valid_until: Timestamp::MAX,
+        ..Claims::of(Kind::Software)
     })
 }
 

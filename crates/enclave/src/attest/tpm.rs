@@ -7,15 +7,31 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use ciborium::Value;
-use jiff::Timestamp;
 
-use super::claims::{Claims, Platform, Revocation, Tcb};
+use super::claims::{Claims, Platform, Tcb};
 use super::evidence::{Kind, cbor};
 use super::reason::{Reason, Refusal};
 use super::roots::Roots;
 
 /// Verifies `[1, TPMS_ATTEST, signature (r and s, 32 bytes each), key (P-256 point)]`, CBOR.
 pub(super) fn verify(blob: &[u8], roots: &Roots) -> Result<Claims, Refusal> {
+    let [attest, signature, key] = fields(blob)?;
+    if !roots.tpm.contains(&key) {
+        return Err(Refusal::new(Reason::Chain, "the attestation key is not a registered one"));
+    }
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key)
+        .verify(&attest, &signature)
+        .map_err(|_| Reason::Signature)?;
+    claims(&attest, &key)
+}
+
+/// What a quote says, with nothing verified.
+pub(super) fn preview(blob: &[u8]) -> Result<Claims, Refusal> {
+    let [attest, _, key] = fields(blob)?;
+    claims(&attest, &key)
+}
+
+fn fields(blob: &[u8]) -> Result<[Vec<u8>; 3], Refusal> {
     let value = cbor(blob).ok_or(Reason::Malformed)?;
     let Value::Array(fields) = value else { return Err(Reason::Malformed.into()) };
     let Ok([version, Value::Bytes(attest), Value::Bytes(signature), Value::Bytes(key)]) =
@@ -26,32 +42,25 @@ pub(super) fn verify(blob: &[u8], roots: &Roots) -> Result<Claims, Refusal> {
     if version != Value::Integer(1.into()) {
         return Err(Reason::Version.into());
     }
-    if !roots.tpm.contains(&key) {
-        return Err(Refusal::new(Reason::Chain, "the attestation key is not a registered one"));
-    }
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key)
-        .verify(&attest, &signature)
-        .map_err(|_| Reason::Signature)?;
-    let quote = Quote::parse(&attest).ok_or(Reason::Malformed)?;
-    let name = digest(&SHA256, &key);
+    Ok([attest, signature, key])
+}
+
+fn claims(attest: &[u8], key: &[u8]) -> Result<Claims, Refusal> {
+    let quote = Quote::parse(attest).ok_or(Reason::Malformed)?;
+    let name = digest(&SHA256, key);
     Ok(Claims {
-        kind: Kind::Tpm,
         measurements: BTreeMap::from([
             ("pcrselection", quote.selection.to_vec()),
             ("pcrdigest", quote.digest.to_vec()),
         ]),
         report_data: quote.extra.to_vec(),
-        debug: false,
-        migratable: false,
         tcb: Tcb { svn: BTreeMap::from([("firmware", quote.firmware)]), ..Tcb::default() },
         platform: Platform {
             id: Some(format!("tpm-key:{}", hex::encode(name.as_ref()))),
             product: "tpm".into(),
             ..Platform::default()
         },
-        revocation: Revocation::NotApplicable,
-        valid_from: Timestamp::MIN,
-        valid_until: Timestamp::MAX,
+        ..Claims::of(Kind::Tpm)
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn check(
         verify(&list, der, authority)?;
         let next = list.tbs_cert_list.next_update.ok_or_else(|| untrusted("without an end"))?;
         let next = time(next)?;
-        if now < time(list.tbs_cert_list.this_update)? || now > next {
+        if now < time(list.tbs_cert_list.this_update)? || now >= next {
             return Err(Reason::RevocationListTime.into());
         }
         let revoked = list.tbs_cert_list.revoked_certificates.iter().flatten();
