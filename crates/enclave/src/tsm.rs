@@ -1,4 +1,4 @@
-//! The attester of confidential VMs: quotes of TDX and SEV-SNP through Linux' configfs-tsm.
+//! The attester: quotes of TDX and SEV-SNP through Linux' configfs-tsm, of SGX through Gramine.
 //!
 //! One interface for both vendors since Linux 6.7 (kernel: Documentation/ABI/testing/
 //! configfs-tsm-report): make an entry, write what the quote shall say, read the quote. The kernel
@@ -11,6 +11,7 @@
 
 mod configfs;
 mod error;
+mod gramine;
 
 use std::fmt;
 use std::io;
@@ -19,6 +20,7 @@ use exchange::Entropy;
 
 pub use configfs::Configfs;
 pub use error::TsmError;
+pub use gramine::enclave_report;
 
 /// What the kernel's tree can do. Every call opens, acts and closes.
 pub trait Tree {
@@ -48,37 +50,43 @@ pub enum Provider {
     Tdx,
     /// AMD SEV-SNP: `outblob` is a report, `auxblob` a table of certificates.
     SevSnp,
+    /// Intel SGX, from Gramine and not from the kernel: see [`enclave_report`].
+    Sgx,
 }
 
 impl Provider {
-    const ALL: [(Self, &str); 2] = [(Self::Tdx, "tdx_guest"), (Self::SevSnp, "sev_guest")];
+    /// Those that the kernel has.
+    const ALL: [Self; 2] = [Self::Tdx, Self::SevSnp];
 
-    /// As the kernel calls it.
+    /// As the kernel calls it, or what is in its place.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tdx => "tdx_guest",
             Self::SevSnp => "sev_guest",
+            Self::Sgx => "gramine",
         }
     }
 
     fn named(name: &[u8]) -> Result<Self, TsmError> {
         let name = name.trim_ascii();
-        let found = Self::ALL.into_iter().find(|(_, known)| known.as_bytes() == name);
-        found.map(|(provider, _)| provider).ok_or_else(|| {
+        let found = Self::ALL.into_iter().find(|provider| provider.name().as_bytes() == name);
+        found.ok_or_else(|| {
             TsmError::UnknownProvider(String::from_utf8_lossy(name).chars().take(40).collect())
         })
     }
 
-    /// The 64 bytes of ours in a quote: TDX versions 4 and 5, SNP reports of every version.
+    /// The 64 bytes of ours in a quote: SGX version 3, TDX 4 and 5, SNP reports of every version.
     fn report_data(self, quote: &[u8]) -> Option<&[u8]> {
         const HEADER: usize = 48;
         const TD_REPORT_DATA: usize = 520;
+        const ENCLAVE_REPORT_DATA: usize = 320;
         // version 5 names type and length of its body, in 2 and 4 bytes
         const BODY_DESCRIPTOR: usize = 6;
         let at = match (self, quote.first()?) {
             (Self::Tdx, 4) => HEADER + TD_REPORT_DATA,
             (Self::Tdx, 5) => HEADER + BODY_DESCRIPTOR + TD_REPORT_DATA,
-            (Self::Tdx, _) => return None,
+            (Self::Sgx, 3) => HEADER + ENCLAVE_REPORT_DATA,
+            (Self::Tdx | Self::Sgx, _) => return None,
             (Self::SevSnp, _) => 0x50,
         };
         quote.get(at..at + 64)

@@ -1,5 +1,9 @@
 //! Attestation, seen from outside the crate.
 
+#[path = "attest/amd.rs"]
+mod amd;
+#[path = "attest/damage.rs"]
+mod damage;
 #[path = "attest/manifest.rs"]
 mod manifest;
 #[path = "attest/negatives.rs"]

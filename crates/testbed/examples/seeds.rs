@@ -39,6 +39,8 @@ use testbed::world::{AGNETE, MONTSERRAT};
 use trust::seal::SealKey;
 use trust::xml::Writer;
 
+#[path = "seeds/hardware.rs"]
+mod hardware;
 #[path = "seeds/logins.rs"]
 mod logins;
 
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
     world.rem()?;
     world.assertions()?;
     world.logins()?;
+    world.hardware()?;
     world.wallet()
 }
 

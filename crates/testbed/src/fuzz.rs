@@ -5,6 +5,7 @@
 //! toolchain. Where a value is read and can be written, it is written and must be read as the same:
 //! a node must never pass on something else than what it took in.
 
+pub mod attest;
 pub mod eid;
 mod mutator;
 pub mod wallet;
@@ -37,7 +38,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 20] = [
+pub static TARGETS: [(&str, Target); 25] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -58,6 +59,11 @@ pub static TARGETS: [(&str, Target); 20] = [
     ("mdoc", wallet::mdoc),
     ("jwe", wallet::jwe),
     ("status", wallet::status),
+    ("quote", attest::quote),
+    ("snp", attest::snp),
+    ("nitro", attest::nitro),
+    ("attestation", attest::attestation),
+    ("policy", attest::policy),
 ];
 
 /// XML, and each element of it on its own; search masks.

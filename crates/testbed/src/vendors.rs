@@ -13,6 +13,7 @@ pub mod der;
 pub mod intel;
 pub mod kernel;
 pub mod key;
+pub mod libos;
 pub mod nitro;
 pub mod x509;
 

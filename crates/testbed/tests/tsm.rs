@@ -4,9 +4,10 @@
 use std::error::Error as _;
 use std::fs;
 
-use enclave::tsm::{ATTEMPTS, Configfs, Provider, Tree, TsmError, report};
+use enclave::tsm::{ATTEMPTS, Configfs, Provider, Tree, TsmError, enclave_report, report};
 use exchange::SystemEntropy;
 use testbed::vendors::kernel::{Kernel, Trouble};
+use testbed::vendors::libos::LibraryOs;
 
 const DATA: [u8; 64] = [0x42; 64];
 
@@ -123,4 +124,18 @@ fn attributes_are_read_with_a_limit_and_never_made() {
     let error = tree.read("a", "outblob").unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
     assert!(error.source().is_none());
+}
+
+#[test]
+fn an_enclave_under_gramine_is_quoted_and_calls_itself_simulated() {
+    let report = enclave_report(&LibraryOs::new("dcap"), &DATA).unwrap();
+    assert_eq!(report.provider, Provider::Sgx);
+    assert_eq!(report.quote[48 + 320..][..64], DATA);
+    assert!(report.to_string().ends_with("simulated"), "{report}");
+    let error = enclave_report(&LibraryOs::new("none"), &DATA).unwrap_err();
+    assert!(matches!(&error, TsmError::UnknownProvider(scheme) if scheme == "none"), "{error:?}");
+    // this test runs in no enclave
+    let error = enclave_report(&Configfs::gramine(), &DATA).unwrap_err();
+    assert!(matches!(error, TsmError::NotGramine), "{error:?}");
+    assert!(error.hint().contains("gramine-sgx"));
 }

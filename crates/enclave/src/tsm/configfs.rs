@@ -16,9 +16,17 @@ impl Configfs {
     /// Where Linux has it.
     pub const ROOT: &str = "/sys/kernel/config/tsm/report";
 
+    /// Where Gramine has its files, for [`enclave_report`](super::enclave_report).
+    pub const GRAMINE: &str = "/dev/attestation";
+
     /// The tree of this machine's kernel.
     pub fn new() -> Self {
         Self::at(Path::new(Self::ROOT))
+    }
+
+    /// The files of the Gramine around this process.
+    pub fn gramine() -> Self {
+        Self::at(Path::new(Self::GRAMINE))
     }
 
     /// Another tree; what it reports is simulated, and says so.
@@ -63,6 +71,6 @@ impl Tree for Configfs {
     }
 
     fn simulated(&self) -> bool {
-        self.root != Path::new(Self::ROOT)
+        [Self::ROOT, Self::GRAMINE].iter().all(|real| self.root != Path::new(real))
     }
 }

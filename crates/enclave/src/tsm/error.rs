@@ -9,6 +9,9 @@ pub enum TsmError {
     /// The tree is not there.
     #[error("the kernel offers no configfs-tsm")]
     NotMounted,
+    /// Not inside of an enclave that Gramine made.
+    #[error("no Gramine is around this process")]
+    NotGramine,
     /// The tree is there, and nothing stands behind it.
     #[error("no provider of quotes is registered with the kernel")]
     NoProvider,
@@ -61,6 +64,9 @@ impl TsmError {
                 "needs Linux 6.7 or later with CONFIG_TSM_REPORTS; mount -t configfs none \
                  /sys/kernel/config, then modprobe tdx_guest or sev-guest"
             }
+            Self::NotGramine => {
+                "start the program with gramine-sgx, sgx.remote_attestation = \"dcap\" in its manifest"
+            }
             Self::NoProvider => {
                 "is this a confidential VM? look for /dev/tdx_guest or /dev/sev-guest and \
                  modprobe tdx_guest or sev-guest"
@@ -80,7 +86,9 @@ impl TsmError {
                 "something else writes to our entry, or the kernel does not take what we write: see \
                  its log, and who else runs as root in this VM"
             }
-            Self::UnknownProvider(_) => "only tdx_guest and sev_guest are spoken",
+            Self::UnknownProvider(_) => {
+                "only tdx_guest, sev_guest and, under Gramine, dcap are spoken"
+            }
             Self::NotAKernel => "correct the path of the tree, or leave it out",
             Self::Io { .. } => "see the kernel's log",
         }

@@ -172,10 +172,9 @@ fn reasons(refusals: &[Refusal]) -> Value {
 
 fn read(file: &Path, kind: Option<&str>) -> anyhow::Result<Evidence> {
     let mut blob = bytes(file)?;
-    if let Ok(text) = std::str::from_utf8(&blob) {
-        if let Ok(decoded) = hex::decode(text.trim().trim_start_matches("0x")) {
-            blob = decoded;
-        }
+    let text = std::str::from_utf8(&blob).ok();
+    if let Some(Ok(decoded)) = text.map(|text| hex::decode(text.trim().trim_start_matches("0x"))) {
+        blob = decoded;
     }
     if let Ok(evidence) = Evidence::decode(&blob) {
         return Ok(evidence);

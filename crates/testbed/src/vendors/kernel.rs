@@ -111,6 +111,7 @@ impl Kernel {
         let (quote, table) = match self.provider {
             Provider::Tdx => (tdx(&data), vec![]),
             Provider::SevSnp => snp(&data, entry.privilege),
+            Provider::Sgx => panic!("the kernel has no quotes of enclaves"),
         };
         entry.quote = Some((entry.writes, quote.clone(), table.clone()));
         Ok((quote, table))
