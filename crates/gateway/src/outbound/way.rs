@@ -56,9 +56,9 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
         .and_then(|statement| {
             Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted)
         })
-        .and_then(|recipient| match peer.is_newest(&recipient) {
-            true => Ok(recipient),
-            false => Err(VaultError::Key("statement is older than one that we saw")),
+        .and_then(|recipient| {
+            let older = VaultError::Key("statement is older than one that we saw");
+            if peer.is_newest(&recipient) { Ok(recipient) } else { Err(older) }
         })
         .map_err(|error| unacceptable(node, peer, error))?;
     peer.keep_recipient(Some(recipient.clone()));

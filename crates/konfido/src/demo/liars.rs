@@ -73,7 +73,7 @@ impl Liar {
         let (place, ciphertext) = wire::split_package(&package).unwrap();
         let bound = wire::bound(&package.root, place);
         let opened = self.vault.open_request(&ciphertext, &bound).unwrap();
-        let inner = Inner::decode(opened.plaintext.into()).unwrap();
+        let inner = Inner::decode(opened.plaintext).unwrap();
         let (signed, certificate) = wire::unpair(inner.evidence).unwrap();
         let certificate = Certificate::from_der(&certificate).unwrap();
         let asked = RequestStatement::verify(&signed, &certificate, &self.anchors, now).unwrap();
