@@ -72,7 +72,7 @@ pub(crate) fn attempt(number: u8) {
         // SAFETY: plain calls of the kernel with numbers and constant texts.
         Attack::Exec => unsafe {
             let none = [ptr::null()];
-            libc::execve(c"/bin/true".as_ptr(), none.as_ptr(), none.as_ptr());
+            libc::execve(c"/bin/konfido-attack".as_ptr(), none.as_ptr(), none.as_ptr());
         },
         // SAFETY: as above.
         Attack::Trace => unsafe {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use exchange::{Country, DocumentClass};
+use gateway::background::gauges;
 use rustix::process::{Pid, Signal, kill_process};
 use testbed::world::{AGNETE, MONTSERRAT};
 
@@ -38,6 +39,8 @@ pub async fn killed(
     let visit = circle.visit(&MONTSERRAT, Some(&AGNETE));
     let listed =
         circle.portal(es, dk)?.query(&visit, &AGNETE.id(), DocumentClass::PatientSummary).await;
+    // the node looks every few seconds; now it is part of the story
+    gauges::look(&circle.node(dk).node).await;
     let held = match listed {
         Ok(_) if process.starts() == starts + 1 => {
             Ok(format!("{before} died, {} serves; sealed again for its new key", process.id()))

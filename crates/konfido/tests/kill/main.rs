@@ -10,6 +10,7 @@ mod books;
 mod client;
 mod node;
 mod renewal;
+mod vault;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -5,16 +5,14 @@ use std::process::Command;
 use enclave::Memory;
 use tempfile::tempdir;
 
-use super::reader::{mappings, memory, three_ways};
+use testbed::memory::{finds, mappings, memory};
+
+use super::reader::three_ways;
 use super::{Known, work};
 
 fn root() -> bool {
     let uid = std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own));
     uid.is_ok_and(|uid| uid == 0)
-}
-
-fn finds(bytes: &[u8], markers: &[Vec<u8>]) -> bool {
-    markers.iter().any(|marker| memchr::memmem::find(bytes, marker).is_some())
 }
 
 #[test]

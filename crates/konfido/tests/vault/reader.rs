@@ -6,51 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// A mapping of a process.
-#[derive(Debug)]
-pub struct Mapping {
-    pub start: u64,
-    pub end: u64,
-    pub readable: bool,
-    pub name: String,
-}
-
-/// What `/proc/PID/maps` says.
-pub fn mappings(pid: u32) -> io::Result<Vec<Mapping>> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
-    Ok(maps
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let (start, end) = words.next()?.split_once('-')?;
-            let readable = words.next()?.starts_with('r');
-            Some(Mapping {
-                start: u64::from_str_radix(start, 16).ok()?,
-                end: u64::from_str_radix(end, 16).ok()?,
-                readable,
-                name: words.nth(3).unwrap_or_default().to_owned(),
-            })
-        })
-        .collect())
-}
-
-/// Everything that `/proc/PID/mem` gives: (mapping, bytes).
-pub fn memory(pid: u32) -> io::Result<Vec<(Mapping, Vec<u8>)>> {
-    let mem = File::open(format!("/proc/{pid}/mem"))?;
-    let mut found = Vec::new();
-    for mapping in mappings(pid)? {
-        // the pages of the kernel itself cannot be read by anybody
-        if !mapping.readable || mapping.name.starts_with("[v") {
-            continue;
-        }
-        let mut bytes = vec![0; usize::try_from(mapping.end - mapping.start).unwrap()];
-        if mem.read_exact_at(&mut bytes, mapping.start).is_ok() {
-            found.push((mapping, bytes));
-        }
-    }
-    Ok(found)
-}
-
 /// Eight bytes by each of the three ways.
 pub fn three_ways(pid: u32, at: u64) -> [(&'static str, Result<(), io::Error>); 3] {
     [
