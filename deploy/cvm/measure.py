@@ -4,6 +4,7 @@
   measure.py expect --kernel bzImage --cmdline cmdline      digests of what TDX measures at boot
   measure.py replay --log ccel.bin [--quote quote.bin] [--expect expect.json]
                                                             RTMRs from a TD's event log (CCEL)
+  measure.py mrtd --firmware OVMF.fd                        MRTD of a TD with this firmware
   measure.py snp --firmware OVMF.fd --kernel bzImage --cmdline cmdline --vcpus 2 --cpu EPYC-Genoa
                                                             launch digest of an SEV-SNP guest
 
@@ -16,10 +17,15 @@ import json
 import pathlib
 import struct
 import sys
+import uuid
 
 SNP_MEASURE = "0.0.12"
 RTMRS = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"]
 SHA384 = 0x000C
+PAGE = 4096
+MR_EXTEND, PAGE_AUG = 1, 2
+FOOTER = "96b582de-1fb2-45f7-baea-a366c55a082d"
+TDX_METADATA = "e47a6535-984a-4798-865e-4685a7bf8ec2"
 EV_NO_ACTION = 3
 
 
@@ -138,6 +144,69 @@ def check_replay(options) -> int:
     return 1 if bad else 0
 
 
+def tables(firmware: bytes) -> dict:
+    """OVMF's table of GUIDs, which ends 32 bytes before the firmware does: each entry is its data,
+    its length (2 bytes, with length and GUID) and its GUID."""
+    end = len(firmware) - 32
+    entries = {}
+    (size,) = struct.unpack_from("<H", firmware, end - 18)
+    if firmware[end - 16 : end] != uuid.UUID(FOOTER).bytes_le or not 18 <= size <= end:
+        raise SystemExit("no OVMF: it has no table of GUIDs")
+    at = end - 18
+    while at > end - size:
+        (length,) = struct.unpack_from("<H", firmware, at - 18)
+        if not 18 <= length <= at - (end - size):
+            raise SystemExit("the firmware's table of GUIDs is damaged")
+        guid = str(uuid.UUID(bytes_le=firmware[at - 16 : at]))
+        entries[guid] = firmware[at - length : at - 18]
+        at -= length
+    return entries
+
+
+def sections(firmware: bytes):
+    """(offset, guest address, size, attributes) of what the host loads into a new TD."""
+    place = tables(firmware).get(TDX_METADATA)
+    if place is None:
+        raise SystemExit("this firmware is not built for TDX")
+    at = len(firmware) - struct.unpack("<I", place)[0]
+    signature, _, version, count = struct.unpack_from("<4sIII", firmware, at)
+    if signature != b"TDVF" or version != 1:
+        raise SystemExit("the firmware's description for TDX is damaged")
+    for n in range(count):
+        offset, raw, address, size, _, attributes = struct.unpack_from("<IIQQII", firmware, at + 16 + 32 * n)
+        if address % PAGE or size % PAGE or raw > size or offset + raw > len(firmware):
+            raise SystemExit(f"section {n} of the firmware is damaged")
+        yield offset, address, size, attributes
+
+
+def mrtd(firmware: bytes, two_passes: bool) -> bytes:
+    """SHA-384 over one record for each page that is added (TDH.MEM.PAGE.ADD), and one with 256 bytes
+    of content for each part of it that is measured (TDH.MR.EXTEND; Intel TDX module ABI)."""
+    digest = hashlib.sha384()
+
+    def record(name: bytes, address: int):
+        digest.update(name.ljust(16, b"\0") + struct.pack("<Q", address) + bytes(104))
+
+    def add(address: int, attributes: int):
+        if not attributes & PAGE_AUG:
+            record(b"MEM.PAGE.ADD", address)
+
+    def extend(offset: int, address: int, attributes: int):
+        for part in range(0, PAGE, 256) if attributes & MR_EXTEND else ():
+            record(b"MR.EXTEND", address + part)
+            digest.update(firmware[offset + part : offset + part + 256].ljust(256, b"\0"))
+
+    for offset, address, size, attributes in sections(firmware):
+        pages = [(offset + n, address + n, attributes) for n in range(0, size, PAGE)]
+        for page in pages:
+            add(*page[1:])
+            if not two_passes:
+                extend(*page)
+        for page in pages if two_passes else ():
+            extend(*page)
+    return digest.digest()
+
+
 def snp(options) -> int:
     try:
         from sevsnpmeasure import guest
@@ -180,11 +249,17 @@ def main() -> int:
     three.add_argument("--cmdline", type=path, required=True)
     three.add_argument("--vcpus", type=int, required=True)
     three.add_argument("--cpu", required=True)
+    four = commands.add_parser("mrtd")
+    four.add_argument("--firmware", type=path, required=True)
+    four.add_argument("--two-passes", action="store_true", help="the other order of hosts")
     three.add_argument("--features", type=lambda text: int(text, 0), default=0x1)
     options = parser.parse_args()
     if options.command == "expect":
         cmdline = options.cmdline.read_text()
         print(json.dumps(expect(options.kernel.read_bytes(), cmdline), indent=1))
+        return 0
+    if options.command == "mrtd":
+        print(mrtd(options.firmware.read_bytes(), options.two_passes).hex())
         return 0
     return check_replay(options) if options.command == "replay" else snp(options)
 

@@ -4,6 +4,7 @@ konfido-init to try that as well (as root: it gets namespaces of its own)."""
 
 import ctypes
 import ctypes.util
+import hashlib
 import io
 import json
 import os
@@ -179,19 +180,56 @@ class Measurements(unittest.TestCase):
             self.assertEqual(len(digests), 4)
 
 
-def no_firmware() -> bytes:
+class Firmware(unittest.TestCase):
+    """No real firmware is here; what is looked at is what is measured, and what is not."""
+
+    def test_mrtd_is_of_the_pages_that_are_measured(self):
+        good = no_firmware()
+        digest = measure.mrtd(good, False)
+        for at, same in [(0x1010, False), (0x2010, False), (0x3010, True)]:
+            changed = bytearray(good)
+            changed[at] ^= 1
+            self.assertEqual(measure.mrtd(bytes(changed), False) == digest, same, hex(at))
+        self.assertNotEqual(measure.mrtd(good, True), digest)
+
+    def test_mrtd_of_one_page_is_what_the_module_s_description_says(self):
+        # one page that is added and measured: one record, then sixteen of 128 + 256 bytes
+        firmware = no_firmware(sections=[(0x1000, 4096, 0xFFFFD000, 4096, 0, 1)])
+        expected = hashlib.sha384(b"MEM.PAGE.ADD" + bytes(4) + (0xFFFFD000).to_bytes(8, "little") + bytes(104))
+        for part in range(16):
+            address = 0xFFFFD000 + 256 * part
+            expected.update(b"MR.EXTEND" + bytes(7) + address.to_bytes(8, "little") + bytes(104))
+            expected.update(firmware[0x1000 + 256 * part :][:256])
+        self.assertEqual(measure.mrtd(firmware, False), expected.digest())
+
+    def test_firmware_that_is_none_is_refused(self):
+        for bad in [bytes(8192), no_firmware()[:-1], no_firmware(sections=[(0x1000, 4096, 7, 4096, 0, 1)])]:
+            with self.assertRaises(SystemExit):
+                measure.mrtd(bad, False)
+
+
+# code that is measured, variables that are not, memory without content, memory that comes later
+TD = [(0x1000, 8192, 0xFFFFD000, 8192, 0, 1), (0x3000, 4096, 0xFFFFC000, 4096, 1, 0),
+      (0, 0, 0x809000, 8192, 2, 0), (0, 0, 0x80B000, 4096, 4, 2)]  # fmt: skip
+
+
+def no_firmware(sections=TD) -> bytes:
     """Pages without code, with the tables by which tools find their way: no real firmware."""
     pages = bytearray(4 * 4096)
-    sections = [(0x801000, 0x1000, 2), (0x802000, 0x1000, 3), (0x803000, 0x1000, 0x10)]
-    meta = b"ASEV" + struct.pack("<III", 16 + 12 * len(sections), 1, len(sections))
-    meta += b"".join(struct.pack("<III", *row) for row in sections)
+    guest = [(0x801000, 0x1000, 2), (0x802000, 0x1000, 3), (0x803000, 0x1000, 0x10)]
+    meta = b"ASEV" + struct.pack("<III", 16 + 12 * len(guest), 1, len(guest))
+    meta += b"".join(struct.pack("<III", *row) for row in guest)
+    tdvf = b"TDVF" + struct.pack("<III", 16 + 32 * len(sections), 1, len(sections))
+    tdvf += b"".join(struct.pack("<IIQQII", *row) for row in sections)
+    pages[256 : 256 + len(tdvf)] = tdvf
     pages[: len(meta)] = meta
     def entry(guid, data):
         return data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le
     table = entry("7255371f-3a3b-4b04-927b-1da6efa8d454", struct.pack("<II", 0x803000, 0x400))
     table += entry("00f771de-1a7e-4fcb-890e-68c77e2fb44e", struct.pack("<I", 0x80B004))
     table += entry("dc886566-984a-4798-a75e-5585a7bf67cc", struct.pack("<I", len(pages)))
-    table += struct.pack("<H", len(table) + 18) + uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
+    table += entry(measure.TDX_METADATA, struct.pack("<I", len(pages) - 256))
+    table += struct.pack("<H", len(table) + 18) + uuid.UUID(measure.FOOTER).bytes_le
     pages[len(pages) - 32 - len(table) : len(pages) - 32] = table
     return bytes(pages)
 

@@ -18,6 +18,8 @@ use std::io;
 
 use exchange::Entropy;
 
+use crate::attest::{Evidence, Kind};
+
 pub use configfs::Configfs;
 pub use error::TsmError;
 pub use gramine::enclave_report;
@@ -104,6 +106,19 @@ pub struct Report {
     pub auxiliary: Vec<u8>,
     /// It did not come from the kernel of this machine, and proves nothing.
     pub simulated: bool,
+}
+
+/// As it travels. What the host gave along goes with it: it is not trusted for that, and it holds
+/// certificates without revocation lists.
+impl From<Report> for Evidence {
+    fn from(report: Report) -> Self {
+        let kind = match report.provider {
+            Provider::Tdx => Kind::Tdx,
+            Provider::SevSnp => Kind::Snp,
+            Provider::Sgx => Kind::Sgx,
+        };
+        Self { kind, blob: report.quote, collateral: report.auxiliary }
+    }
 }
 
 impl fmt::Debug for Report {

@@ -112,6 +112,9 @@ fn quote() -> Vec<Row<Change>> {
         tdx15("trust domain 1.5 changed after signing", Signature, "ISV enclave report", |m| {
             m.tamper = |e| e.quote[54 + 600] ^= 1;
         }),
+        sgx("debug bit set after signing", Signature, "ISV enclave report", |m| {
+            m.tamper = |e| e.quote[48 + 48] ^= 2;
+        }),
         sgx("signature changed", Signature, "ISV enclave report", |m| {
             m.tamper = |e| e.quote[48 + 384 + 4] ^= 1;
         }),
@@ -266,6 +269,13 @@ fn policy() -> Vec<Row<Change>> {
             m.tcb_info["tcbLevels"][0]["advisoryIDs"] = json!(["INTEL-SA-00837"]);
         }),
     ]
+}
+
+#[test]
+fn a_quote_without_collateral_is_refused() {
+    let evidence = Evidence::new(Claimed::Sgx, Maker::new(Kind::Sgx).make().quote);
+    let refusal = judge(&evidence, &Collateral::None, roots()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::CollateralMissing);
 }
 
 /// Not a refusal of the evidence, but of its age: a list that ends today binds the verdict to today.

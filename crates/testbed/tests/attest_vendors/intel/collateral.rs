@@ -56,6 +56,12 @@ pub fn rows() -> Vec<Row<Change>> {
         sgx("processors' list by a stranger", RevocationList, "InvalidCrlSignature", |m| {
             m.pck_crl.signer = Key::stranger();
         }),
+        sgx("root's list changed after signing", RevocationList, "InvalidCrlSignature", |m| {
+            m.tamper = |e| *e.collateral.root_ca_crl.last_mut().unwrap() ^= 1;
+        }),
+        sgx("processors' list changed after signing", RevocationList, "InvalidCrlSignature", |m| {
+            m.tamper = |e| *e.collateral.pck_crl.last_mut().unwrap() ^= 1;
+        }),
         sgx("list of the other authority", RevocationList, "Unknown", |m| {
             m.pck_crl.issuer = "Intel SGX PCK Processor CA".into();
         }),
