@@ -38,14 +38,14 @@ pub(crate) fn outcome(text: &str) -> String {
 
 /// Reads a `COSE_Sign1` whose bytes are its one encoding, without unsigned additions.
 pub(crate) fn exact_sign1(signed: &[u8]) -> Option<CoseSign1> {
-    let message = read(signed, |bytes| CoseSign1::from_slice(bytes))?;
+    let message = read(signed, CoseSign1::from_slice)?;
     let exact = message.unprotected.is_empty() && is_encoding(message.clone(), signed);
     exact.then_some(message)
 }
 
 /// The same for a `COSE_Sign`.
 pub(crate) fn exact_sign(signed: &[u8]) -> Option<CoseSign> {
-    let message = read(signed, |bytes| CoseSign::from_slice(bytes))?;
+    let message = read(signed, CoseSign::from_slice)?;
     let bare = message.unprotected.is_empty()
         && message.protected.header.is_empty()
         && message.signatures.iter().all(|signature| signature.unprotected.is_empty());
