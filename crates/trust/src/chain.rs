@@ -120,6 +120,6 @@ mod tests {
             assert_eq!(first.der(), made.der().to_vec(), "another chain than was asked for");
         }
         assert!(SEEN.read().unwrap().len() <= KEPT);
-        assert!(Chain::from_der(&[0x30; MAX_BYTES + 1]).is_err());
+        assert!(Chain::from_der(&vec![0x30; MAX_BYTES + 1]).is_err());
     }
 }
