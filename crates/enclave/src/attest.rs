@@ -30,7 +30,9 @@ pub use reason::{Reason, Refusal};
 pub use roots::Roots;
 pub use snp::Product;
 
-/// Verifies evidence with the collateral that it brought, or else with what the verifier has.
+/// Verifies evidence with the verifier's collateral, or, where it has none, with what the sender
+/// brought. The verifier's comes first: a sender could keep older collateral, from before its
+/// firmware was found wanting. AMD's is joined: a verifier may hold lists and the sender certificates.
 pub fn verify(
     evidence: &Evidence,
     collateral: &Collateral,
@@ -40,13 +42,8 @@ pub fn verify(
     if evidence.blob.len() > MAX_BLOB {
         return Err(Refusal::new(Reason::TooLarge, format!("{} bytes", evidence.blob.len())));
     }
-    let brought;
-    let collateral = if evidence.collateral.is_empty() {
-        collateral
-    } else {
-        brought = Collateral::parse(evidence.kind, &evidence.collateral)?;
-        &brought
-    };
+    let joined = collateral.joined(evidence)?;
+    let collateral = joined.as_ref().unwrap_or(collateral);
     let claims = match evidence.kind {
         Kind::Software => software::verify(&evidence.blob),
         Kind::Tpm => tpm::verify(&evidence.blob, roots),

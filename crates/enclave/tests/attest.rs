@@ -12,3 +12,5 @@ mod negatives;
 mod policy;
 #[path = "attest/samples.rs"]
 mod samples;
+#[path = "attest/tpm.rs"]
+mod tpm;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dcap_qvl::QuoteCollateralV3;
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
-use super::evidence::{Kind, MAX_COLLATERAL};
+use super::evidence::{Evidence, Kind, MAX_COLLATERAL};
 use super::reason::{Reason, Refusal};
 
 /// Collateral, parsed once and used for many verifications. Nothing in it is believed before its
@@ -51,6 +51,23 @@ impl Collateral {
                 Err(Refusal::new(Reason::CollateralMismatch, "this kind of evidence takes none"))
             }
         }
+    }
+
+    /// What to verify with when the sender brought something; `None` when it is this.
+    pub(super) fn joined(&self, evidence: &Evidence) -> Result<Option<Self>, Refusal> {
+        if evidence.collateral.is_empty() {
+            return Ok(None);
+        }
+        let brought = Self::parse(evidence.kind, &evidence.collateral)?;
+        Ok(match (self, brought) {
+            (Self::None, brought) => Some(brought),
+            (Self::Amd(ours), Self::Amd(mut brought)) => {
+                brought.certificates.extend(ours.certificates.iter().cloned());
+                brought.crls.extend(ours.crls.iter().cloned());
+                Some(Self::Amd(brought))
+            }
+            _ => None,
+        })
     }
 }
 

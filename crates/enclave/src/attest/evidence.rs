@@ -91,7 +91,7 @@ pub struct Evidence {
     pub kind: Kind,
     /// The quote, report or document.
     pub blob: Vec<u8>,
-    /// What the sender brought to verify it: empty when the receiver has it, else what
+    /// What the sender brought to verify it: nothing, or what
     /// [`Collateral::parse`](super::Collateral::parse) reads.
     pub collateral: Vec<u8>,
 }

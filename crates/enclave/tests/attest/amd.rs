@@ -6,7 +6,7 @@ use aws_lc_rs::rsa::{KeyPair as RsaKey, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PSS_SHA384,
 };
-use enclave::attest::{Collateral, Kind, Product, Revocation, Roots};
+use enclave::attest::{Collateral, Evidence, Kind, Product, Revocation, Roots, verify};
 
 use crate::samples::{check, verdict};
 
@@ -256,6 +256,15 @@ fn a_withdrawn_intermediate_is_refused_and_every_list_must_hold() {
     assert_eq!(checked.revocation, Revocation::Checked);
     assert_eq!(checked.valid_until.to_string(), "2026-11-22T00:00:00Z");
     assert_eq!(claims(&[&leaf, &vendor.ask_der]).revocation, Revocation::NotChecked);
+    // a sender who leaves the list out does not get around the verifier's own
+    let brought = [&leaf[..], &vendor.ask_der].concat();
+    let evidence = Evidence { collateral: brought, ..Evidence::new(Kind::Snp, report.as_slice()) };
+    let withdrawn = vendor.ark.list("270101000000Z", &[2], false);
+    for (ours, verdict_of) in [(&short, "ok"), (&withdrawn, "chain.revoked")] {
+        let ours = Collateral::parse(Kind::Snp, ours).unwrap();
+        let found = verify(&evidence, &ours, &vendor.roots, NOW.parse().unwrap());
+        assert_eq!(verdict(&found), verdict_of);
+    }
     let half = vendor.ask.list("270101000000Z", &[], false);
     let half = claims(&[&leaf, &vendor.ask_der, &half]);
     assert_eq!(

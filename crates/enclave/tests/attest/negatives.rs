@@ -1,7 +1,7 @@
 //! Genuine evidence, changed in one place or looked at in the wrong moment: refused, each for its
 //! own reason.
 
-use enclave::attest::{Collateral, Kind, Product, Roots};
+use enclave::attest::{Collateral, Evidence, Kind, Product, Roots, verify};
 
 use crate::samples::{self, Cut, check, collateral, read, verdict};
 
@@ -223,6 +223,13 @@ fn evidence_is_verified_as_what_it_says_it_is_only() {
     ] {
         assert_eq!(verdict(&check(kind, &quote, &brought, &Roots::pinned(), now)), reason);
     }
+    // what the sender brought is used by a verifier without collateral, and by no other
+    let theirs = read("intel/dcap-qvl/tdx_quote_outdated_collateral.json");
+    let sent = Evidence { collateral: theirs, ..Evidence::new(Kind::Tdx, quote.as_slice()) };
+    let at = now.parse().unwrap();
+    assert_eq!(verdict(&verify(&sent, &brought, &Roots::pinned(), at)), "ok UpToDate dynamic");
+    let trusting = verify(&sent, &Collateral::None, &Roots::pinned(), at);
+    assert_eq!(verdict(&trusting), "collateral.early");
     let none = check(Kind::Tdx, &quote, &Collateral::None, &Roots::pinned(), now);
     assert_eq!(verdict(&none), "collateral.missing");
     let long = vec![0; enclave::attest::MAX_BLOB + 1];
