@@ -23,8 +23,9 @@ fn a_node_has_no_private_key_in_its_memory() {
 }
 
 fn run(test: impl Future<Output = anyhow::Result<()>>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all();
-    runtime.build().unwrap().block_on(test).unwrap();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test).unwrap();
 }
 
 async fn killed() -> anyhow::Result<()> {
