@@ -23,7 +23,7 @@ fn sealed(name: &str, want: Want, make: fn(&Stage) -> Package) -> Case {
     case(name, DENMARK, want, move |stage| package(SPAIN, SEALED_PATH, &make(stage)))
 }
 
-fn ciphertext(message: &Sealable, bytes: impl Into<Vec<u8>>) -> Package {
+fn ciphertext(message: &Sealable, bytes: impl Into<Bytes>) -> Package {
     seal_package(&message.root, message.content.clone(), bytes.into())
 }
 
