@@ -42,6 +42,11 @@ impl Acceptance {
         Self { software: Vec::new(), policy: Some(policy), collateral, roots }
     }
 
+    /// The policy's number, where there is one.
+    pub fn policy_version(&self) -> Option<u64> {
+        self.policy.as_ref().map(|policy| policy.version())
+    }
+
     /// Verifies the evidence of a statement and holds it against the policy.
     pub(crate) fn appraise(
         &self,

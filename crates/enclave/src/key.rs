@@ -177,6 +177,11 @@ impl Statement {
         Ok(Self { signed, certificates: Chain::of(seal).der(), evidence })
     }
 
+    /// What it says, with nothing verified: of our own.
+    pub fn said(&self) -> Option<KeyStatement> {
+        KeyStatement::decode(&cose::claimed_payload(&self.signed)?).ok()
+    }
+
     /// A CBOR array of the three parts.
     pub fn encode(&self) -> Vec<u8> {
         let parts = Value::Array(vec![

@@ -90,6 +90,11 @@ impl KeyStatement {
         if read.encode() == bytes { Ok(read) } else { Err(malformed) }
     }
 
+    /// First half of the SHA-256 of the key: how sealed messages name it.
+    pub fn key_id(&self) -> [u8; 16] {
+        crate::key::key_id(&self.key)
+    }
+
     /// What evidence about this statement carries: SHA-512 of a context and of its SHA-256.
     pub fn report_data(&self) -> [u8; 64] {
         let hash = digest(&SHA256, &self.encode());

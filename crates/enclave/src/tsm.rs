@@ -121,6 +121,17 @@ impl From<Report> for Evidence {
     }
 }
 
+/// Evidence about this machine from the kernel's tree, for [`crate::Vault::attested`].
+#[derive(Debug)]
+pub struct Tsm<T>(pub T);
+
+impl<T: Tree + Send + Sync> crate::Attester for Tsm<T> {
+    fn attest(&self, report_data: &[u8; 64]) -> Result<Evidence, String> {
+        let made = report(&self.0, &exchange::SystemEntropy, report_data, None);
+        made.map(Evidence::from).map_err(|error| error.to_string())
+    }
+}
+
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Report({self})")

@@ -124,6 +124,7 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
             respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n")
         }
         "/readyz" => respond(StatusCode::OK, "text/plain", ready(node)),
+        "/vault" => vault(node),
         "/metrics" => respond(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -135,6 +136,32 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
             problem(StatusCode::NOT_FOUND, "no-such-page", hint, correlation)
         }
     }
+}
+
+/// What our vault says of itself to other countries.
+fn vault(node: &Node) -> Response<Body> {
+    let sealing = node.sealing();
+    let vault = &sealing.vault;
+    let Ok(statement) = vault.publish(&sealing.seal, node.clock.now()) else {
+        let hint = "the vault gives no statement: see the log\n";
+        return respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", hint);
+    };
+    let said = statement.said();
+    let process = vault.process();
+    let text = serde_json::json!({
+        "country": node.country.as_str(),
+        "class": statement.evidence.kind.class().name(),
+        "evidence": statement.evidence.kind.name(),
+        "home": vault.attestation().name(),
+        "key": said.as_ref().map(|said| said.key_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        "not_before": said.as_ref().map(|said| said.not_before.to_string()),
+        "not_after": said.as_ref().map(|said| said.not_after.to_string()),
+        "release": said.as_ref().map(|said| said.release.clone()),
+        "process": process.map(enclave::Process::id),
+        "starts": process.map(enclave::Process::starts),
+        "seal": sealing.seal.certificate().common_name(),
+    });
+    respond(StatusCode::OK, "application/json", text.to_string())
 }
 
 /// What is ready, and what waits: a line each. What waits was counted a few seconds ago.

@@ -102,8 +102,8 @@ pub struct PeerCountry {
     pub konfido: bool,
     /// May be spoken to plainly.
     pub allow_plain: bool,
-    /// What we accept of its vault.
-    pub accepted: Acceptance,
+    /// What we accept of its vault. SIGHUP replaces it.
+    pub accepted: ArcSwap<Acceptance>,
     /// Its border listener.
     pub client: Client,
     /// Its vault key, checked.

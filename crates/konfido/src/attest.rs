@@ -1,6 +1,7 @@
 //! `konfido attest`: evidence of hardware, for people.
 
 mod command;
+mod show;
 mod words;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use exchange::Country;
 use jiff::Timestamp;
 
 pub use command::run;
+pub use show::show;
 
 /// `konfido attest`.
 #[derive(Debug, Subcommand)]
@@ -21,6 +23,9 @@ pub enum Attest {
         konfido attest verify quote.bin --collateral collateral.json --policy policy.txt --release-keys keys.txt --country ES"
     )]
     Verify(Verify),
+    /// Says what a running node states of its own vault
+    #[command(after_help = "Example:\n  konfido attest show --config konfido.toml")]
+    Show(Show),
     /// Says what a quote, report or document claims, and what such hardware keeps away from whom
     #[command(after_help = "Example:\n  konfido attest explain quote.bin")]
     Explain(Explain),
@@ -53,6 +58,17 @@ pub struct Verify {
     /// What it is, where that cannot be told from its first bytes
     #[arg(long, value_name = "KIND", value_parser = ["sgx", "tdx", "snp", "nitro", "tpm", "software"])]
     pub kind: Option<String>,
+    /// Prints JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `konfido attest show`.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// Whose node
+    #[command(flatten)]
+    pub config: crate::cli::ConfigArg,
     /// Prints JSON
     #[arg(long)]
     pub json: bool,

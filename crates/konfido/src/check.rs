@@ -1,6 +1,7 @@
 //! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
 //! `run` does the same first. Each fault points at the line that names the file.
 
+mod attestation;
 mod eid;
 mod light;
 mod register;
@@ -8,6 +9,7 @@ mod register;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use enclave::Acceptance;
 use exchange::Country;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
@@ -18,6 +20,8 @@ use trust::seal::SealKey;
 use crate::config::{At, Config, ConfigError, Faults, Pair};
 use crate::custody::Custody;
 use crate::eid::Setup;
+
+pub use attestation::remember;
 
 /// The contents of the files that a configuration names. No `Debug`: keys.
 pub struct Files {
@@ -33,6 +37,8 @@ pub struct Files {
     pub eid: Option<Setup>,
     /// Who holds the keys.
     pub custody: Custody,
+    /// What we accept of every peer's vault, where a policy says it.
+    pub acceptance: Option<Acceptance>,
 }
 
 /// A configuration with its files, for a command: the keys are read here.
@@ -119,8 +125,12 @@ fn inspect(config: &Config, now: Timestamp, custody: Custody, faults: &Faults) -
     let eid = config.eid.as_ref().map_or(Some(None), |found| {
         eid::eid(found, config.country, now, &custody, faults).map(Some)
     });
+    let acceptance = config.attestation.as_ref().map_or(Some(None), |found| {
+        attestation::attestation(found, &config.data_dir, now, faults).map(Some)
+    });
     let (consumer, provider, seal, eid) = (consumer?, provider?, seal?, eid?);
-    Some(Files { consumer, provider, seal, seal_anchors, eid, custody })
+    let acceptance = acceptance?;
+    Some(Files { consumer, provider, seal, seal_anchors, eid, custody, acceptance })
 }
 
 fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {

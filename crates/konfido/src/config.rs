@@ -3,6 +3,7 @@
 //! Reading tells all faults at once, each with file, line and caret. Whether the files that it
 //! names exist and fit is [`crate::check`]'s business.
 
+mod attestation;
 mod audit;
 mod eid;
 mod keys;
@@ -23,6 +24,7 @@ use miette::NamedSource;
 use toml::de::DeTable;
 use transport::server::Limits;
 
+pub use attestation::Attestation;
 pub use audit::Audit;
 pub use eid::{Eid, Party, Wallet};
 use identity::Policy;
@@ -58,6 +60,8 @@ pub struct Config {
     pub seal: Seal,
     /// Where the private keys are.
     pub vault: VaultHome,
+    /// What we ask of other countries' vaults.
+    pub attestation: Option<Attestation>,
     /// An OpenNCP behind us; without it the built-in store answers.
     pub openncp: Option<String>,
     /// Where our own audit records go; nowhere when missing.
@@ -160,6 +164,10 @@ fn read(
     let tls = keys::tls(root.section("tls", "[tls]", &empty), folder, &empty);
     let seal = keys::seal(root.section("seal", "[seal]", &empty), folder, &empty, faults);
     let vault = vault::read(root.section("vault", "[vault]", &empty), faults);
+    let attestation = root.place("attestation").map(|_| {
+        let section = root.section("attestation", "[attestation]", &empty);
+        attestation::read(section, folder, faults)
+    });
     let openncp = peers::national(root.section("national", "[national]", &empty), faults);
     let peers = root.sections("peer", "[[peer]]");
     let peers = peers.into_iter().map(|row| peers::read(row, faults)).collect::<Vec<_>>();
@@ -188,6 +196,7 @@ fn read(
         tls: tls?,
         seal: seal?,
         vault,
+        attestation: attestation.map_or(Some(None), |found| found.map(Some))?,
         openncp,
         audit,
         eid: eid.map_or(Some(None), |eid| eid.map(Some))?,

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use enclave::tsm::{Configfs, Tsm};
+use enclave::{Acceptance, Vault};
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
@@ -58,6 +60,10 @@ pub struct Setup {
     pub seal: (PrivateKey, Vec<u8>),
     /// Who holds the private keys.
     pub custody: Custody,
+    /// What we accept of every peer's vault, where a policy says it.
+    pub acceptance: Option<Acceptance>,
+    /// Linux' configfs-tsm makes evidence about our vault.
+    pub tsm: bool,
     /// Roots of seal certificates.
     pub seal_anchors: Anchors,
     /// An OpenNCP behind us; without it the built-in store answers.
@@ -135,7 +141,8 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         eid: front.transpose()?.map(ArcSwap::from_pointee),
         country: setup.country,
         community: setup.community,
-        sealing: Arc::new(Sealing::new(seal, setup.custody.vault(setup.country))).into(),
+        sealing: Arc::new(Sealing::new(seal, vault(&setup.custody, setup.country, setup.tsm)))
+            .into(),
         seal_anchors: Arc::new(setup.seal_anchors),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
@@ -145,7 +152,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         policy: setup.policy,
         peers: peers
             .into_iter()
-            .map(|peer| (peer.country, Arc::new(row(peer, &client))))
+            .map(|peer| (peer.country, Arc::new(row(peer, setup.acceptance.as_ref(), &client))))
             .collect::<BTreeMap<_, _>>(),
         connector,
         metrics: Metrics::default(),
@@ -204,6 +211,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         server: sockets.server,
         client,
         data: setup.data,
+        tsm: setup.tsm,
     })
 }
 
@@ -255,7 +263,13 @@ fn serve(
     ]
 }
 
-fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
+/// The vault, with evidence of hardware where that is configured.
+fn vault(custody: &Custody, country: Country, tsm: bool) -> Vault {
+    let vault = custody.vault(country);
+    if tsm { vault.attested(Box::new(Tsm(Configfs::new()))) } else { vault }
+}
+
+fn row(peer: Peer, policy: Option<&Acceptance>, tls: &ClientTls) -> PeerCountry {
     PeerCountry {
         client: Client::pinned(
             &peer.url,
@@ -267,7 +281,7 @@ fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
         country: peer.country,
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
-        accepted: peer.accepted,
+        accepted: ArcSwap::from_pointee(policy.cloned().unwrap_or(peer.accepted)),
         newest: Mutex::new(jiff::Timestamp::MIN),
         recipient: Mutex::new(None),
         slots: Slots::new(peer.exchanges),

@@ -25,7 +25,10 @@ pub async fn run(file: &Path, mut config: Config, files: Files) -> anyhow::Resul
         sockets = sockets.with_eid(*eid, &setup.pages).await?;
     }
     let (national, border, admin) = sockets.addresses()?;
+    let policy = setup.acceptance.clone();
+    let data = setup.data.clone();
     let running = start(setup, sockets, peers)?;
+    policy.iter().try_for_each(|accepted| check::remember(&data, accepted))?;
     tracing::info!(%country, %national, %border, %admin, "node serves");
     while !stops(&mut hangup, &mut term).await {
         reload(file, &running);
@@ -68,6 +71,8 @@ fn setup(config: Config, files: Files) -> Setup {
         seal: files.seal,
         seal_anchors: files.seal_anchors,
         custody: files.custody,
+        acceptance: files.acceptance,
+        tsm: config.attestation.is_some_and(|found| found.tsm),
         openncp: config.openncp,
         limits: config.limits,
         audit: config.audit,

@@ -75,6 +75,11 @@ pub fn claimed_signer(message: &[u8]) -> Result<Digest, CoseError> {
     kid(&message.protected.header)
 }
 
+/// What a `COSE_Sign1` carries; not verified: only for messages of our own.
+pub fn claimed_payload(message: &[u8]) -> Option<Vec<u8>> {
+    CoseSign1::from_slice(message).ok()?.payload
+}
+
 /// The fingerprints of the certificates that a `COSE_Sign` names, in its order; not verified.
 pub fn claimed_signers(message: &[u8]) -> Result<Vec<Digest>, CoseError> {
     let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;

@@ -54,7 +54,13 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
     let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| unreachable_peer(&e))?;
     let recipient = Statement::decode(&answer.body)
         .and_then(|statement| {
-            Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted)
+            Recipient::verify(
+                &statement,
+                &node.seal_anchors,
+                peer.country,
+                now,
+                &peer.accepted.load(),
+            )
         })
         .and_then(|recipient| {
             let older = VaultError::Key("statement is older than one that we saw");

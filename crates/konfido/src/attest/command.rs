@@ -11,13 +11,21 @@ use enclave::attest::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Attest, Explain, Verify, words};
+use super::{Attest, Explain, Verify, show, words};
+use crate::config::Config;
 
 /// `konfido attest ...`.
 pub fn run(command: &Attest) -> anyhow::Result<()> {
     match command {
         Attest::Verify(args) => verify_file(args),
         Attest::Explain(args) => explain(args),
+        Attest::Show(args) => {
+            let text = fs::read_to_string(&args.config.config);
+            let text =
+                text.with_context(|| format!("cannot read {}", args.config.config.display()))?;
+            let config = Config::parse(&args.config.config, &text).map_err(|e| anyhow!("{e}"))?;
+            show(&config, args.json)
+        }
     }
 }
 

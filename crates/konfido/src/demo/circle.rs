@@ -271,6 +271,8 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         provider: pki.tls(country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec().into(), seal.chain_pem().into_bytes()),
         custody: Custody::Here,
+        acceptance: None,
+        tsm: false,
         seal_anchors: pki.anchors(),
         openncp: None,
         // on loopback nobody is slow but on purpose

@@ -10,7 +10,7 @@ use sqlite::{Events, Journal, National};
 use transport::tls::{ClientTls, ServerTls};
 use trust::certificate::Certificate;
 
-use crate::check::Files;
+use crate::check::{Files, remember};
 use crate::{eid, seals};
 
 /// A node that serves.
@@ -30,6 +30,7 @@ pub struct Running {
     pub(super) server: ServerTls,
     pub(super) client: ClientTls,
     pub(super) data: PathBuf,
+    pub(super) tsm: bool,
 }
 
 impl Running {
@@ -56,13 +57,19 @@ impl Running {
         certificates(&self.node, &chains)?;
         self.node.seal_anchors.replace(files.seal_anchors);
         // a vault process was started with the keys as they are now; one in the node has no other key
-        let vault = files.custody.vault(self.node.country);
+        let vault = super::vault(&files.custody, self.node.country, self.tsm);
         if vault.process().is_some() || seal.certificate() != self.node.sealing().seal.certificate()
         {
             self.node.sealing.store(Arc::new(Sealing::new(seal, vault)));
         }
         self.node.assertions.forget();
-        self.node.peers.values().for_each(|peer| peer.keep_recipient(None));
+        for peer in self.node.peers.values() {
+            if let Some(accepted) = &files.acceptance {
+                peer.accepted.store(Arc::new(accepted.clone()));
+            }
+            peer.keep_recipient(None);
+        }
+        files.acceptance.iter().try_for_each(|accepted| remember(&self.data, accepted))?;
         Ok(())
     }
 

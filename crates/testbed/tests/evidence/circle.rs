@@ -176,7 +176,9 @@ impl Circle {
             country: other,
             konfido: true,
             allow_plain: false,
-            accepted: Acceptance::software(&[Attestation::SimulatedInProcess]),
+            accepted: arc_swap::ArcSwap::from_pointee(Acceptance::software(&[
+                Attestation::SimulatedInProcess,
+            ])),
             newest: Mutex::new(Timestamp::MIN),
             client: self.client(country, other),
             recipient: Mutex::new(None),
