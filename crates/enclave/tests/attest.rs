@@ -2,8 +2,12 @@
 
 #[path = "attest/amd.rs"]
 mod amd;
+#[path = "attest/amd_vendor.rs"]
+mod amd_vendor;
 #[path = "attest/damage.rs"]
 mod damage;
+#[path = "attest/held.rs"]
+mod held;
 #[path = "attest/manifest.rs"]
 mod manifest;
 #[path = "attest/negatives.rs"]

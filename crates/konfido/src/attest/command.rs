@@ -1,6 +1,8 @@
 //! Verifies or explains, and prints what was found.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -198,26 +200,63 @@ fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn print(as_json: bool, value: &Value) {
+    let mut out = String::new();
     if as_json {
-        println!("{value:#}");
+        out = format!("{value:#}\n");
     } else {
-        lines("", value);
+        lines("", value, &mut out);
+    }
+    // a reader who has seen enough may go
+    let _ = std::io::stdout().write_all(out.as_bytes());
+}
+
+/// One line a value, the names of nested ones joined by dots; what matters most comes first.
+fn lines(name: &str, value: &Value, out: &mut String) {
+    let mut line = |text: &str| {
+        let zeros = text.len() >= 32 && text.bytes().all(|byte| byte == b'0');
+        let text = if zeros { "all zero" } else { text };
+        let _ = writeln!(out, "{name:<40} {text}");
+    };
+    match value {
+        Value::Object(fields) => {
+            let rank = |key: &str| FIRST.iter().position(|first| *first == key);
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(key, _)| rank(key).unwrap_or(FIRST.len()));
+            for (key, value) in fields {
+                let nested = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                lines(&nested, value, out);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().for_each(|item| lines(name, item, out));
+        }
+        Value::Array(items) if items.is_empty() => line("none"),
+        Value::Array(items) => {
+            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            line(&words.join(", "));
+        }
+        Value::String(text) => line(text),
+        other => line(&other.to_string()),
     }
 }
 
-/// One line a value, the names of nested ones joined by dots.
-fn lines(name: &str, value: &Value) {
-    let under = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, value)| lines(&under(key), value)),
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| lines(name, item));
-        }
-        Value::Array(items) => {
-            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            println!("{name:<32} {}", words.join(", "));
-        }
-        Value::String(text) => println!("{name:<32} {text}"),
-        other => println!("{name:<32} {other}"),
-    }
-}
+/// What people look for, in this order; the rest follows by name.
+static FIRST: [&str; 17] = [
+    "verdict",
+    "verified",
+    "reasons",
+    "code",
+    "says",
+    "detail",
+    "kind",
+    "class",
+    "vouched for by",
+    "keeps away",
+    "does not keep away",
+    "to verify it",
+    "policy",
+    "at",
+    "bytes",
+    "report_data",
+    "debug",
+];
