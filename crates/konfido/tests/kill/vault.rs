@@ -142,8 +142,15 @@ async fn appraised() -> anyhow::Result<()> {
         told = client.ask(Ask::Retrieve).await;
     }
     ensure!(told.is_err(), "a vault that the policy does not name got a request");
-    let events = konfido(&["events", "list"], &es)?;
-    ensure!(events.contains("vault.refused") && events.contains("policy.measurement"), "{events}");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let events = konfido(&["events", "list"], &es)?;
+        if events.contains("vault.refused") && events.contains("policy.measurement") {
+            break;
+        }
+        ensure!(Instant::now() < until, "{events}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 
     // and an older policy does not come back
     write_policy(&es, 1, &own)?;
