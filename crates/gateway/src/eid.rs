@@ -8,6 +8,7 @@
 
 mod back;
 mod login;
+mod noted;
 mod pages;
 mod party;
 mod pending;
@@ -19,7 +20,7 @@ mod wallet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use exchange::{Clock, CorrelationId, Country, Entropy};
+use exchange::{Clock, Country, Entropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
 use identity::eidas::attributes::{Attribute, NATURAL_PERSON};
@@ -31,10 +32,11 @@ use identity::register::Register;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use jiff::{SignedDuration, Timestamp};
-use siem::{Event, Kind, Notes};
 use trust::certificate::Certificate;
 use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
+
+use crate::witness::Witness;
 
 pub use back::is_back_path;
 pub use party::Party;
@@ -84,8 +86,8 @@ pub struct Eid {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
-    /// Events.
-    pub notes: Arc<Notes>,
+    /// Events and audit records.
+    pub witness: Witness,
 }
 
 /// A portal of ours.
@@ -147,19 +149,6 @@ impl Eid {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// One event and one line in the log, under the id that a person may quote. `why` is a row's name.
-    fn refused(&self, country: Option<Country>, why: &str) -> CorrelationId {
-        let correlation = CorrelationId::random(self.entropy.as_ref());
-        tracing::info!(%correlation, why, country = country.as_ref().map(Country::as_str), "login refused");
-        let event = Event::new(self.now(), Kind::LoginRefused);
-        self.notes.note(Event { peer: country, correlation: correlation.to_string(), ..event });
-        correlation
-    }
-
-    fn noted(&self, kind: Kind, country: Country) {
-        self.notes.note(Event { peer: Some(country), ..Event::new(self.now(), kind) });
     }
 }
 

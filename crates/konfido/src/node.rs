@@ -18,6 +18,7 @@ use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
+use gateway::witness::Witness;
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use ledger::log::Log;
@@ -85,6 +86,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         .context("log")?;
     let pseudonyms =
         keyfile::key(&setup.data, "pseudonym.key", "have new pseudonyms", entropy.as_ref())?;
+    let pseudonyms = Arc::new(PseudonymKey::new(*pseudonyms));
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
@@ -115,7 +117,11 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
             community: setup.community.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            notes: Arc::clone(&notes),
+            witness: Witness {
+                notes: Arc::clone(&notes),
+                trail: trail.clone(),
+                pseudonyms: Arc::clone(&pseudonyms),
+            },
             keeper: eid::keeper(store, &setup.data, &entropy)?,
             spent: Arc::default(),
         };
@@ -130,7 +136,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
-        pseudonyms: PseudonymKey::new(*pseudonyms),
+        pseudonyms,
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
         peers: peers

@@ -46,19 +46,28 @@ pub enum Kind {
     LoginDone,
     /// One of our people was identified for another country.
     LoginPassedOn,
-    /// A login or the use of a session was refused.
+    /// A login that had begun came to nothing; `number` is the outcome in the audit record: 4 when the
+    /// person was not identified, 8 when the answer was not believed or something failed.
     LoginRefused,
+    /// What was asked of the pages of logins is no login: a wrong address, an expired or spent
+    /// ticket, a message that nobody can read. The only kind of these without an audit record.
+    LoginTurnedAway,
+    /// A code or a session was used as it may not be.
+    SessionRefused,
     /// A session was ended by its portal.
     SessionEnded,
-    /// An HCP, TRC or next-of-kin assertion was issued.
+    /// An assertion was issued; `number` says which: 40 HCP (ITI-40), 92 TRC (EHDSI-92), 96 next of
+    /// kin (EHDSI-96).
     AssertionIssued,
+    /// An assertion was refused; `number` as above, or 0 when the request does not say which.
+    AssertionRefused,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 18] = [
+static KINDS: [(Kind, &str); 21] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -73,8 +82,11 @@ static KINDS: [(Kind, &str); 18] = [
     (Kind::LoginDone, "login.done"),
     (Kind::LoginPassedOn, "login.passed-on"),
     (Kind::LoginRefused, "login.refused"),
+    (Kind::LoginTurnedAway, "login.turned-away"),
+    (Kind::SessionRefused, "session.refused"),
     (Kind::SessionEnded, "session.ended"),
     (Kind::AssertionIssued, "assertion.issued"),
+    (Kind::AssertionRefused, "assertion.refused"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];
@@ -113,7 +125,7 @@ pub struct Event {
     pub code: Option<Code>,
     /// Exchange number.
     pub txid: Option<TransactionId>,
-    /// What the peer was told to quote.
+    /// What the peer was told to quote; in the events of one login, the number of that login.
     pub correlation: String,
     /// The patient.
     pub patient: Option<Pseudonym>,

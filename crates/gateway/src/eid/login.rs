@@ -1,7 +1,7 @@
 //! A login of ours: begun by a portal, answered by whoever identifies the person.
 
 use base64::Engine as _;
-use exchange::Country;
+use exchange::{CorrelationId, Country};
 use http::{HeaderValue, Response, StatusCode, header};
 use identity::Assurance;
 use identity::eidas::EidasError;
@@ -11,7 +11,7 @@ use identity::eidas::metadata::Binding;
 use identity::eidas::request::{Request, SpType};
 use identity::eidas::response::{Expectation, Identified, verify};
 use identity::session::{Drawer, SignedIn, Subject, Ticket};
-use siem::Kind;
+use ihe::atna::occurrence::Outcome;
 use transport::problem::Body;
 
 use super::pending::{Pending, Portal, Then};
@@ -167,7 +167,7 @@ impl Eid {
 
     /// Nobody can be asked: whoever sent the person here is told so.
     async fn unasked(&self, then: &Then, country: Country, why: &str) -> Response<Body> {
-        self.refused(Some(country), why);
+        self.failed(then, country, why, Outcome::Temporary);
         match then {
             Then::Portal(portal) => {
                 let error = ("error", "temporarily_unavailable");
@@ -185,19 +185,22 @@ impl Eid {
         let taken = self.keeper.take(Drawer::Login, &relay, now).await;
         let pending = taken.ok().flatten().and_then(|bytes| Pending::decode(&bytes));
         let browser = visit.cookie.as_ref().map(digest);
-        let pending = pending.filter(|pending| browser.as_ref() == Some(&pending.browser));
-        let Some(pending) = pending else {
-            let correlation = self.refused(None, "login.unknown");
+        let ours = |pending: &&Pending| browser.as_ref() == Some(&pending.browser);
+        let Some(pending) = pending.as_ref().filter(ours) else {
+            let correlation = match &pending {
+                Some(of) => self.failed(&of.then, of.asked, "login.browser", Outcome::Temporary),
+                None => self.refused(None, "login.unknown"),
+            };
             let next = "This login took too long, was used before, or began in another browser. Begin again.";
             return pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation);
         };
-        let identified = self.identified(&pending, visit).await;
+        let identified = self.identified(pending, visit).await;
         match (&pending.then, identified) {
             (Then::Portal(portal), Ok(identified)) => {
                 self.deliver(portal, pending.asked, &identified).await
             }
             (Then::Portal(portal), Err(why)) => {
-                self.refused(Some(pending.asked), why.row);
+                self.failed(&pending.then, pending.asked, why.row, why.outcome());
                 let pairs = [("error", why.error), ("state", portal.state.as_str())];
                 pages::redirect(&pages::with_query(&portal.returns, &pairs))
             }
@@ -205,7 +208,7 @@ impl Eid {
                 self.pass_on(connector, &identified).await
             }
             (Then::Connector(connector), Err(why)) => {
-                self.refused(Some(pending.asked), why.row);
+                self.failed(&pending.then, pending.asked, why.row, why.outcome());
                 self.pass_refusal(connector, why.status).await
             }
         }
@@ -245,6 +248,7 @@ impl Eid {
             authenticated: who.authenticated(),
             used: now,
             application: String::new(),
+            login: CorrelationId::random(self.entropy.as_ref()).to_string(),
         };
         self.hand_over(&session, &portal.returns, &portal.state).await
     }
@@ -262,13 +266,13 @@ impl Eid {
         value.extend(session.encode().iter());
         match self.keeper.keep(Drawer::Code, &value, until).await {
             Ok(code) => {
-                self.noted(Kind::LoginDone, session.country);
+                self.signed_in(session, returns);
                 let pairs = [("code", code.text()), ("state", state)];
                 pages::redirect(&pages::with_query(returns, &pairs))
             }
             Err(error) => {
                 tracing::error!(%error, "a session could not be kept");
-                self.refused(Some(session.country), "login.store");
+                self.failed_at(returns, session.country, "login.store");
                 let pairs = [("error", "temporarily_unavailable"), ("state", state)];
                 pages::redirect(&pages::with_query(returns, &pairs))
             }
@@ -286,6 +290,12 @@ pub(super) struct Failed {
 impl Failed {
     fn fault(row: &'static str) -> Self {
         Self { row, error: "server_error", status: "AuthnFailed" }
+    }
+
+    /// A person who was not identified may try again; an answer that is not believed ends the login
+    /// (DICOM PS3.15 A.5.2).
+    fn outcome(&self) -> Outcome {
+        if self.error == "access_denied" { Outcome::Minor } else { Outcome::Temporary }
     }
 }
 

@@ -9,14 +9,14 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use exchange::Country;
+use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
 use identity::session::{Drawer, SignedIn, Subject, Ticket};
 use identity::wallet::{Addresses, MEDIA_TYPE, Scheme, Session, Verifier, wallet_nonce};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use transport::client::{Client, ClientLimits};
-use transport::problem::{Body, respond};
+use transport::problem::{Body, problem, respond};
 use transport::tls::ClientTls;
 use zeroize::Zeroizing;
 
@@ -162,7 +162,10 @@ impl Eid {
         let shown = self.shown(wallet, &row, form, now).await;
         let answer = match &shown {
             Ok((_, answer)) => respond(StatusCode::OK, "application/json", answer.clone()),
-            Err(why) => self.no(StatusCode::BAD_REQUEST, why, "begin again"),
+            Err(why) => {
+                let correlation = self.failed_at(&row.portal.returns, row.country, why);
+                problem(StatusCode::BAD_REQUEST, why, "begin again", correlation)
+            }
         };
         row.outcome = Some(shown.map(|(signed, _)| signed.encode()));
         let until = now + self.lives.login;
@@ -200,6 +203,7 @@ impl Eid {
             authenticated: now,
             used: now,
             application: String::new(),
+            login: CorrelationId::random(self.entropy.as_ref()).to_string(),
         };
         Ok((signed, presented.answer()))
     }

@@ -12,15 +12,15 @@ use transport::tls::ClientTls;
 
 use super::*;
 
-fn country(code: &str) -> Country {
+pub(super) fn country(code: &str) -> Country {
     Country::parse(code).unwrap()
 }
 
-const DOCTOR: [(&str, &str); 2] = [("for", "professional"), ("country", "ES")];
-const PATIENT: [(&str, &str); 2] = [("for", "patient"), ("country", "DK")];
+pub(super) const DOCTOR: [(&str, &str); 2] = [("for", "professional"), ("country", "ES")];
+pub(super) const PATIENT: [(&str, &str); 2] = [("for", "patient"), ("country", "DK")];
 
 /// Where a portal sends a browser that wants to sign in.
-fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
+pub(super) fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
     let returns = circle.front(at).portal.return_url();
     let mut query = vec![("via", "eid"), ("return", returns.as_str()), ("state", "demo")];
     query.retain(|pair| wants.iter().all(|wanted| wanted.0 != pair.0));
@@ -29,7 +29,7 @@ fn address(circle: &Circle, at: Country, wants: &[(&str, &str)]) -> String {
 }
 
 /// Somebody who signed in, without the portal's pages: what the node says, and the ticket.
-async fn session(circle: &Circle, given: &str) -> String {
+pub(super) async fn session(circle: &Circle, given: &str) -> String {
     let es = country("ES");
     let mut browser = browser(circle);
     let page = browser.open(&address(circle, es, &DOCTOR)).await.unwrap();
@@ -44,16 +44,16 @@ async fn session(circle: &Circle, given: &str) -> String {
     said["session"].as_str().unwrap().to_owned()
 }
 
-async fn circle(dir: &tempfile::TempDir) -> Circle {
+pub(super) async fn circle(dir: &tempfile::TempDir) -> Circle {
     Circle::start(dir.path()).await.unwrap()
 }
 
-fn browser(circle: &Circle) -> Browser {
+pub(super) fn browser(circle: &Circle) -> Browser {
     Browser::new(&circle.pki.ca_pem()).unwrap()
 }
 
 /// The values of the query in which a login ended.
-fn ended(page: &Page, name: &str) -> Option<String> {
+pub(super) fn ended(page: &Page, name: &str) -> Option<String> {
     let query = page.url.split_once('?')?.1;
     let found = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == name);
     found.map(|pair| pair.1.into_owned())
@@ -110,7 +110,8 @@ async fn a_login_that_was_not_asked_for_properly_ends_at_once() {
     );
     let node = circle.node(es);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(node.events.count(Kind::LoginRefused).unwrap() >= 11, "each is an event");
+    assert!(node.events.count(Kind::LoginTurnedAway).unwrap() >= 11, "each is an event");
+    assert_eq!(node.events.count(Kind::LoginRefused).unwrap(), 0, "and none is a login");
     assert_eq!(node.events.count(Kind::LoginDone).unwrap(), 0);
     circle.stop().await;
 }
@@ -292,7 +293,7 @@ async fn our_metadata_is_what_a_peer_would_believe() {
 }
 
 /// Begins a login by wallet and stays at its page.
-async fn wallet_page(circle: &Circle, browser: &mut Browser) -> Page {
+pub(super) async fn wallet_page(circle: &Circle, browser: &mut Browser) -> Page {
     let wants = [PATIENT[0], PATIENT[1], ("via", "wallet")];
     let page = browser.open(&address(circle, country("ES"), &wants)).await.unwrap();
     assert_eq!(page.document.title, "Sign in with your wallet");
@@ -300,7 +301,7 @@ async fn wallet_page(circle: &Circle, browser: &mut Browser) -> Page {
 }
 
 /// What another device reads off the screen: the ticket in the picture is the page's own.
-fn scanned(circle: &Circle, page: &Page) -> String {
+pub(super) fn scanned(circle: &Circle, page: &Page) -> String {
     let eid = circle.node(country("ES")).node.eid().unwrap();
     let id = eid.wallet.as_ref().unwrap().verifier.client_id().replace(':', "%3A");
     format!("openid4vp://?client_id={id}&request_uri={}/request", page.url)
