@@ -11,6 +11,7 @@ use identity::professional::{Occasion, admit};
 use identity::session::{Action, Drawer, SessionRefused, SignedIn, Ticket};
 use ihe::atna::access::Step;
 use ihe::atna::occurrence::Outcome;
+use ledger::crash;
 use serde_json::json;
 use siem::Kind;
 use transport::Peer;
@@ -134,6 +135,7 @@ impl Eid {
     async fn redeem(&self, code: &Ticket, peer: &Peer, application: &str) -> Response<Body> {
         let now = self.now();
         let taken = self.keeper.take(Drawer::Code, code, now).await.ok().flatten();
+        crash::point("login/taken");
         let found = taken.as_ref().and_then(|value| {
             let end = value.iter().position(|byte| *byte == b'\n')?;
             let returns = std::str::from_utf8(&value[..end]).ok()?;
@@ -150,7 +152,10 @@ impl Eid {
         session.used = now;
         let until = session.until(&self.lives);
         match self.keeper.keep(Drawer::Session, &session.encode(), until).await {
-            Ok(ticket) => self.tell(&ticket, &session),
+            Ok(ticket) => {
+                crash::point("login/redeemed");
+                self.tell(&ticket, &session)
+            }
             Err(_) => self.no(StatusCode::SERVICE_UNAVAILABLE, "sessions", "begin again"),
         }
     }

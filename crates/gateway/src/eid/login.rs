@@ -12,6 +12,7 @@ use identity::eidas::request::{Request, SpType};
 use identity::eidas::response::{Expectation, Identified, verify};
 use identity::session::{Drawer, SignedIn, Subject, Ticket};
 use ihe::atna::occurrence::Outcome;
+use ledger::crash;
 use transport::problem::Body;
 
 use super::pending::{Pending, Portal, Then};
@@ -133,6 +134,7 @@ impl Eid {
             then,
         };
         let kept = self.keeper.keep(Drawer::Login, &pending.encode(), now + self.lives.login).await;
+        crash::point("login/asked");
         let (relay, message) = match (kept, request.sign(&self.signing)) {
             (Ok(relay), Ok(message)) => (relay, message),
             (kept, signed) => {
@@ -183,6 +185,7 @@ impl Eid {
         let now = self.now();
         let relay = Ticket::of(visit.one("RelayState").unwrap_or(""));
         let taken = self.keeper.take(Drawer::Login, &relay, now).await;
+        crash::point("login/answered");
         let pending = taken.ok().flatten().and_then(|bytes| Pending::decode(&bytes));
         let browser = visit.cookie.as_ref().map(digest);
         let ours = |pending: &&Pending| browser.as_ref() == Some(&pending.browser);
@@ -266,6 +269,7 @@ impl Eid {
         value.extend(session.encode().iter());
         match self.keeper.keep(Drawer::Code, &value, until).await {
             Ok(code) => {
+                crash::point("login/coded");
                 self.signed_in(session, returns);
                 let pairs = [("code", code.text()), ("state", state)];
                 pages::redirect(&pages::with_query(returns, &pairs))
