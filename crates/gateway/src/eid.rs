@@ -14,6 +14,7 @@ mod party;
 mod pending;
 mod proxy;
 mod routes;
+mod status;
 mod throttle;
 mod wallet;
 
@@ -41,8 +42,9 @@ use crate::witness::Witness;
 pub use back::is_back_path;
 pub use party::Party;
 pub use routes::answer;
+pub use status::StatusLists;
 pub use throttle::Throttle;
-pub use wallet::{StatusLists, Wallet};
+pub use wallet::Wallet;
 
 /// Everything that a login needs.
 pub struct Eid {
@@ -97,7 +99,8 @@ pub struct Application {
     pub name: String,
     /// Where its people come back to: the whole address.
     pub returns: String,
-    /// Common name of the TLS certificate with which it redeems codes.
+    /// Name of the TLS certificate with which it redeems codes: the whole subject, or the common name.
+    /// Not its key or fingerprint, which a renewal in the night would change.
     pub client: String,
 }
 

@@ -107,10 +107,14 @@ pub async fn border(
 
 /// For browsers, and for whoever fetches our metadata.
 pub async fn public(node: Arc<Node>, request: Request<Incoming>) -> Response<Body> {
-    match node.eid() {
+    let mut response = match node.eid() {
         Some(eid) => crate::eid::answer(eid, request).await,
         None => respond(StatusCode::NOT_FOUND, "text/plain", "not configured\n"),
-    }
+    };
+    // RFC 6797 §7.1: on each answer, redirects and problems, too
+    let year = HeaderValue::from_static("max-age=31536000");
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    response
 }
 
 /// For the operator, on loopback.

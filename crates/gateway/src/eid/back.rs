@@ -140,7 +140,7 @@ impl Eid {
             let end = value.iter().position(|byte| *byte == b'\n')?;
             let returns = std::str::from_utf8(&value[..end]).ok()?;
             let ours = self.applications.iter().find(|a| a.returns == returns)?;
-            (ours.client == peer.certificate().common_name())
+            (peer.certificate().is_named(&ours.client))
                 .then(|| SignedIn::decode(&value[end + 1..]))
                 .flatten()
         });

@@ -4,8 +4,6 @@
 //! One login has two tickets: the one in the picture, which any device may hold against a camera,
 //! and the one in the link, whose answer leads back to this browser with a code of its own.
 
-use std::sync::{Mutex, PoisonError};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -13,7 +11,7 @@ use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
 use identity::session::{Drawer, SignedIn, Subject, Ticket};
 use identity::wallet::{Addresses, MEDIA_TYPE, Scheme, Session, Verifier, wallet_nonce};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use transport::client::{Client, ClientLimits};
 use transport::problem::{Body, problem, respond};
@@ -22,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::login::{Visit, digest};
 use super::pending::Portal;
+use super::status::StatusLists;
 use super::{Eid, pages};
 
 /// What logins by wallet need.
@@ -32,25 +31,6 @@ pub struct Wallet {
     pub tls: ClientTls,
     /// Status lists that were fetched.
     pub lists: StatusLists,
-}
-
-/// Status lists, kept for a minute: a doctor's morning asks for the same one again and again.
-#[derive(Default)]
-pub struct StatusLists(Mutex<Vec<(String, Bytes, Timestamp)>>);
-
-impl StatusLists {
-    fn kept(&self, uri: &str, now: Timestamp) -> Option<Bytes> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(_, _, until)| now < *until);
-        all.iter().find(|list| list.0 == uri).map(|list| list.1.clone())
-    }
-
-    fn keep(&self, uri: &str, list: &Bytes, now: Timestamp) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MOST_LISTS {
-            all.push((uri.to_owned(), list.clone(), now + LIST_LIFE));
-        }
-    }
 }
 
 /// What is kept under a ticket, before and after the wallet answered.
@@ -265,9 +245,10 @@ impl Eid {
 impl Wallet {
     /// The status list behind an address that a country's issuer signed; `None` when it cannot be had.
     async fn list(&self, uri: &str, now: Timestamp) -> Option<Bytes> {
-        if let Some(list) = self.lists.kept(uri, now) {
-            return Some(list);
-        }
+        self.lists.find(uri, now, || self.fetch(uri)).await
+    }
+
+    async fn fetch(&self, uri: &str) -> Option<Bytes> {
         let host = uri.strip_prefix("https://")?;
         let path = host.find('/').map_or(uri.len(), |at| at + "https://".len());
         let limits = ClientLimits {
@@ -278,9 +259,7 @@ impl Wallet {
         };
         let client = Client::new(&uri[..path], None, self.tls.clone(), limits);
         let answer = client.get(&uri[path..]).await.ok()?;
-        let list = answer.status.is_success().then_some(answer.body)?;
-        self.lists.keep(uri, &list, now);
-        Some(list)
+        answer.status.is_success().then_some(answer.body)
     }
 }
 
@@ -331,7 +310,5 @@ impl Shown {
 
 /// Pages and ends of logins by wallet stand below.
 pub(super) const WALLET: &str = "/eid/wallet";
-const LIST_LIFE: SignedDuration = SignedDuration::from_mins(1);
-const MOST_LISTS: usize = 64;
 /// Longest status list, in bytes, compressed.
 const MAX_LIST: usize = 1 << 20;

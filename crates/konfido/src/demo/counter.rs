@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
-use testbed::pki::{Identity, Pki};
+use testbed::pki::{Identity, Pki, Role};
 use testbed::portal::web::{self, WebPortal};
 use testbed::wallet::{Bearer, Holder, PidIssuer};
 use testbed::world::{self, CLINICIANS, Land};
@@ -39,6 +39,8 @@ pub struct Front {
     access: Identity,
     /// The pages of its hospitals' portal.
     pub portal: WebPortal,
+    /// The subject of the certificate with which that portal redeems codes.
+    client: String,
 }
 
 impl Front {
@@ -64,7 +66,8 @@ impl Front {
         let portal = WebPortal::start(web::Setup::new(country, pki, &url, &national)).await?;
         let pids = PidIssuer::new(country.as_str(), Timestamp::now());
         let access = pki.signer(country, "wallet");
-        Ok(Self { country, url, signing, encryption, idp, pids, access, portal })
+        let client = pki.identity(country, Role::OpenncpClient).certificate().subject();
+        Ok(Self { country, url, signing, encryption, idp, pids, access, portal, client })
     }
 
     /// Stops both.
@@ -152,7 +155,7 @@ pub fn setup(
         applications: vec![Application {
             name: "portal".to_owned(),
             returns: own.portal.return_url(),
-            client: format!("openncp-client.{}.konfido.example", of.to_lower()),
+            client: own.client.clone(),
         }],
     })
 }

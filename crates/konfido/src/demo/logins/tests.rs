@@ -194,6 +194,36 @@ async fn a_flood_of_logins_from_one_address_is_told_to_come_back_later() {
     circle.stop().await;
 }
 
+/// Seen: a redirect and a problem without HSTS, behind which a browser could be led astray.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_answer_to_a_browser_wants_to_be_asked_over_tls_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = circle(&dir).await;
+    let (es, mut browser) = (country("ES"), browser(&circle));
+    let url = &circle.front(es).url;
+    let mut statuses = Vec::new();
+    for address in [
+        address(&circle, es, &DOCTOR),
+        address(&circle, es, &[PATIENT[0], PATIENT[1], ("via", "wallet")]),
+        address(&circle, es, &[("for", "clerk"), DOCTOR[1]]),
+        address(&circle, es, &[DOCTOR[0], DOCTOR[1], ("return", "https://evil.example")]),
+        format!("{url}/eid/connector/metadata"),
+        format!("{url}/eid/connector/acs"),
+        format!("{url}/eid/wallet/nobody/request"),
+        format!("{url}/nothing"),
+    ] {
+        let page = browser.open(&address).await.unwrap();
+        for hop in page.hops.iter().filter(|hop| hop.url.starts_with(url.as_str())) {
+            assert!(hop.strict, "{hop}");
+            statuses.push(hop.status.as_u16());
+        }
+    }
+    for status in [200, 303, 400, 404, 405] {
+        assert!(statuses.contains(&status), "{status} is not among {statuses:?}");
+    }
+    circle.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_cancels_is_signed_in_nowhere() {
     let dir = tempfile::tempdir().unwrap();
