@@ -41,7 +41,7 @@ pub struct Trail {
 
 /// What was left: a record in the making.
 enum Left {
-    Exchange(Draft),
+    Exchange(Box<Draft>),
     Access(Box<Access>),
 }
 
@@ -106,8 +106,8 @@ impl Trail {
     }
 
     /// Leaves a draft.
-    pub fn leave(&self, draft: Draft) {
-        self.put(Left::Exchange(draft));
+    pub fn leave(&self, draft: impl Into<Box<Draft>>) {
+        self.put(Left::Exchange(draft.into()));
     }
 
     /// Leaves a step of a login; who writes and who was asked is us.
