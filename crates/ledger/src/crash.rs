@@ -52,8 +52,14 @@ mod armed {
     ];
 
     /// Moments of a login, in their order.
-    pub static LOGIN_POINTS: &[&str] =
-        &["login/asked", "login/answered", "login/coded", "login/taken", "login/redeemed"];
+    pub static LOGIN_POINTS: &[&str] = &[
+        "login/asked",
+        "login/answered",
+        "login/shown",
+        "login/coded",
+        "login/taken",
+        "login/redeemed",
+    ];
 
     /// Passes a moment of [`POINTS`] or [`LOGIN_POINTS`].
     ///

@@ -11,7 +11,8 @@ use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
 use identity::session::{Drawer, SignedIn, Subject, Ticket};
 use identity::wallet::{Addresses, MEDIA_TYPE, Scheme, Session, Verifier, wallet_nonce};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use ledger::crash;
 use serde_json::{Value, json};
 use transport::client::{Client, ClientLimits};
 use transport::problem::{Body, problem, respond};
@@ -41,7 +42,9 @@ struct Shown {
     session: Zeroizing<Vec<u8>>,
     /// In the picture's row: the link's ticket.
     other: String,
-    /// After the answer: who, or why nobody.
+    /// When the wallet answered; the answer is being checked, or was when the node died.
+    answered: Option<Timestamp>,
+    /// After that: who, or why nobody.
     outcome: Option<Result<Zeroizing<Vec<u8>>, String>>,
 }
 
@@ -74,6 +77,7 @@ impl Eid {
                 portal: Portal { subject: *subject, returns, state },
                 session: session.to_bytes(),
                 other: if here { String::new() } else { link.text().to_owned() },
+                answered: None,
                 outcome: None,
             });
         }
@@ -102,6 +106,10 @@ impl Eid {
             return self.go_on(&ticket, visit, None).await;
         }
         let link = self.look(&Ticket::of(&row.other)).await;
+        let now = self.now();
+        if row.is_lost(now) || link.as_ref().is_some_and(|link| link.is_lost(now)) {
+            return self.lost(&ticket, &row).await;
+        }
         let link = link.and_then(|row| Session::from_bytes(&row.session).ok());
         let (Ok(picture), Some(link)) = (Session::from_bytes(&row.session), link) else {
             return self.over();
@@ -139,6 +147,12 @@ impl Eid {
         if self.keeper.first_seen(&mark, now, Session::LIFE).await != Ok(true) {
             return self.no(StatusCode::BAD_REQUEST, "wallet.unknown", "begin again");
         }
+        let until = now + self.lives.login;
+        row.answered = Some(now);
+        if self.keeper.replace(Drawer::Wallet, &ticket, &row.encode(), until).await != Ok(true) {
+            return self.no(StatusCode::SERVICE_UNAVAILABLE, "login.store", "begin again");
+        }
+        crash::point("login/shown");
         let shown = self.shown(wallet, &row, form, now).await;
         let answer = match &shown {
             Ok((_, answer)) => respond(StatusCode::OK, "application/json", answer.clone()),
@@ -148,7 +162,6 @@ impl Eid {
             }
         };
         row.outcome = Some(shown.map(|(signed, _)| signed.encode()));
-        let until = now + self.lives.login;
         match self.keeper.replace(Drawer::Wallet, &ticket, &row.encode(), until).await {
             Ok(true) => answer,
             _ => self.no(StatusCode::SERVICE_UNAVAILABLE, "login.store", "begin again"),
@@ -223,6 +236,17 @@ impl Eid {
         }
     }
 
+    /// The node died while it checked the answer, which is taken once: the portal is told.
+    async fn lost(&self, ticket: &Ticket, row: &Shown) -> Response<Body> {
+        if !self.taken(ticket).await {
+            return self.over();
+        }
+        let Portal { returns, state, .. } = &row.portal;
+        self.failed_at(returns, row.country, "login.interrupted");
+        let pairs = [("error", "temporarily_unavailable"), ("state", state.as_str())];
+        pages::redirect(&pages::with_query(returns, &pairs))
+    }
+
     /// Of two that take the login at the same time, one has it.
     async fn taken(&self, ticket: &Ticket) -> bool {
         let taken = self.keeper.take(Drawer::Wallet, ticket, self.now()).await;
@@ -268,6 +292,12 @@ impl Shown {
         visit.cookie.as_ref().is_some_and(|cookie| digest(cookie) == self.browser)
     }
 
+    /// Nobody will say what came of the answer.
+    fn is_lost(&self, now: Timestamp) -> bool {
+        let since = self.answered.filter(|_| self.outcome.is_none());
+        since.is_some_and(|at| now.duration_since(at) > CHECKED)
+    }
+
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let (signed, refused) = match &self.outcome {
             Some(Ok(signed)) => (Value::from(STANDARD.encode(signed)), Value::Null),
@@ -282,6 +312,7 @@ impl Shown {
             "state": self.portal.state,
             "session": STANDARD.encode(&self.session),
             "other": self.other,
+            "answered": self.answered.map(|at| at.to_string()),
             "signed": signed,
             "refused": refused,
         });
@@ -303,6 +334,7 @@ impl Shown {
             },
             session: secret("session")?,
             other: text("other")?,
+            answered: text("answered").and_then(|at| at.parse().ok()),
             outcome,
         })
     }
@@ -310,5 +342,7 @@ impl Shown {
 
 /// Pages and ends of logins by wallet stand below.
 pub(super) const WALLET: &str = "/eid/wallet";
+/// An answer is checked within this, its status list fetched.
+const CHECKED: SignedDuration = SignedDuration::from_secs(10);
 /// Longest status list, in bytes, compressed.
 const MAX_LIST: usize = 1 << 20;

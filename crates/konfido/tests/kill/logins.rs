@@ -6,7 +6,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use identity::register::{Entry, Facility, PersonKey, roll};
@@ -17,6 +17,7 @@ use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
 use testbed::pki::{Pki, Role};
 use testbed::site::{Site, free};
+use testbed::wallet::{self, Asked, Holder, PidIssuer};
 use testbed::world::{Land, MONTSERRAT};
 use transport::client::{Client, ClientLimits};
 use transport::tls::ClientTls;
@@ -27,6 +28,9 @@ use crate::node::{Node, pause};
 /// Moments that are not the node's: it dies between two of its answers.
 const BETWEEN: [&str; 3] =
     ["person at the provider", "code at the browser", "session at the portal"];
+
+/// The moment of a login by wallet; the others are the same for both.
+const WALLET: &str = "login/shown";
 
 #[test]
 fn a_kill_at_any_moment_of_a_login_leaves_it_whole_or_says_so() {
@@ -58,8 +62,8 @@ fn play(moment: &str) -> anyhow::Result<()> {
 
 async fn kill(moment: &str, folder: &Path) -> anyhow::Result<()> {
     let stage = Stage::set(folder).await?;
-    // the first passage is that of a login before, which nothing may happen to
-    let armed = format!("{moment}:2");
+    // the first passage is that of a login before, which nothing may happen to and is by eID
+    let armed = if moment == WALLET { moment.to_owned() } else { format!("{moment}:2") };
     let arm = LOGIN_POINTS.contains(&moment).then_some((CRASH_AT, armed.as_str()));
     let mut node = stage.start(arm).await?;
     let (code, _) = stage.sign_in(&mut stage.browser()?).await?;
@@ -69,7 +73,7 @@ async fn kill(moment: &str, folder: &Path) -> anyhow::Result<()> {
     let mut browser = stage.browser()?;
     match moment {
         "login/asked" => {
-            ensure!(browser.open(&stage.begin()).await.is_err(), "the node passed the moment");
+            ensure!(browser.open(&stage.begin("eid")).await.is_err(), "the node passed the moment");
             stage.again(&mut node).await?;
         }
         "login/answered" | "login/coded" => {
@@ -80,6 +84,20 @@ async fn kill(moment: &str, folder: &Path) -> anyhow::Result<()> {
             // as a person who reloads
             expired(&browser.submit(&page, &form, &[]).await?)?;
         }
+        WALLET => {
+            let page = browser.open(&stage.begin("wallet")).await?;
+            let (to, answer) = stage.shown(&page).await?;
+            let post = async |phone: &mut Browser| {
+                let pairs: Vec<_> = answer.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                phone.post(&to, &pairs).await
+            };
+            let mut phone = stage.browser()?;
+            ensure!(post(&mut phone).await.is_err(), "the node passed the moment");
+            stage.again(&mut node).await?;
+            let again = post(&mut phone).await?;
+            ensure!(again.status == 400, "an answer that was shown is taken again");
+            stage.told_in_time(&mut browser, &page).await?;
+        }
         "login/taken" | "login/redeemed" => {
             let (code, _) = stage.sign_in(&mut browser).await?;
             ensure!(stage.redeem(&code).await.is_err(), "the node passed the moment");
@@ -87,7 +105,7 @@ async fn kill(moment: &str, folder: &Path) -> anyhow::Result<()> {
             spent(&stage, &code).await?;
         }
         "person at the provider" => {
-            let page = browser.open(&stage.begin()).await?;
+            let page = browser.open(&stage.begin("eid")).await?;
             node.kill()?;
             stage.again(&mut node).await?;
             browser.insert(stage.card()?, &stage.pki.ca_pem())?;
@@ -159,6 +177,7 @@ struct Stage {
     idp: Idp,
     pages: SocketAddr,
     portal: Client,
+    pids: PidIssuer,
 }
 
 impl Stage {
@@ -178,7 +197,8 @@ impl Stage {
         let tls = ClientTls::new(&pki.tls(country, Role::OpenncpClient))?;
         let url = format!("https://{}", site.national);
         let portal = Client::new(&url, Some(country), tls, ClientLimits::default());
-        let stage = Self { site, pki, idp, pages, portal };
+        let pids = PidIssuer::new("ES", Timestamp::now());
+        let stage = Self { site, pki, idp, pages, portal, pids };
         stage.write(&signing)?;
         Ok(stage)
     }
@@ -198,11 +218,19 @@ impl Stage {
             ("pages", &self.pki.server(country, "eid")),
             ("signing", signing),
             ("encryption", &self.pki.signer(country, "eid-encryption")),
+            ("wallet", &self.pki.signer(country, "wallet")),
         ] {
             fs::write(dir.join(format!("{what}.pem")), identity.chain_pem())?;
             fs::write(dir.join(format!("{what}.key")), identity.key_pem())?;
-            toml += &format!("{what} = {{ certificate = \"{what}.pem\", key = \"{what}.key\" }}\n");
+            let pair = format!("certificate = \"{what}.pem\", key = \"{what}.key\"");
+            toml += &match what {
+                "wallet" => format!(
+                    "wallet = {{ {pair}, issuer = [{{ country = \"ES\", roots = \"pids.pem\" }}] }}\n"
+                ),
+                _ => format!("{what} = {{ {pair} }}\n"),
+            };
         }
+        fs::write(dir.join("pids.pem"), self.pids.authority_pem())?;
         fs::write(dir.join("idp.pem"), self.idp.signing_certificate().pem())?;
         fs::write(dir.join("register.csv"), roll::render(&[doctor()]))?;
         toml += &format!(
@@ -242,11 +270,11 @@ impl Stage {
         format!("{}/return", self.idp.base_url())
     }
 
-    fn begin(&self) -> String {
+    fn begin(&self, via: &str) -> String {
         let pairs = [
             ("for", "professional"),
             ("country", "ES"),
-            ("via", "eid"),
+            ("via", via),
             ("return", &self.returns()),
             ("state", "kill"),
         ];
@@ -264,12 +292,42 @@ impl Stage {
 
     /// As far as the page that posts the provider's answer to the node.
     async fn identified(&self, browser: &mut Browser) -> anyhow::Result<Page> {
-        let page = browser.open(&self.begin()).await?;
+        let page = browser.open(&self.begin("eid")).await?;
         browser.without_scripts();
         browser.insert(self.card()?, &self.pki.ca_pem())?;
         let page = browser.submit(&page, "card", &[]).await?;
         ensure!(!page.document.forms.is_empty(), "{:?}: {}", page.hops, page.document.text);
         Ok(page)
+    }
+
+    /// The doctor's wallet looks at the page: where it answers, and what.
+    async fn shown(&self, page: &Page) -> anyhow::Result<(String, Vec<(String, String)>)> {
+        let link = page.html.split("href=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let link = link.context("no link")?.replace("&amp;", "&");
+        let (client_id, request) = Asked::link(&link).context("the link asks for nothing")?;
+        let jar = self.browser()?.post(&request, &[("wallet_nonce", "n")]).await?;
+        let now = Timestamp::now();
+        let asked = Asked::read(&client_id, &jar.html, &self.pki.anchors(), Some("n"), now);
+        let asked = asked.context("the wallet does not believe who asks")?;
+        let holder = Holder::new(&self.pids, &wallet::professional(&MONTSERRAT, "1979-06-12"));
+        let to = asked.request["response_uri"].as_str().context("nowhere to answer")?.to_owned();
+        let body = holder.answer_sd_jwt(&asked, now);
+        Ok((to, form_urlencoded::parse(&body).into_owned().collect()))
+    }
+
+    /// The page at which the person waits ends, and the portal learns why.
+    async fn told_in_time(&self, browser: &mut Browser, page: &Page) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = browser.open(&page.url).await?;
+            if found.url.starts_with(&self.returns()) {
+                let told = found.url.contains("error=temporarily_unavailable");
+                ensure!(told && found.url.contains("state=kill"), "the portal is not told why");
+                return expired(&browser.open(&page.url).await?);
+            }
+            ensure!(Instant::now() < until, "the person waits: {}", found.document.text);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// Signs the doctor in: the code, and the page with its form that posted the answer.
