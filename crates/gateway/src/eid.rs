@@ -14,6 +14,7 @@ mod party;
 mod pending;
 mod proxy;
 mod routes;
+mod shown;
 mod status;
 mod throttle;
 mod wallet;

@@ -4,23 +4,20 @@
 //! One login has two tickets: the one in the picture, which any device may hold against a camera,
 //! and the one in the link, whose answer leads back to this browser with a code of its own.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
-use identity::session::{Drawer, SignedIn, Subject, Ticket};
+use identity::session::{Drawer, SignedIn, Ticket};
 use identity::wallet::{Addresses, MEDIA_TYPE, Scheme, Session, Verifier, wallet_nonce};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ledger::crash;
-use serde_json::{Value, json};
 use transport::client::{Client, ClientLimits};
 use transport::problem::{Body, problem, respond};
 use transport::tls::ClientTls;
-use zeroize::Zeroizing;
 
 use super::login::{Visit, digest};
 use super::pending::Portal;
+use super::shown::Shown;
 use super::status::StatusLists;
 use super::{Eid, pages};
 
@@ -32,20 +29,6 @@ pub struct Wallet {
     pub tls: ClientTls,
     /// Status lists that were fetched.
     pub lists: StatusLists,
-}
-
-/// What is kept under a ticket, before and after the wallet answered.
-struct Shown {
-    browser: String,
-    country: Country,
-    portal: Portal,
-    session: Zeroizing<Vec<u8>>,
-    /// In the picture's row: the link's ticket.
-    other: String,
-    /// When the wallet answered; the answer is being checked, or was when the node died.
-    answered: Option<Timestamp>,
-    /// After that: who, or why nobody.
-    outcome: Option<Result<Zeroizing<Vec<u8>>, String>>,
 }
 
 impl Eid {
@@ -287,62 +270,7 @@ impl Wallet {
     }
 }
 
-impl Shown {
-    fn is_of(&self, visit: &Visit) -> bool {
-        visit.cookie.as_ref().is_some_and(|cookie| digest(cookie) == self.browser)
-    }
-
-    /// Nobody will say what came of the answer.
-    fn is_lost(&self, now: Timestamp) -> bool {
-        let since = self.answered.filter(|_| self.outcome.is_none());
-        since.is_some_and(|at| now.duration_since(at) > CHECKED)
-    }
-
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let (signed, refused) = match &self.outcome {
-            Some(Ok(signed)) => (Value::from(STANDARD.encode(signed)), Value::Null),
-            Some(Err(why)) => (Value::Null, Value::from(why.as_str())),
-            None => (Value::Null, Value::Null),
-        };
-        let value = json!({
-            "browser": self.browser,
-            "country": self.country.as_str(),
-            "subject": self.portal.subject.word(),
-            "returns": self.portal.returns,
-            "state": self.portal.state,
-            "session": STANDARD.encode(&self.session),
-            "other": self.other,
-            "answered": self.answered.map(|at| at.to_string()),
-            "signed": signed,
-            "refused": refused,
-        });
-        Zeroizing::new(value.to_string().into_bytes())
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(bytes).ok()?;
-        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-        let secret = |name: &str| STANDARD.decode(text(name)?).ok().map(Zeroizing::new);
-        let outcome = secret("signed").map(Ok).or_else(|| text("refused").map(Err));
-        Some(Self {
-            browser: text("browser")?,
-            country: Country::parse(&text("country")?).ok()?,
-            portal: Portal {
-                subject: Subject::of(&text("subject")?)?,
-                returns: text("returns")?,
-                state: text("state")?,
-            },
-            session: secret("session")?,
-            other: text("other")?,
-            answered: text("answered").and_then(|at| at.parse().ok()),
-            outcome,
-        })
-    }
-}
-
 /// Pages and ends of logins by wallet stand below.
 pub(super) const WALLET: &str = "/eid/wallet";
-/// An answer is checked within this, its status list fetched.
-const CHECKED: SignedDuration = SignedDuration::from_secs(10);
 /// Longest status list, in bytes, compressed.
 const MAX_LIST: usize = 1 << 20;

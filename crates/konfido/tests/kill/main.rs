@@ -11,6 +11,7 @@ mod client;
 mod logins;
 mod node;
 mod renewal;
+mod stage;
 
 use std::collections::VecDeque;
 use std::fmt;
