@@ -78,7 +78,7 @@ def refusals(flows, odd, way):
     yield "a redirect whose RelayState was changed is refused", relay_changed
     yield "a request is taken once", replayed
     yield "another destination is refused", lambda: shown(
-        request(destination=world.url + "/eid/elsewhere"), "proxy.refused", "request.destination"
+        request(destination=world.url + "/eid/elsewhere"), "request.destination", "request.destination"
     )
     yield "a request signed by another key is refused", lambda: shown(request(pair=another, method="ecdsa-sha256"), "proxy.refused", "a key that is not in the peer's metadata")
     yield "a connector that nobody configured is refused", lambda: shown(request(odd["stranger"]), "proxy.issuer")
@@ -92,7 +92,7 @@ def refusals(flows, odd, way):
         ("request.sector", ">public<", ">press<"),
     ]
     for rule, old, new in rows:
-        yield f"{rule}: {old} -> {new or 'nothing'}", partial(changed, "proxy.refused", rule, old, new)
+        yield f"{rule}: {old} -> {new or 'nothing'}", partial(changed, rule, rule, old, new)
     metadata = [("expired", "metadata.valid-until"), ("forged", "a key that is not in the peer's metadata"), ("unsigned", "no signature"), ("weak", "does not verify")]
     for name, detail in metadata:
         words = {"forged": "signed by another key", "weak": "changed after it was signed"}.get(name, name)

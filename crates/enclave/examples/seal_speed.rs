@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use enclave::key::Statement;
-use enclave::{Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use trust::certificate::Anchors;
@@ -60,8 +60,8 @@ fn main() {
         let reply = dk.open_request(&Bytes::from(sealed), &bound).unwrap().reply;
         let text = vec![7; 100_000];
         let began = Instant::now();
-        let answer = Vault::seal_response(reply, &bound, text).unwrap();
-        Vault::open_response(pending, &Bytes::from(answer), &bound).unwrap();
+        let answer = dk.seal_response(reply, &bound, text).unwrap();
+        es.open_response(pending, &Bytes::from(answer), &bound).unwrap();
         spent += began.elapsed().as_nanos();
     }
     println!(
@@ -73,8 +73,14 @@ fn main() {
 fn recipient(vault: &Vault, seal: &SealKey, anchors: &Anchors, now: Timestamp) -> Recipient {
     let statement = Statement::decode(&vault.publish(seal, now).unwrap().encode()).unwrap();
     let country = Country::parse("DK").unwrap();
-    Recipient::verify(&statement, anchors, country, now, &[Attestation::SimulatedInProcess])
-        .unwrap()
+    Recipient::verify(
+        &statement,
+        anchors,
+        country,
+        now,
+        &Acceptance::software(&[Attestation::SimulatedInProcess]),
+    )
+    .unwrap()
 }
 
 fn seal_key() -> (SealKey, Anchors) {

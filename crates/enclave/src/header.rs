@@ -21,6 +21,13 @@ pub struct Address {
     pub txid: TransactionId,
 }
 
+impl Address {
+    /// Of the answer.
+    pub(crate) fn answered(self) -> Self {
+        Self { from: self.to, to: self.from, ..self }
+    }
+}
+
 /// Request or answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

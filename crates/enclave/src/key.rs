@@ -1,15 +1,21 @@
 //! The vault's public key and the statement that a peer checks before it seals anything for it.
 
-use exchange::Country;
-use hpke::{Deserializable, Kem, Serializable};
-use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+use ciborium::Value;
+use exchange::{Country, DocumentClass};
+use hpke::{Deserializable, Kem};
+use jiff::Timestamp;
 use trust::certificate::{Anchors, Certificate, Usage};
 use trust::chain::Chain;
 use trust::cose;
 use trust::seal::SealKey;
 
 use crate::VaultError;
-use crate::header::SUITE;
+use crate::acceptance::{Acceptance, Standing};
+use crate::attest::{AssuranceClass, Evidence, MAX_BLOB, MAX_COLLATERAL};
+use crate::core::Target;
+use crate::statement::KeyStatement;
 
 pub(crate) type XWing = hpke::kem::XWing;
 pub(crate) type PublicKey = <XWing as Kem>::PublicKey;
@@ -17,15 +23,37 @@ pub(crate) type PublicKey = <XWing as Kem>::PublicKey;
 /// What stands behind a vault key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attestation {
-    /// Keys in an ordinary process: simulated, no hardware evidence.
+    /// Keys in the node's own process: simulated, no hardware evidence.
     SimulatedInProcess,
+    /// Keys in a process of their own: software, no hardware evidence.
+    Process(Memory),
+}
+
+/// What memory a vault process keeps its keys in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// `memfd_secret`: the kernel itself has no mapping of it; also root's tools read nothing.
+    Secret,
+    /// Ordinary pages of a process that cannot be dumped; root can read them. For kernels without
+    /// `memfd_secret` (before 6.5 it needs the boot option `secretmem.enable=1`).
+    Ordinary,
 }
 
 impl Attestation {
+    /// Every one that there is.
+    pub const ALL: [Self; 3] =
+        [Self::SimulatedInProcess, Self::Process(Memory::Ordinary), Self::Process(Memory::Secret)];
+
+    /// What a peer accepts when its policy says nothing: a process of its own, in any memory.
+    pub const SOFTWARE: [Self; 2] =
+        [Self::Process(Memory::Ordinary), Self::Process(Memory::Secret)];
+
     /// How the statement, and every output, names it.
     pub fn name(self) -> &'static str {
         match self {
             Self::SimulatedInProcess => "none (simulated: in-process keys)",
+            Self::Process(Memory::Ordinary) => "software (own process, ordinary memory)",
+            Self::Process(Memory::Secret) => "software (own process, secret memory)",
         }
     }
 }
@@ -33,29 +61,28 @@ impl Attestation {
 /// Proof that a peer's vault key was checked. Made by [`Recipient::verify`] only.
 #[derive(Clone)]
 pub struct Recipient {
-    country: Country,
-    pub(crate) key: PublicKey,
-    pub(crate) key_id: [u8; 16],
-    not_after: Timestamp,
-    attestation: Attestation,
+    said: Arc<KeyStatement>,
+    standing: Standing,
+    accepted: Acceptance,
     chain: Chain,
 }
 
 impl std::fmt::Debug for Recipient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Recipient({}, {})", self.country, self.attestation.name())
+        write!(f, "Recipient({}, {})", self.said.country, self.class().name())
     }
 }
 
 impl Recipient {
     /// Checks a key statement: signed by the seal certificate of this country, which leads to a
-    /// root; current; and with an attestation that the policy accepts.
+    /// root; current; and with evidence about it that we accept. The hardware says what runs
+    /// there, the country says who.
     pub fn verify(
         statement: &Statement,
         anchors: &Anchors,
         country: Country,
         now: Timestamp,
-        accepted: &[Attestation],
+        accepted: &Acceptance,
     ) -> Result<Self, VaultError> {
         let chain = Chain::from_der(&statement.certificates)
             .map_err(|_| VaultError::Key("certificate is malformed"))?;
@@ -68,45 +95,53 @@ impl Recipient {
             .map_err(|_| VaultError::Key("seal certificate does not lead to a root"))?;
         let payload = cose::verify1(&statement.signed, CONTEXT, certificate)
             .map_err(|_| VaultError::Key("statement is not signed by the seal certificate"))?;
-        let text = std::str::from_utf8(&payload).map_err(|_| VaultError::Malformed)?;
-        let lines: Vec<&str> = text.split('\n').collect();
-        let ["konfido-vault-key/1", suite, key, said_country, not_after, attestation] =
-            lines.as_slice()
-        else {
-            return Err(VaultError::Malformed);
-        };
-        if *suite != suite_name() {
-            return Err(VaultError::Key("suite is not one that we speak"));
-        }
-        if *said_country != country.as_str() {
+        let said = KeyStatement::decode(&payload)?;
+        if said.country != country {
             return Err(VaultError::Key("statement is of another country"));
         }
-        let not_after: Timestamp = not_after.parse().map_err(|_| VaultError::Malformed)?;
-        if not_after <= now {
+        if said.not_after.duration_since(said.not_before) > KeyStatement::LIFE {
+            return Err(VaultError::Key("statement holds for too long"));
+        }
+        if now < said.not_before {
+            return Err(VaultError::Key("statement is of the future"));
+        }
+        if said.not_after <= now {
             return Err(VaultError::Key("statement has expired"));
         }
-        let attestation = [Attestation::SimulatedInProcess]
-            .into_iter()
-            .find(|known| known.name() == *attestation && accepted.contains(known))
-            .ok_or(VaultError::Key("attestation is not accepted by policy"))?;
-        let bytes = hex::decode(key).map_err(|_| VaultError::Malformed)?;
-        let key = PublicKey::from_bytes(&bytes).map_err(|_| VaultError::Malformed)?;
-        Ok(Self { country, key_id: key_id(&bytes), key, not_after, attestation, chain })
+        PublicKey::from_bytes(&said.key).map_err(|_| VaultError::Malformed)?;
+        let standing = accepted.appraise(&said, &statement.evidence, country, now)?;
+        let accepted = accepted.clone();
+        Ok(Self { said: Arc::new(said), standing, accepted, chain })
+    }
+
+    /// Whether documents of this class may be sealed for it.
+    pub fn permits(&self, class: DocumentClass, now: Timestamp) -> Result<(), VaultError> {
+        self.accepted.permit(class, &self.standing, now)
+    }
+
+    /// What a core needs of it.
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { country: self.said.country, key: &self.said.key, not_after: self.not_after() }
+    }
+
+    /// What the statement says.
+    pub fn said(&self) -> &KeyStatement {
+        &self.said
     }
 
     /// Whose vault.
     pub fn country(&self) -> Country {
-        self.country
+        self.said.country
     }
 
-    /// Until when the statement holds.
+    /// Until when the statement and its evidence hold.
     pub fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.said.not_after.min(self.standing.valid_until())
     }
 
-    /// What stands behind the key.
-    pub fn attestation(&self) -> Attestation {
-        self.attestation
+    /// How much stands behind the key.
+    pub fn class(&self) -> AssuranceClass {
+        self.standing.class()
     }
 
     /// The seal certificate that signed the statement.
@@ -120,58 +155,55 @@ impl Recipient {
     }
 }
 
-/// A signed key statement as it travels.
+/// A signed key statement as it travels, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// COSE_Sign1 by the seal key.
+    /// COSE_Sign1 over the [`KeyStatement`] by the seal key.
     pub signed: Vec<u8>,
     /// The seal certificate and its intermediates, DER, leaf first.
     pub certificates: Vec<u8>,
+    /// What vouches for the program that has the key.
+    pub evidence: Evidence,
 }
 
 impl Statement {
     pub(crate) fn make(
-        key: &PublicKey,
-        country: Country,
-        now: Timestamp,
+        said: &KeyStatement,
+        evidence: Evidence,
         seal: &SealKey,
     ) -> Result<Self, VaultError> {
-        let not_after = now.checked_add(LIFE).unwrap_or(now);
-        let hex = hex::encode(key.to_bytes());
-        let attestation = Attestation::SimulatedInProcess.name();
-        let text = format!(
-            "konfido-vault-key/1\n{}\n{hex}\n{country}\n{not_after}\n{attestation}",
-            suite_name()
-        );
-        let signed = cose::sign1(seal, text.as_bytes(), CONTEXT)
+        let signed = cose::sign1(seal, &said.encode(), CONTEXT)
             .map_err(|_| VaultError::Key("cannot be signed"))?;
-        Ok(Self { signed, certificates: Chain::of(seal).der() })
+        Ok(Self { signed, certificates: Chain::of(seal).der(), evidence })
     }
 
-    /// Length-prefixed: signed statement, then certificates.
+    /// A CBOR array of the three parts.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = u32::try_from(self.signed.len()).unwrap_or(0).to_be_bytes().to_vec();
-        out.extend_from_slice(&self.signed);
-        out.extend_from_slice(&self.certificates);
+        let parts = Value::Array(vec![
+            Value::Bytes(self.signed.clone()),
+            Value::Bytes(self.certificates.clone()),
+            Value::Bytes(self.evidence.encode()),
+        ]);
+        let mut out = Vec::new();
+        ciborium::into_writer(&parts, &mut out).expect("because a vector takes all bytes");
         out
     }
 
     /// Reads [`Statement::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
+        let malformed = VaultError::Malformed;
         if bytes.len() > MAX_STATEMENT {
-            return Err(VaultError::Malformed);
+            return Err(malformed);
         }
-        let (length, rest) = bytes.split_first_chunk::<4>().ok_or(VaultError::Malformed)?;
-        let length = u32::from_be_bytes(*length) as usize;
-        let signed = rest.get(..length).ok_or(VaultError::Malformed)?.to_vec();
-        Ok(Self { signed, certificates: rest[length..].to_vec() })
+        let parts: Value = ciborium::from_reader(bytes).map_err(|_| malformed)?;
+        let Ok([Value::Bytes(signed), Value::Bytes(certificates), Value::Bytes(evidence)]) =
+            <[Value; 3]>::try_from(parts.into_array().map_err(|_| malformed)?)
+        else {
+            return Err(malformed);
+        };
+        let evidence = Evidence::decode(&evidence).map_err(|e| VaultError::Evidence(e.reason))?;
+        Ok(Self { signed, certificates, evidence })
     }
-}
-
-/// KEM, KDF and AEAD as IANA numbers them (RFC 9180 §7): `647a-0001-0002`.
-fn suite_name() -> String {
-    let [kem, kdf, aead] = SUITE;
-    format!("{kem:04x}-{kdf:04x}-{aead:04x}")
 }
 
 /// First half of the SHA-256 of a public key.
@@ -180,8 +212,6 @@ pub(crate) fn key_id(key: &[u8]) -> [u8; 16] {
     digest.as_ref()[..16].try_into().expect("because SHA-256 has 32 bytes")
 }
 
-const CONTEXT: &[u8] = b"konfido vault key 1";
-/// A peer looks at a key again after this time.
-const LIFE: SignedDuration = SignedDuration::from_hours(24);
-/// A statement has some 4 kB: key in hexadecimal, signature, certificate; each intermediate one more.
-const MAX_STATEMENT: usize = 32 << 10;
+const CONTEXT: &[u8] = b"konfido vault key 2";
+/// Statement, certificates, a quote and the collateral that verifies it.
+const MAX_STATEMENT: usize = (32 << 10) + MAX_BLOB + MAX_COLLATERAL;

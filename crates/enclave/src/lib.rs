@@ -6,15 +6,34 @@
 //!
 //! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
 
+mod acceptance;
+#[cfg(debug_assertions)]
+pub mod attack;
+pub mod attest;
+pub mod child;
+mod core;
 pub mod header;
 pub mod key;
+pub mod keyfile;
+mod lockdown;
+pub mod memory;
+pub mod process;
+mod protocol;
+mod ring;
 mod session;
 mod sessions;
+pub mod statement;
+pub mod tsm;
 mod vault;
 
+pub use acceptance::Acceptance;
+pub use core::{Pending, ReplyToken};
 pub use header::{Address, Header};
-pub use key::{Attestation, Recipient};
-pub use vault::{Opened, Pending, ReplyToken, Vault};
+pub use key::{Attestation, Memory, Recipient};
+pub use process::Process;
+pub use ring::Use;
+pub use statement::KeyStatement;
+pub use vault::{Attester, Opened, Vault};
 
 /// Why something cannot be sealed or opened. [`VaultError::UnknownKey`] is cured by fetching the
 /// peer's key again; everything else is an attack or a broken peer.
@@ -36,4 +55,25 @@ pub enum VaultError {
     /// The peer's key statement is not acceptable.
     #[error("vault key is not acceptable: {0}")]
     Key(&'static str),
+    /// The evidence behind the peer's key is not believed, or not enough.
+    #[error("evidence is refused: {0}")]
+    Evidence(attest::Reason),
+    /// The vault process does not answer. It is started again at the next call.
+    #[error("vault does not answer")]
+    Gone,
+}
+
+impl VaultError {
+    /// A stable code for events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "vault.malformed",
+            Self::UnknownKey => "vault.unknown-key",
+            Self::Replay => "vault.replay",
+            Self::Integrity => "vault.integrity",
+            Self::Key(_) => "vault.statement",
+            Self::Evidence(reason) => reason.code(),
+            Self::Gone => "vault.gone",
+        }
+    }
 }

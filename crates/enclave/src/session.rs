@@ -52,32 +52,35 @@ impl Keys {
     }
 }
 
-/// Seals in place and appends the tag. Every (key, sequence) is used once: the sender counts
-/// requests, and every answer has its own key.
+/// Seals in place. Every (key, sequence) is used once: the sender counts requests, and every answer
+/// has its own key.
 pub(crate) fn seal(
     key: &LessSafeKey,
     sequence: u64,
     aad: &[u8],
-    plaintext: &mut Vec<u8>,
-) -> Result<(), VaultError> {
-    key.seal_in_place_append_tag(nonce(sequence), Aad::from(aad), plaintext)
-        .map_err(|_| VaultError::Integrity)
+    text: &mut [u8],
+) -> Result<[u8; TAG], VaultError> {
+    let tag = key
+        .seal_in_place_separate_tag(nonce(sequence), Aad::from(aad), text)
+        .map_err(|_| VaultError::Integrity)?;
+    tag.as_ref().try_into().map_err(|_| VaultError::Integrity)
 }
 
-/// Opens in place and drops the tag.
+/// Opens in place; how long the plaintext is.
 pub(crate) fn open(
     key: &LessSafeKey,
     sequence: u64,
     aad: &[u8],
-    sealed: &mut Vec<u8>,
-) -> Result<(), VaultError> {
-    let length = key
+    sealed: &mut [u8],
+) -> Result<usize, VaultError> {
+    let opened = key
         .open_in_place(nonce(sequence), Aad::from(aad), sealed)
-        .map_err(|_| VaultError::Integrity)?
-        .len();
-    sealed.truncate(length);
-    Ok(())
+        .map_err(|_| VaultError::Integrity)?;
+    Ok(opened.len())
 }
+
+/// Bytes of a tag.
+pub(crate) const TAG: usize = 16;
 
 fn nonce(sequence: u64) -> Nonce {
     let mut bytes = [0; 12];

@@ -1,82 +1,169 @@
-//! The vault with keys in this process.
+//! The vault as a node sees it, wherever its core is.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use exchange::Country;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use exchange::{Country, Digest};
 use jiff::{SignedDuration, Timestamp};
 use trust::seal::SealKey;
 
-use crate::header::{Address, Direction, Header};
-use crate::key::{PublicKey, Recipient, Statement, XWing, key_id};
-use crate::session::{Keys, Receiver, Sender, open, seal};
-use crate::sessions::{Accepted, Sessions};
+use crate::attest::Evidence;
+
+use crate::core::{Around, Core, Pending, ReplyToken};
+use crate::header::Address;
+use crate::key::{Recipient, Statement};
+use crate::process::Process;
+use crate::ring::Ring;
+use crate::statement::KeyStatement;
 use crate::{Attestation, VaultError};
 
-/// Holds an X-Wing key that never leaves it and is made new at every start, so that a sealed
-/// message of before a restart cannot be replayed after it.
+/// Seals, opens, and uses private keys for a node.
 pub struct Vault {
     country: Country,
-    private: <XWing as Kem>::PrivateKey,
-    public: PublicKey,
-    key_id: [u8; 16],
-    sending: Mutex<BTreeMap<Country, Arc<Outgoing>>>,
-    receiving: Mutex<Sessions>,
+    home: Home,
+    attester: Option<Box<dyn Attester>>,
+    published: Mutex<Option<Published>>,
+}
+
+/// Who makes evidence about this machine.
+pub trait Attester: Send + Sync {
+    /// Evidence that carries these bytes, or why there is none.
+    fn attest(&self, report_data: &[u8; 64]) -> Result<Evidence, String>;
+}
+
+/// What was published last: evidence is made once for each key, never for each question.
+struct Published {
+    starts: u64,
+    renew: Timestamp,
+    seal: Digest,
+    statement: Arc<Statement>,
+}
+
+enum Home {
+    /// In this process.
+    Here(Box<Core>),
+    /// In a process of its own.
+    Process(Process),
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Vault({}, {})", self.country, Attestation::SimulatedInProcess.name())
+        write!(f, "Vault({}, {})", self.country, self.attestation().name())
     }
 }
 
-struct Outgoing {
-    key_id: [u8; 16],
-    encapsulated: Vec<u8>,
-    session: [u8; 16],
-    keys: Keys,
-    next: AtomicU64,
-    since: Timestamp,
-}
-
-/// A sealed request that waits for its answer.
-pub struct Pending {
-    session: Arc<Outgoing>,
-    sequence: u64,
-    address: Address,
-}
-
-/// The right to seal one answer.
-pub struct ReplyToken {
-    session: Arc<Accepted>,
-    header: Header,
-}
-
 /// An opened request.
+#[derive(Debug)]
 pub struct Opened {
     /// Between whom, about what, as the sender bound it.
     pub address: Address,
     /// The plaintext.
-    pub plaintext: Vec<u8>,
+    pub plaintext: Bytes,
     /// The right to answer, once.
     pub reply: ReplyToken,
 }
 
 impl Vault {
-    /// A vault with a new key.
+    /// A vault with a new key in this process: simulated.
     pub fn new(country: Country) -> Self {
-        let (private, public) = XWing::gen_keypair();
-        let key_id = key_id(&public.to_bytes());
-        let (sending, receiving) = (Mutex::default(), Mutex::default());
-        Self { country, private, public, key_id, sending, receiving }
+        Self::at(country, Home::Here(Box::new(Core::new(country, Ring::default()))))
     }
 
-    /// The statement that peers check, signed by the country's seal key.
-    pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Statement, VaultError> {
-        Statement::make(&self.public, self.country, now, seal)
+    fn at(country: Country, home: Home) -> Self {
+        Self { country, home, attester: None, published: Mutex::default() }
+    }
+
+    /// With evidence of hardware instead of its own word.
+    #[must_use]
+    pub fn attested(self, attester: Box<dyn Attester>) -> Self {
+        Self { attester: Some(attester), ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        match &self.home {
+            Home::Here(core) => core,
+            Home::Process(_) => unreachable!("because tests of the core have it here"),
+        }
+    }
+
+    /// A vault in a process of its own.
+    pub fn of(process: Process) -> Self {
+        Self::at(process.country(), Home::Process(process))
+    }
+
+    /// What stands behind its key.
+    pub fn attestation(&self) -> Attestation {
+        match &self.home {
+            Home::Here(_) => Attestation::SimulatedInProcess,
+            Home::Process(process) => Attestation::Process(process.memory()),
+        }
+    }
+
+    /// The process that holds the keys, when there is one.
+    pub fn process(&self) -> Option<&Process> {
+        match &self.home {
+            Home::Here(_) => None,
+            Home::Process(process) => Some(process),
+        }
+    }
+
+    /// The statement that peers check, signed by the country's seal key. Made once for each key and
+    /// seal, and again when half of its life is over.
+    pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Arc<Statement>, VaultError> {
+        let (key, starts) = match &self.home {
+            Home::Here(core) => (core.public(), 1),
+            Home::Process(process) => process.public()?,
+        };
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = seal.certificate().fingerprint();
+        let known = published
+            .as_ref()
+            .filter(|known| known.starts == starts && known.seal == of && now < known.renew);
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.statement));
+        }
+        let said = self.statement(key, starts, now);
+        let report_data = said.report_data();
+        let evidence = match &self.attester {
+            None => Evidence::software(&self.binary(), &report_data),
+            Some(attester) => attester
+                .attest(&report_data)
+                .map_err(|_| VaultError::Key("this machine gives no evidence"))?,
+        };
+        let statement = Arc::new(Statement::make(&said, evidence, seal)?);
+        let renew = now + KeyStatement::LIFE / 2;
+        let kept = Arc::clone(&statement);
+        *published = Some(Published { starts, renew, seal: of, statement: kept });
+        Ok(statement)
+    }
+
+    fn statement(&self, key: Vec<u8>, starts: u64, now: Timestamp) -> KeyStatement {
+        let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        // clocks of other countries may be a little behind
+        let not_before = second - SKEW;
+        KeyStatement {
+            country: self.country,
+            key,
+            not_before,
+            not_after: not_before + KeyStatement::LIFE,
+            starts,
+            home: self.attestation().name().to_owned(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// SHA-256 of this program; of nothing where the vault is only simulated.
+    fn binary(&self) -> [u8; 32] {
+        static BINARY: OnceLock<[u8; 32]> = OnceLock::new();
+        match &self.home {
+            Home::Here(_) => [0; 32],
+            Home::Process(_) => *BINARY.get_or_init(|| {
+                let program = std::fs::read("/proc/self/exe").unwrap_or_default();
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &program);
+                digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
+            }),
+        }
     }
 
     /// Seals a request. `bound` is the digest of what travels in the clear beside it.
@@ -88,156 +175,76 @@ impl Vault {
         mut plaintext: Vec<u8>,
         now: Timestamp,
     ) -> Result<(Vec<u8>, Pending), VaultError> {
-        let session = self.session_to(to, now)?;
-        let sequence = session.next.fetch_add(1, Ordering::Relaxed);
-        let header = Header {
-            direction: Direction::Request,
-            address,
-            key_id: session.key_id,
-            session: session.session,
-            sequence,
-            encapsulated: session.encapsulated.clone(),
-        };
-        let sealed = finish(&header, &session.keys.request, bound, &mut plaintext)?;
-        Ok((sealed, Pending { session, sequence, address }))
+        let target = to.target();
+        match &self.home {
+            Home::Here(core) => {
+                let made = core.seal_request(&target, address, bound, &mut plaintext, now)?;
+                Ok((whole(&made.0, &plaintext), made.1))
+            }
+            Home::Process(process) => {
+                process.seal_request(&target, address, bound, &plaintext, now)
+            }
+        }
     }
 
     /// Opens a request, once. Base mode names no sender (RFC 9180 §5.1.1): the caller checks
     /// [`Address::from`] against the country of the TLS certificate.
     pub fn open_request(&self, sealed: &Bytes, bound: &[u8; 32]) -> Result<Opened, VaultError> {
-        let (header, at) = Header::decode(sealed)?;
-        if header.direction != Direction::Request || header.address.to != self.country {
-            return Err(VaultError::Malformed);
+        match &self.home {
+            Home::Here(core) => {
+                let mut bytes = sealed.to_vec();
+                let (address, reply, place) = core.open_request(&mut bytes, bound)?;
+                Ok(Opened { address, plaintext: Bytes::from(bytes).slice(place), reply })
+            }
+            Home::Process(process) => process.open_request(sealed, bound),
         }
-        if header.key_id != self.key_id {
-            return Err(VaultError::UnknownKey);
-        }
-        let session = self.session_from(&header)?;
-        let mut plaintext = sealed[at..].to_vec();
-        open(&session.keys.request, header.sequence, &aad(&sealed[..at], bound), &mut plaintext)?;
-        // only a message that opens may take a place in the table or move a window; and two first
-        // messages that race must end with the same window
-        let session = self.receiving().keep(header.address.from, header.session, session);
-        session.window.lock().unwrap_or_else(PoisonError::into_inner).accept(header.sequence)?;
-        let address = header.address;
-        Ok(Opened { address, plaintext, reply: ReplyToken { session, header } })
     }
 
     /// Seals the one answer to a request.
     pub fn seal_response(
+        &self,
         reply: ReplyToken,
         bound: &[u8; 32],
         mut plaintext: Vec<u8>,
     ) -> Result<Vec<u8>, VaultError> {
-        let ReplyToken { session, header } = reply;
-        let mut salt = vec![0; SALT];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| VaultError::Integrity)?;
-        let key = session.keys.answer(header.sequence, &salt)?;
-        let header = Header {
-            direction: Direction::Response,
-            address: Address { from: header.address.to, to: header.address.from, ..header.address },
-            encapsulated: salt,
-            ..header
-        };
-        finish(&header, &key, bound, &mut plaintext)
+        match &self.home {
+            Home::Here(core) => {
+                let around = core.seal_response(&reply, bound, &mut plaintext)?;
+                Ok(whole(&around, &plaintext))
+            }
+            Home::Process(process) => process.seal_response(&reply, bound, &plaintext),
+        }
+    }
+
+    /// Takes any bytes as a frame of a lane: for fuzzing.
+    pub fn takes_frame(&self, frame: &[u8]) -> bool {
+        match &self.home {
+            Home::Here(core) => crate::protocol::answer(core, &mut frame.to_vec()).is_ok(),
+            Home::Process(_) => false,
+        }
     }
 
     /// Opens the answer to a request of ours.
     pub fn open_response(
+        &self,
         pending: Pending,
         sealed: &Bytes,
         bound: &[u8; 32],
-    ) -> Result<Vec<u8>, VaultError> {
-        let (header, at) = Header::decode(sealed)?;
-        let expected =
-            Address { from: pending.address.to, to: pending.address.from, ..pending.address };
-        let ours = header.direction == Direction::Response
-            && header.address == expected
-            && header.session == pending.session.session
-            && header.sequence == pending.sequence
-            && header.encapsulated.len() == SALT;
-        if !ours {
-            return Err(VaultError::Integrity);
-        }
-        let mut plaintext = sealed[at..].to_vec();
-        let key = pending.session.keys.answer(header.sequence, &header.encapsulated)?;
-        open(&key, header.sequence, &aad(&sealed[..at], bound), &mut plaintext)?;
-        Ok(plaintext)
-    }
-
-    /// The session to a recipient: made new for a new key, after [`MAX_AGE`] or [`MAX_MESSAGES`].
-    fn session_to(&self, to: &Recipient, now: Timestamp) -> Result<Arc<Outgoing>, VaultError> {
-        if to.not_after() <= now {
-            return Err(VaultError::Key("statement has expired"));
-        }
-        let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sending.get(&to.country()) {
-            let fresh = session.key_id == to.key_id
-                && now.duration_since(session.since) < MAX_AGE
-                && session.next.load(Ordering::Relaxed) < MAX_MESSAGES;
-            if fresh {
-                return Ok(Arc::clone(session));
+    ) -> Result<Bytes, VaultError> {
+        match &self.home {
+            Home::Here(core) => {
+                let mut bytes = sealed.to_vec();
+                let place = core.open_response(&pending, &mut bytes, bound)?;
+                Ok(Bytes::from(bytes).slice(place))
             }
+            Home::Process(process) => process.open_response(&pending, sealed, bound),
         }
-        let (encapsulated, context): (_, Sender) =
-            hpke::setup_sender(&OpModeS::Base, &to.key, INFO)
-                .map_err(|_| VaultError::Key("cannot be sealed for"))?;
-        let encapsulated = encapsulated.to_bytes().to_vec();
-        let session = Arc::new(Outgoing {
-            key_id: to.key_id,
-            session: key_id(&encapsulated),
-            encapsulated,
-            keys: Keys::export(|label, out| context.export(label, out))?,
-            next: AtomicU64::new(0),
-            since: now,
-        });
-        sending.insert(to.country(), Arc::clone(&session));
-        Ok(session)
-    }
-
-    fn session_from(&self, header: &Header) -> Result<Arc<Accepted>, VaultError> {
-        if header.session != key_id(&header.encapsulated) {
-            return Err(VaultError::Malformed);
-        }
-        if let Some(known) = self.receiving().find(header.address.from, &header.session) {
-            return Ok(known);
-        }
-        let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(&header.encapsulated)
-            .map_err(|_| VaultError::Malformed)?;
-        let context: Receiver =
-            hpke::setup_receiver(&OpModeR::Base, &self.private, &encapsulated, INFO)
-                .map_err(|_| VaultError::Integrity)?;
-        let keys = Keys::export(|label, out| context.export(label, out))?;
-        Ok(Arc::new(Accepted { keys, window: Mutex::default() }))
-    }
-
-    fn receiving(&self) -> MutexGuard<'_, Sessions> {
-        self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn finish(
-    header: &Header,
-    key: &aws_lc_rs::aead::LessSafeKey,
-    bound: &[u8; 32],
-    plaintext: &mut Vec<u8>,
-) -> Result<Vec<u8>, VaultError> {
-    let mut out = header.encode();
-    seal(key, header.sequence, &aad(&out, bound), plaintext)?;
-    out.reserve_exact(plaintext.len());
-    out.append(plaintext);
-    Ok(out)
+/// How far the clocks of two countries may be apart.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+fn whole(around: &Around, text: &[u8]) -> Vec<u8> {
+    [&around.header, text, &around.tag].concat()
 }
-
-fn aad(header: &[u8], bound: &[u8; 32]) -> Vec<u8> {
-    [header, bound].concat()
-}
-
-const INFO: &[u8] = b"konfido sealed exchange 1";
-const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
-const MAX_MESSAGES: u64 = 1 << 30;
-/// Bytes of an answer's salt.
-const SALT: usize = 32;
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,9 @@
 //! service of its country for the connectors of others. As *issuer* it gives our own portals sessions
 //! and HCP assertions. Docs: docs/identity.md.
 
+mod asking;
 mod back;
+mod light;
 mod login;
 mod noted;
 mod pages;
@@ -17,6 +19,7 @@ mod routes;
 mod shown;
 mod status;
 mod throttle;
+mod visit;
 mod wallet;
 
 use std::collections::BTreeMap;
@@ -41,7 +44,8 @@ use trust::seal::SealKey;
 use crate::witness::Witness;
 
 pub use back::is_back_path;
-pub use party::Party;
+pub use light::{End, Light, Part, Stamp, is_shelf_path};
+pub use party::{Party, renew};
 pub use routes::answer;
 pub use status::StatusLists;
 pub use throttle::Throttle;
@@ -65,6 +69,8 @@ pub struct Eid {
     pub providers: BTreeMap<Country, Party>,
     /// Whose connectors we identify our people for.
     pub connectors: Vec<Party>,
+    /// The other part of an eIDAS node; `None` when not configured.
+    pub light: Option<Light>,
     /// Wallets; `None` when not configured.
     pub wallet: Option<Wallet>,
     /// The highest level of our own people's eID.
@@ -103,6 +109,10 @@ pub struct Application {
     /// Name of the TLS certificate with which it redeems codes: the whole subject, or the common name.
     /// Not its key or fingerprint, which a renewal in the night would change.
     pub client: String,
+    /// Whose it is.
+    pub sector: SpType,
+    /// `eidas:RequesterID` of a private one.
+    pub requester: Option<String>,
 }
 
 impl Eid {
@@ -137,8 +147,8 @@ impl Eid {
             country: Some(self.country),
             certified: (!connector).then_some(self.certified),
             versions: vec!["1.2".to_owned()],
-            sector: connector.then_some(SpType::Public),
-            requester_needed: false,
+            sector: self.sector_of_all().filter(|_| connector),
+            requester_needed: !connector,
             wants_signed: true,
             signing: vec![self.signing.certificate().clone()],
             encryption: if connector { vec![self.encryption.clone()] } else { Vec::new() },
@@ -149,6 +159,15 @@ impl Eid {
         let [organisation, url, email] = &self.contact;
         let contact = Contact { organisation, url, email };
         metadata.sign(&contact, &self.signing, self.entropy.as_ref())
+    }
+
+    /// The sector of everybody we ask for, which then stands in our metadata and not in each request. Who
+    /// asks for others cannot promise one.
+    fn sector_of_all(&self) -> Option<SpType> {
+        let others = !self.connectors.is_empty()
+            || self.light.iter().flat_map(|light| &light.ends).any(|end| !end.asks());
+        let public = |application: &Application| application.sector == SpType::Public;
+        (!others && self.applications.iter().all(public)).then_some(SpType::Public)
     }
 
     fn now(&self) -> Timestamp {

@@ -13,7 +13,7 @@ use transport::Peer;
 use transport::problem::{Body, problem, respond};
 use transport::server::{Limits, content_length, read_body};
 
-use crate::eid::is_back_path;
+use crate::eid::{is_back_path, is_shelf_path};
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
 use crate::message::Message;
@@ -32,7 +32,7 @@ pub async fn national(
     let desk = Desk { node: &node, limits, side: Side::B, peer: peer.as_ref() };
     let Some(peer) = &peer else { return desk.uncertified() };
     let path = request.uri().path();
-    if path == STS_PATH || is_back_path(path) {
+    if path == STS_PATH || is_back_path(path) || is_shelf_path(path) {
         // the roots may vouch for others, too: people and assertions are for our own portals
         if peer.country() != Some(node.country) {
             return desk.foreign();
@@ -44,6 +44,9 @@ pub async fn national(
         return match (desk.body(request).await, node.eid()) {
             (Err(response), _) => response,
             (Ok((_, body)), _) if path == STS_PATH => desk.token(peer, body).await,
+            (Ok((_, body)), Some(eid)) if is_shelf_path(&path) => {
+                eid.shelf(&method, &path, peer, &body).await
+            }
             (Ok((_, form)), Some(eid)) => {
                 eid.back(&node.sealing().seal, &method, &path, peer, &form).await
             }
@@ -140,7 +143,7 @@ pub fn admin(node: &Node, request: &Request<Incoming>) -> Response<Body> {
 
 /// What is ready, and what waits: a line each. What waits was counted a few seconds ago.
 fn ready(node: &Node) -> String {
-    let vault = enclave::Attestation::SimulatedInProcess.name();
+    let vault = node.sealing().vault.attestation().name();
     let mut text = format!("ready\nvault attestation {vault}\n");
     for peer in node.peers.values() {
         let attested = peer.known_recipient(node.clock.now()).is_some();
@@ -293,7 +296,7 @@ fn reply(reply: &Reply) -> Response<Body> {
 }
 
 fn soap(package: &Package, in_words: bool) -> Response<Body> {
-    let (content_type, body) = package.write("");
+    let (content_type, body) = package.pieces("");
     let status = if in_words { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     respond(status, &content_type, body)
 }

@@ -239,7 +239,14 @@ pub fn digest(content: &[u8], parts: &[Part]) -> String {
         add(part.cid.as_bytes());
         add(&part.bytes);
     }
-    digest.finish().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    let digest = digest.finish();
+    let mut hex = String::with_capacity(2 * digest.as_ref().len());
+    for byte in digest.as_ref() {
+        for digit in [byte >> 4, byte & 15] {
+            hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    hex
 }
 
 /// The parser may have skipped a byte order mark; ranges are those of the message's bytes.

@@ -31,6 +31,8 @@ pub struct Metrics {
     evidence_waiting: Family<ForLabels, Gauge<i64, AtomicI64>>,
     /// Our own audit records that the repository did not take yet.
     pub audit_waiting: Gauge<i64, AtomicI64>,
+    /// How often the vault process was started.
+    pub vault_starts: Gauge<i64, AtomicI64>,
     /// Leaves under the checkpoint of our log.
     pub log_size: Gauge<i64, AtomicI64>,
     certificate_days: Family<RoleLabels, Gauge<f64, AtomicU64>>,
@@ -116,6 +118,7 @@ impl Default for Metrics {
             notes_dropped: Counter::default(),
             evidence_waiting: Family::default(),
             audit_waiting: Gauge::default(),
+            vault_starts: Gauge::default(),
             log_size: Gauge::default(),
             certificate_days: Family::default(),
             ends: Mutex::default(),
@@ -164,6 +167,11 @@ impl Metrics {
             "audit_waiting",
             "Audit records of ours that the repository did not take yet; counted every 5 s",
             self.audit_waiting.clone(),
+        );
+        registry.register(
+            "vault_starts",
+            "How often the vault process was started: 1 when it never died",
+            self.vault_starts.clone(),
         );
         registry.register("log_size", "Leaves under the log's checkpoint", self.log_size.clone());
         registry.register(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use enclave::{Attestation, Recipient, Vault};
+use enclave::{Acceptance, Recipient, Vault};
 use exchange::{Clock, Code, Country, Entropy, Oid, Refusal, Side};
 use identity::{AssertionCache, Policy};
 use jiff::SignedDuration;
@@ -74,9 +74,9 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// A vault of its own for this seal.
-    pub fn new(country: Country, seal: SealKey) -> Self {
-        Self { seal: Arc::new(seal), vault: Vault::new(country) }
+    /// The two of them.
+    pub fn new(seal: SealKey, vault: Vault) -> Self {
+        Self { seal: Arc::new(seal), vault }
     }
 }
 
@@ -103,12 +103,14 @@ pub struct PeerCountry {
     pub konfido: bool,
     /// May be spoken to plainly.
     pub allow_plain: bool,
-    /// Attestations of its vault that we accept.
-    pub accepted: Vec<Attestation>,
+    /// What we accept of its vault.
+    pub accepted: Acceptance,
     /// Its border listener.
     pub client: Client,
     /// Its vault key, checked.
     pub recipient: Mutex<Option<Recipient>>,
+    /// When the newest statement began that we saw of it: an older one is a replay.
+    pub newest: Mutex<jiff::Timestamp>,
     /// How much of us it may take.
     pub slots: Slots,
 }
@@ -118,6 +120,15 @@ impl PeerCountry {
     pub fn known_recipient(&self, now: jiff::Timestamp) -> Option<Recipient> {
         let known = self.recipient.lock().unwrap_or_else(PoisonError::into_inner).clone();
         known.filter(|recipient| recipient.not_after() > now)
+    }
+
+    /// Whether a statement is not older than the newest that we saw; remembers it.
+    pub fn is_newest(&self, recipient: &Recipient) -> bool {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = recipient.said().not_before;
+        let follows = begins >= *newest;
+        *newest = begins.max(*newest);
+        follows
     }
 
     /// Keeps a checked key, or forgets it.

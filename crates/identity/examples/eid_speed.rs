@@ -4,7 +4,7 @@
 //! certificates and keys. `eid_speed time DIR` reads it and prints one row each: name, microseconds of
 //! CPU (median over batches). `-signature` is the same assertion parsed and its signature verified, with
 //! no path, rule or memory; `rsa3072-private-key` is what aws-lc needs for one decryption, of which a
-//! Response holds one. `interop/speed.py` times others on the same files. `eid_speed count DIR NAME` does a
+//! Response holds one, `…-public-key` for one verification, of which every message holds one. `interop/speed.py` times others on the same files. `eid_speed count DIR NAME` does a
 //! row a thousand times and nothing else, for `perf stat -e instructions:u`.
 
 use std::fs::{read, read_to_string, write};
@@ -15,18 +15,21 @@ use std::time::Instant;
 use aws_lc_rs::rsa::{
     OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
 };
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::{Country, Oid, Permission, Purpose, RoleCode, SystemEntropy, Transaction};
 use identity::eidas::attributes::Attribute;
 use identity::eidas::person::{Person, PersonIdentifier};
 use identity::eidas::request::{Request, SpType};
-use identity::eidas::response::{Answer, Expectation, verify};
+use identity::eidas::response::{Answer, Expectation, Levels, verify};
 use identity::issue::{Moment, Professional, hcp};
 use identity::replay::Spent;
 use identity::{AssertionCache, Assurance, Context, recognise};
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SigningKey as _};
 use trust::certificate::{Anchors, Certificate};
 use trust::encryption::{DecryptionKey, Recipient};
 use trust::seal::SealKey;
@@ -157,7 +160,28 @@ impl Files {
             let opened = key.decrypt(&OAEP_SHA256_MGF1SHA256, &sealed, &mut out, None);
             assert!(opened.is_ok_and(|opened| opened == [7; 32]), "what was sealed");
         });
+        let verifications: [(_, _, &'static dyn VerificationAlgorithm); 2] = [
+            ("rsa3072-public-key", RESPONSES[0].0, &RSA_PKCS1_2048_8192_SHA256),
+            ("p256-public-key", RESPONSES[2].0, &ECDSA_P256_SHA256_ASN1),
+        ];
+        for (name, owner, algorithm) in verifications {
+            let (key, signature) = public_key(&text(owner, "key"), algorithm);
+            each(name, &|| {
+                key.verify_sig(&[7; 32], &signature).expect("because its key signed");
+            });
+        }
     }
+}
+
+/// The public half of a key, ready for aws-lc, and what the private half signed.
+fn public_key(
+    pem: &str,
+    algorithm: &'static dyn VerificationAlgorithm,
+) -> (ParsedPublicKey, Vec<u8>) {
+    let key = KeyPair::from_pem(pem).expect("because it is a key");
+    let signature = key.sign(&[7; 32]).expect("because a key signs");
+    let key = ParsedPublicKey::new(algorithm, key.public_key_raw());
+    (key.expect("because it is a key"), signature)
 }
 
 /// aws-lc's own reading of a key, and 32 bytes sealed for it.
@@ -284,7 +308,7 @@ fn identified(message: &str, signers: &[Certificate], key: &DecryptionKey) {
         signers,
         assurance: Assurance::Substantial,
         certified: Assurance::High,
-        sector: SpType::Public,
+        levels: Levels::Eidas,
         address: Some("192.0.2.7"),
         now: now(),
     };

@@ -17,7 +17,7 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
-pub use keeper::{Drawer, Keeper, Ticket};
+pub use keeper::{Drawer, Keeper, OwnSecret, Secret, Ticket};
 pub use memory::Memory;
 pub use rules::{Action, Lives, RULES, SessionRefused};
 pub use signed::{SignedIn, Subject};

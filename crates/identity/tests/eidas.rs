@@ -7,7 +7,7 @@ use eidas_world::{CONNECTOR, ENDPOINT, PROXY, SSO, World, now, person};
 use exchange::SystemEntropy;
 use identity::Assurance;
 use identity::eidas::EidasError;
-use identity::eidas::request::Request;
+use identity::eidas::request::{Request, SpType};
 use identity::eidas::response::{Expectation, RULES, refuse, verify};
 use identity::replay::Spent;
 
@@ -88,7 +88,7 @@ fn each_rule_of_a_response_refuses_what_breaks_it() {
         ("response.audience", true, CONNECTOR, "https://connector.it.example/metadata"),
         ("response.authenticated", true, "AuthnInstant=\"2026-11-21T10:00:00.000Z\"", late),
         ("response.level", true, "LoA/high", "LoA/low"),
-        ("response.level", true, "LoA/high", "LoA/highest"),
+        ("response.level-known", true, "LoA/high", "LoA/highest"),
         ("response.person-country", true, "DK/ES/7402539902", "IT/ES/7402539902"),
         ("minimum data set", true, "naturalperson/DateOfBirth\"", "naturalperson/DateOfDeath\""),
     ];
@@ -236,4 +236,26 @@ fn nothing_is_decrypted_before_the_signature_is_believed() {
     assert_eq!(world.verdict(&broken(world.answer())), Err(invalid));
     let stranger = World::new(false);
     assert_eq!(world.verdict(&stranger.changed(broken, |t| t)), Err(EidasError::Signer));
+}
+
+#[test]
+fn private_askers_say_who_they_are_and_of_public_ones_nobody_needs_to_know() {
+    let world = World::new(false);
+    let signers = [world.connector.certificate()];
+    let asked = |sector, requester: Option<&str>| {
+        let requester = requester.map(str::to_owned);
+        let request = Request { sector, requester, ..world.request.clone() };
+        let text = request.sign(&world.connector.key).unwrap();
+        // the connector's metadata names no sector
+        Request::verify(&text, &World::asked(&signers)).map(|r| (r.sector, r.requester))
+    };
+    let (private, public) = (Some(SpType::Private), Some(SpType::Public));
+    let id = "https://hospital.example/id";
+    assert_eq!(asked(private, Some(id)), Ok((private, Some(id.to_owned()))));
+    assert_eq!(asked(public, Some(id)), Ok((public, None)));
+    assert_eq!(asked(public, None), Ok((public, None)));
+    for refused in [None, Some(""), Some(&*"x".repeat(1025))] {
+        assert_eq!(asked(private, refused), Err(EidasError::Rule("request.requester")));
+    }
+    assert_eq!(asked(None, None), Err(EidasError::Rule("request.sector")));
 }

@@ -6,8 +6,8 @@ use exchange::{Country, SystemEntropy};
 use identity::Assurance;
 use identity::eidas::person::{Person, PersonIdentifier, Scripted};
 use identity::session::{
-    Action, Drawer, Keeper, Lives, Memory, RULES, SessionRefused, Sessions as _, SignedIn, Subject,
-    Ticket, conformance,
+    Action, Drawer, Keeper, Lives, Memory, OwnSecret, RULES, SessionRefused, Sessions as _,
+    SignedIn, Subject, Ticket, conformance,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +16,7 @@ fn now() -> Timestamp {
 }
 
 fn keeper(store: &Arc<Memory>, key: u8) -> Keeper {
-    Keeper::new(store.clone(), &[key; 32], Arc::new(SystemEntropy))
+    Keeper::new(store.clone(), Arc::new(OwnSecret::new(&[key; 32])), Arc::new(SystemEntropy))
 }
 
 fn session() -> SignedIn {

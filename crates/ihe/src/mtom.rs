@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use trust::xml::Element;
 
 use crate::MessageError;
@@ -41,10 +41,9 @@ impl Package {
 
     /// Reads an HTTP body of this `Content-Type`.
     pub fn parse(content_type: &str, body: Bytes) -> Result<Self, MessageError> {
-        let (mime, parameters) = media_type(content_type);
-        match mime.as_str() {
+        match media_type(content_type).as_str() {
             "application/soap+xml" => Ok(Self::bare(body)),
-            "multipart/related" => parse_multipart(&parameters, &body),
+            "multipart/related" => parse_multipart(content_type, &body),
             _ => Err(MessageError::Mime(
                 "content type is neither application/soap+xml nor multipart/related",
             )),
@@ -53,44 +52,44 @@ impl Package {
 
     /// Writes the HTTP body and its `Content-Type`.
     pub fn write(&self, action: &str) -> (String, Bytes) {
+        let (mime, pieces) = self.pieces(action);
+        let whole = match pieces.as_slice() {
+            [one] => one.clone(),
+            many => many.concat().into(),
+        };
+        (mime, whole)
+    }
+
+    /// [`Package::write`] for who can send a body in pieces: nothing is copied.
+    pub fn pieces(&self, action: &str) -> (String, Vec<Bytes>) {
         if self.parts.is_empty() {
             let mime = if action.is_empty() {
                 "application/soap+xml; charset=utf-8".to_owned()
             } else {
                 format!("application/soap+xml; charset=utf-8; action=\"{action}\"")
             };
-            return (mime, self.root.clone());
+            return (mime, vec![self.root.clone()]);
         }
-        let size: usize =
-            self.parts.iter().map(|p| p.bytes.len() + p.cid.len() + p.mime.len() + 160).sum();
         let (boundary, root_cid) = (self.boundary(), self.root_cid());
-        let mut out = BytesMut::with_capacity(self.root.len() + size + 400);
-        let mut head = |text: std::fmt::Arguments<'_>, bytes: &Bytes| {
-            out.put_slice(text.to_string().as_bytes());
-            out.put_slice(bytes);
-        };
-        head(
-            format_args!(
-                "--{boundary}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
-                 Content-Transfer-Encoding: binary\r\nContent-ID: <{root_cid}>\r\n\r\n"
-            ),
-            &self.root,
-        );
+        let mut pieces = Vec::with_capacity(2 * self.parts.len() + 3);
+        pieces.push(Bytes::from(format!(
+            "--{boundary}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
+             Content-Transfer-Encoding: binary\r\nContent-ID: <{root_cid}>\r\n\r\n"
+        )));
+        pieces.push(self.root.clone());
         for part in &self.parts {
-            head(
-                format_args!(
-                    "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
-                    part.mime, part.cid
-                ),
-                &part.bytes,
-            );
+            pieces.push(Bytes::from(format!(
+                "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
+                part.mime, part.cid
+            )));
+            pieces.push(part.bytes.clone());
         }
-        head(format_args!("\r\n--{boundary}--\r\n"), &Bytes::new());
+        pieces.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
         let mime = format!(
             "multipart/related; type=\"application/xop+xml\"; start=\"<{root_cid}>\"; \
              start-info=\"application/soap+xml\"; action=\"{action}\"; boundary=\"{boundary}\""
         );
-        (mime, out.freeze())
+        (mime, pieces)
     }
 
     /// A boundary that no part contains: who knows this program could else end a part where he
@@ -176,13 +175,10 @@ fn decode_base64(text: &str) -> Option<Bytes> {
     engine.decode(packed).ok().map(Bytes::from)
 }
 
-fn parse_multipart(
-    parameters: &BTreeMap<String, String>,
-    body: &Bytes,
-) -> Result<Package, MessageError> {
-    let boundary = parameters.get("boundary").filter(|b| !b.is_empty() && b.len() <= 200);
+fn parse_multipart(content_type: &str, body: &Bytes) -> Result<Package, MessageError> {
+    let boundary = parameter(content_type, "boundary").filter(|b| !b.is_empty() && b.len() <= 200);
     let boundary = boundary.ok_or(MessageError::Mime("no boundary"))?;
-    let start = parameters.get("start").map(|s| strip_brackets(s).to_owned());
+    let start = parameter(content_type, "start").map(strip_brackets);
     let first = format!("--{boundary}");
     let delimiter = format!("\r\n--{boundary}");
     let finder = memchr::memmem::Finder::new(delimiter.as_bytes());
@@ -201,7 +197,7 @@ fn parse_multipart(
         at += skip.ok_or(MessageError::Mime("truncated boundary"))? + 2;
         let end = finder.find(&body[at..]).ok_or(MessageError::Mime("truncated part"))? + at;
         let part = parse_part(body.slice(at..end))?;
-        let is_root = root.is_none() && start.as_ref().is_none_or(|cid| *cid == part.cid);
+        let is_root = root.is_none() && start.is_none_or(|cid| cid == part.cid);
         if is_root {
             root = Some(part);
         } else {
@@ -241,7 +237,7 @@ fn parse_part(bytes: Bytes) -> Result<Part, MessageError> {
         let Some((name, value)) = line.split_once(':') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "content-id" => strip_brackets(value.trim()).clone_into(&mut cid),
-            "content-type" => mime = media_type(value).0,
+            "content-type" => mime = media_type(value),
             "content-transfer-encoding" => encoding = value.trim().to_ascii_lowercase(),
             _ => {}
         }
@@ -258,28 +254,28 @@ fn parse_part(bytes: Bytes) -> Result<Part, MessageError> {
     Ok(Part { cid, mime, bytes })
 }
 
-/// A media type in lower case and its parameters (RFC 2045 §5.1).
-fn media_type(text: &str) -> (String, BTreeMap<String, String>) {
-    let mut sections = Vec::new();
-    let (mut from, mut quoted) = (0, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            ';' if !quoted => {
-                sections.push(&text[from..at]);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    sections.push(&text[from..]);
-    let mime = sections[0].trim().to_ascii_lowercase();
-    let parameters = sections[1..]
-        .iter()
-        .filter_map(|s| s.split_once('='))
-        .map(|(k, v)| (k.trim().to_ascii_lowercase(), v.trim().trim_matches('"').to_owned()))
-        .collect();
-    (mime, parameters)
+/// A media type in lower case, without its parameters (RFC 2045 §5.1).
+fn media_type(text: &str) -> String {
+    sections(text).next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The value of a parameter of a media type; the last, if it stands there twice.
+fn parameter<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    sections(text)
+        .skip(1)
+        .filter_map(|section| section.split_once('='))
+        .filter(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+        .last()
+        .map(|(_, value)| value.trim().trim_matches('"'))
+}
+
+/// What stands between semicolons that are not in quotes.
+fn sections(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        quoted ^= c == '"';
+        c == ';' && !quoted
+    })
 }
 
 fn strip_brackets(text: &str) -> &str {

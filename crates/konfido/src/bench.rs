@@ -14,6 +14,7 @@ mod repository;
 mod soak;
 mod stand;
 mod stub;
+mod vault;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use listener::Listener;
 pub use repository::serve as repository;
 pub use stub::{Options as StubOptions, serve as stub};
+pub use vault::run as vault;
 
 use load::{Load, Part};
 use process::Usage;
@@ -48,6 +50,9 @@ pub struct Options {
     /// Instead: this many exchanges in a row, and whether memory stays bounded
     #[arg(long, value_name = "EXCHANGES")]
     soak: Option<u64>,
+    /// Measures a second pair, too, whose private keys are in the nodes: what the vaults cost
+    #[arg(long)]
+    compare_vaults: bool,
     /// Keeps databases and logs here instead of in a temporary folder; fsync is this disk's
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -78,7 +83,7 @@ pub async fn exchange(options: Options) -> anyhow::Result<()> {
     let temporary = std::env::temp_dir().join(format!("konfido-bench-{}", std::process::id()));
     let dir = std::path::absolute(options.dir.as_ref().unwrap_or(&temporary))?;
     std::fs::create_dir_all(&dir)?;
-    let stand = Stand::start(&dir, options.document).await?;
+    let stand = Stand::start(&dir, options.document, options.compare_vaults).await?;
     let load = Load::new(&stand, options.clients);
     let result = match options.soak {
         Some(exchanges) => soak::run(&stand, &load, exchanges, &dir).await,

@@ -1,6 +1,7 @@
 //! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
 //! `run` does the same first. Each fault points at the line that names the file.
 
+mod light;
 mod register;
 
 use std::fs;
@@ -13,9 +14,11 @@ use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
 use trust::encryption::DecryptionKey;
+use trust::private::PrivateKey;
 use trust::seal::SealKey;
 
 use crate::config::{At, Config, ConfigError, Eid, Faults, Pair, Party};
+use crate::custody::Custody;
 use crate::eid;
 
 /// The contents of the files that a configuration names. No `Debug`: keys.
@@ -24,49 +27,76 @@ pub struct Files {
     pub consumer: Identity,
     /// TLS server.
     pub provider: Identity,
-    /// Seal key, or the URI of one in a token, and chain, PEM.
-    pub seal: (Vec<u8>, Vec<u8>),
+    /// Seal key, or the URI of one in a token, and chain in PEM.
+    pub seal: (PrivateKey, Vec<u8>),
     /// Roots of seal certificates, with their revocation lists.
     pub seal_anchors: Anchors,
     /// What logins need.
     pub eid: Option<eid::Setup>,
+    /// Who holds the keys.
+    pub custody: Custody,
 }
 
-/// A configuration with its files.
+/// A configuration with its files, for a command: the keys are read here.
 pub fn load(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
-    let text = fs::read_to_string(file)
-        .map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
-    let config = Config::parse(file, &text)?;
-    let files = files(&config, now)?;
+    let config = parse(file)?;
+    let files = files(&config, now, Custody::Here)?;
     Ok((config, files))
 }
 
+/// A configuration with its files, for a node: its vault reads the keys.
+pub fn load_with_vault(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
+    let config = parse(file)?;
+    let custody = Custody::start(&config).map_err(|error| {
+        let (faults, said) = (Faults::default(), error.to_string());
+        let at = config.keys().find(|at| said.contains(&*at.value.to_string_lossy()));
+        match at {
+            Some(at) => faults.add(&at.span, said, None),
+            None => return miette::miette!("{said}"),
+        }
+        ConfigError::new(&config.source, faults).into()
+    })?;
+    let files = files(&config, now, custody)?;
+    Ok((config, files))
+}
+
+fn parse(file: &Path) -> miette::Result<Config> {
+    let text = fs::read_to_string(file)
+        .map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
+    Ok(Config::parse(file, &text)?)
+}
+
 /// Reads and checks the files; all faults at once.
-pub fn files(config: &Config, now: Timestamp) -> Result<Files, ConfigError> {
+pub fn files(config: &Config, now: Timestamp, custody: Custody) -> Result<Files, ConfigError> {
     let faults = Faults::default();
-    let found = inspect(config, now, &faults);
+    let found = inspect(config, now, custody, &faults);
     match found {
         Some(files) if faults.is_empty() => Ok(files),
         _ => Err(ConfigError::new(&config.source, faults)),
     }
 }
 
-fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
+fn inspect(config: &Config, now: Timestamp, custody: Custody, faults: &Faults) -> Option<Files> {
     let tls_anchors = anchors(&config.tls.roots, faults);
     let crls = config.tls.crls.as_ref().map(|at| bytes(at, faults));
     let seal_anchors = anchors(&config.seal.roots, faults);
     let asked = |usage, anchors: &Option<(Vec<u8>, Anchors)>, pair: &Pair| {
-        leaf(pair, usage, anchors.as_ref().map(|(_, a)| a), config.country, now, faults)
+        let anchors = anchors.as_ref().map(|(_, a)| a);
+        leaf(pair, usage, anchors, config.country, now, faults)
     };
+    let held = |pair: &Pair| key(&pair.key, &custody, faults);
     let consumer = asked(Usage::TlsClient, &tls_anchors, &config.tls.consumer);
     let provider = asked(Usage::TlsServer, &tls_anchors, &config.tls.provider);
     let seal = asked(Usage::Seal, &seal_anchors, &config.seal.pair);
-    let seal = seal.map(|(key, chain)| match &config.seal.token {
-        Some(place) => (place.uri().into_bytes(), chain),
-        None => (key, chain),
-    });
+    let seal_key = match &config.seal.token {
+        Some(place) => {
+            bytes(&config.seal.pair.key, faults).map(|_pin| place.uri().into_bytes().into())
+        }
+        None => held(&config.seal.pair),
+    };
+    let seal = seal_key.zip(seal);
     if let Some((key, chain)) = &seal {
-        fits(&config.seal.pair, SealKey::from_pem(key, chain), faults);
+        fits(&config.seal.pair, SealKey::new(key, chain), faults);
     }
     let mut roots = tls_anchors?.0;
     for list in crls.into_iter().flatten() {
@@ -74,6 +104,8 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
         roots.extend(list);
     }
     let identity = |(key, chain)| Identity { chain, key, roots: roots.clone() };
+    let (consumer, provider) =
+        (held(&config.tls.consumer).zip(consumer), held(&config.tls.provider).zip(provider));
     let consumer =
         consumer.map(identity).inspect(|id| fits(&config.tls.consumer, ClientTls::new(id), faults));
     let provider =
@@ -89,14 +121,23 @@ fn inspect(config: &Config, now: Timestamp, faults: &Faults) -> Option<Files> {
     let eid = config
         .eid
         .as_ref()
-        .map_or(Some(None), |eid| self::eid(eid, config.country, now, faults).map(Some));
+        .map_or(Some(None), |eid| self::eid(eid, config.country, now, &custody, faults).map(Some));
     let (consumer, provider, seal, eid) = (consumer?, provider?, seal?, eid?);
-    Some(Files { consumer, provider, seal, seal_anchors, eid })
+    Some(Files { consumer, provider, seal, seal_anchors, eid, custody })
 }
 
 /// The files of `[eid]`.
-fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<eid::Setup> {
-    let read = |pair: &Pair| Some((bytes(&pair.key, faults)?, bytes(&pair.certificate, faults)?));
+fn eid(
+    eid: &Eid,
+    country: Country,
+    now: Timestamp,
+    custody: &Custody,
+    faults: &Faults,
+) -> Option<eid::Setup> {
+    let read = |pair: &Pair| {
+        let (key, chain) = (key(&pair.key, custody, faults), bytes(&pair.certificate, faults));
+        key.zip(chain)
+    };
     let roots = bytes(&eid.roots, faults);
     let (pages, signing, encryption) =
         (read(&eid.pages), read(&eid.signing), read(&eid.encryption));
@@ -108,10 +149,10 @@ fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<e
         }
     }
     if let Some((key, chain)) = &signing {
-        fits(&eid.signing, SealKey::from_pem(key, chain), faults);
+        fits(&eid.signing, SealKey::new(key, chain), faults);
     }
     if let Some((key, _)) = &encryption {
-        fits(&eid.encryption, DecryptionKey::from_pem(key), faults);
+        fits(&eid.encryption, DecryptionKey::new(key), faults);
     }
     let certificates = |at: &At<PathBuf>| {
         let found = Certificate::from_pem(&bytes(at, faults)?).ok().filter(|all| !all.is_empty());
@@ -130,7 +171,12 @@ fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<e
     let parties = |parties: &[Party]| -> Option<Vec<eid::PartySetup>> {
         let of = |party: &Party| {
             let (country, metadata) = (party.country, party.metadata.clone());
-            Some(eid::PartySetup { country, metadata, signers: certificates(&party.signers)? })
+            Some(eid::PartySetup {
+                country,
+                metadata,
+                signers: certificates(&party.signers)?,
+                levels: party.levels,
+            })
         };
         parties.iter().map(of).collect()
     };
@@ -138,7 +184,7 @@ fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<e
     let wallet = eid.wallet.as_ref().map(|wallet| {
         let access = read(&wallet.access);
         if let Some((key, chain)) = &access {
-            fits(&wallet.access, SealKey::from_pem(key, chain), faults);
+            fits(&wallet.access, SealKey::new(key, chain), faults);
         }
         let roots =
             |(country, at): &(Country, At<PathBuf>)| Some((*country, anchors(at, faults)?.1));
@@ -160,7 +206,9 @@ fn eid(eid: &Eid, country: Country, now: Timestamp, faults: &Faults) -> Option<e
         let told = |_| faults.add(span, "[[eid.patient]] rows do not fit", Some(help));
         matching::Table::new(rows).map_err(told).ok()
     });
+    let light = eid.light.as_ref().map(|light| light::light(light, faults));
     Some(eid::Setup {
+        light: light.map_or(Some(None), |light| light.map(Some))?,
         wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
         matching: matching?,
         register: register?,
@@ -203,7 +251,15 @@ fn anchors(at: &At<PathBuf>, faults: &Faults) -> Option<(Vec<u8>, Anchors)> {
     }
 }
 
-/// Key and chain, after the leaf was looked at.
+/// The key in a file, wherever it is held.
+fn key(at: &At<PathBuf>, custody: &Custody, faults: &Faults) -> Option<PrivateKey> {
+    custody
+        .key(&at.value)
+        .map_err(|e| faults.add(&at.span, format!("cannot read {}: {e}", at.value.display()), None))
+        .ok()
+}
+
+/// The chain, after the leaf was looked at.
 fn leaf(
     pair: &Pair,
     usage: Usage,
@@ -211,9 +267,8 @@ fn leaf(
     country: Country,
     now: Timestamp,
     faults: &Faults,
-) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (key, chain) = (bytes(&pair.key, faults), bytes(&pair.certificate, faults));
-    let chain = chain?;
+) -> Option<Vec<u8>> {
+    let chain = bytes(&pair.certificate, faults)?;
     let span = &pair.certificate.span;
     let parsed = Certificate::from_pem(&chain)
         .and_then(|all| if all.is_empty() { Err(CertificateError::Empty) } else { Ok(all) });
@@ -240,7 +295,7 @@ fn leaf(
             Some("the subject's C must be the node's country"),
         );
     }
-    Some((key?, chain))
+    Some(chain)
 }
 
 #[cfg(test)]

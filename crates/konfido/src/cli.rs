@@ -59,6 +59,9 @@ pub enum Command {
     /// Logins by eID: metadata, peers, messages
     #[command(subcommand)]
     Eid(Eid),
+    /// What hardware says about a vault: verified and explained
+    #[command(subcommand)]
+    Attest(crate::attest::Attest),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -257,6 +260,8 @@ pub enum Bench {
     #[command(after_help = "Examples:\n  konfido bench exchange --clients 300 --seconds 20\n  \
         konfido bench exchange --soak 100000")]
     Exchange(crate::bench::Options),
+    /// Opens documents and signs in a vault process and in this one
+    Vault,
     /// Stands for the OpenNCP behind node A
     #[command(hide = true)]
     Stub(crate::bench::StubOptions),
@@ -289,6 +294,8 @@ mod tests {
             "konfido evidence list --limit 5",
             "konfido evidence export 0f3c --show patient --side b",
             "konfido evidence export 0f3c --format rem --out rem/",
+            "konfido attest verify quote.bin --collateral collateral.json",
+            "konfido attest explain quote.bin",
             "konfido bench exchange --clients 300 --seconds 20",
             "konfido bench exchange --soak 100000",
         ] {

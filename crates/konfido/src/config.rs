@@ -7,12 +7,14 @@ mod audit;
 mod eid;
 mod keys;
 mod ledger;
+mod light;
 mod limits;
 mod listen;
 mod peers;
 mod policy;
 mod reader;
 mod register;
+mod vault;
 
 use std::path::{Path, PathBuf};
 
@@ -25,11 +27,13 @@ pub use audit::Audit;
 pub use eid::{Eid, Party};
 use identity::Policy;
 pub use keys::{Pair, Seal, Tls};
+pub use light::{Light, Stamp};
 pub use listen::Listen;
 pub use peers::Peer;
 use reader::Section;
 pub use reader::{At, Fault, Faults, Span};
 pub use register::{Directory, Register};
+pub use vault::{Home, VAULT_USER, VaultHome};
 
 /// A configuration that is whole and without contradiction.
 #[derive(Debug)]
@@ -52,6 +56,8 @@ pub struct Config {
     pub tls: Tls,
     /// The seal.
     pub seal: Seal,
+    /// Where the private keys are.
+    pub vault: VaultHome,
     /// An OpenNCP behind us; without it the built-in store answers.
     pub openncp: Option<String>,
     /// Where our own audit records go; nowhere when missing.
@@ -100,6 +106,16 @@ impl ConfigError {
 }
 
 impl Config {
+    /// The files of private keys.
+    pub fn keys(&self) -> impl Iterator<Item = &At<PathBuf>> {
+        let eid = self.eid.iter().flat_map(|eid| {
+            let wallet = eid.wallet.iter().map(|wallet| &wallet.access);
+            [&eid.pages, &eid.signing, &eid.encryption].into_iter().chain(wallet)
+        });
+        let pairs = [&self.tls.consumer, &self.tls.provider, &self.seal.pair];
+        pairs.into_iter().chain(eid).map(|pair| &pair.key)
+    }
+
     /// Reads a text; relative paths are relative to the folder of `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         let source =
@@ -143,6 +159,7 @@ fn read(
     let listen = listen::read(root.section("listen", "[listen]", &empty), faults);
     let tls = keys::tls(root.section("tls", "[tls]", &empty), folder, &empty);
     let seal = keys::seal(root.section("seal", "[seal]", &empty), folder, &empty, faults);
+    let vault = vault::read(root.section("vault", "[vault]", &empty), faults);
     let openncp = peers::national(root.section("national", "[national]", &empty), faults);
     let peers = root.sections("peer", "[[peer]]");
     let peers = peers.into_iter().map(|row| peers::read(row, faults)).collect::<Vec<_>>();
@@ -150,7 +167,7 @@ fn read(
     let audit = audit::read(root.section("audit", "[audit]", &empty), country.as_ref(), faults);
     let eid = root.place("eid").map(|_| {
         let section = root.section("eid", "[eid]", &empty);
-        let eid = eid::read(&section, folder, &empty, faults);
+        let eid = eid::read(&section, folder, country.as_ref().map(|at| at.value), &empty, faults);
         section.end();
         eid
     });
@@ -170,6 +187,7 @@ fn read(
         listen: listen?,
         tls: tls?,
         seal: seal?,
+        vault,
         openncp,
         audit,
         eid: eid.map_or(Some(None), |eid| eid.map(Some))?,

@@ -8,6 +8,7 @@ mod counter;
 mod liars;
 mod logins;
 mod story;
+mod vaults;
 mod wallet;
 #[cfg(test)]
 mod watch;
@@ -31,7 +32,7 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut narrator = Narrator::new();
     println!(
-        "Three invented countries on loopback. Simulated: the people, and the vault's hardware (keys in process)."
+        "Three invented countries on loopback. Simulated: the people. No hardware vouches for the vaults: they are software."
     );
     let circle = Circle::start(&dir).await?;
     let told = story::tell(&circle, &mut narrator, wallet).await;

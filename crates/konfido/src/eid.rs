@@ -3,27 +3,28 @@
 pub mod command;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use exchange::{Clock, Country, Entropy, Oid};
-use gateway::eid::{Application, Eid, Party, StatusLists, Throttle, Wallet};
+use gateway::eid::{Application, Eid, End, Light, Party, StatusLists, Throttle, Wallet};
 use gateway::witness::Witness;
 use identity::Assurance;
 use identity::eidas::metadata::Role;
+use identity::eidas::response::Levels;
 use identity::matching::Table;
 use identity::professional::Terms;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use identity::wallet::{Issuers, Verifier};
+use jiff::SignedDuration;
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity};
 use trust::certificate::{Anchors, Certificate};
 use trust::encryption::DecryptionKey;
+use trust::private::PrivateKey;
 use trust::seal::SealKey;
 
-use crate::keyfile;
 use crate::register::Place;
 
 /// What it is made of: the contents of the files.
@@ -35,9 +36,9 @@ pub struct Setup {
     /// TLS of the pages; its roots are those that metadata is fetched under.
     pub pages: Identity,
     /// Key and chain that sign.
-    pub signing: (Vec<u8>, Vec<u8>),
+    pub signing: (PrivateKey, Vec<u8>),
     /// Key and certificate that answers are sealed for.
-    pub encryption: (Vec<u8>, Vec<u8>),
+    pub encryption: (PrivateKey, Vec<u8>),
     /// The highest level of our own people's eID.
     pub certified: Assurance,
     /// Who identifies whom.
@@ -48,6 +49,8 @@ pub struct Setup {
     pub register: Option<Place>,
     /// Portals.
     pub applications: Vec<Application>,
+    /// The other part of an eIDAS node.
+    pub light: Option<LightSetup>,
     /// Wallets.
     pub wallet: Option<WalletSetup>,
     /// How citizens become patients.
@@ -57,9 +60,19 @@ pub struct Setup {
 /// What logins by wallet need.
 pub struct WalletSetup {
     /// Key and chain of our access certificate.
-    pub access: (Vec<u8>, Vec<u8>),
+    pub access: (PrivateKey, Vec<u8>),
     /// Roots of each country's PID providers.
     pub issuers: BTreeMap<Country, Anchors>,
+}
+
+/// What is shared with the other part of an eIDAS node.
+pub struct LightSetup {
+    /// Common name of its TLS certificate.
+    pub client: String,
+    /// How old tokens may be.
+    pub life: SignedDuration,
+    /// One or two.
+    pub ends: Vec<End>,
 }
 
 /// One party.
@@ -70,6 +83,8 @@ pub struct PartySetup {
     pub metadata: String,
     /// Who signs it.
     pub signers: Vec<Certificate>,
+    /// How it states levels of assurance.
+    pub levels: Levels,
 }
 
 /// What a node lends.
@@ -105,16 +120,6 @@ impl Lent {
     }
 }
 
-/// Keeps sessions in `store`; the key of them is in `data`.
-pub fn keeper(
-    store: Arc<sqlite::Sessions>,
-    data: &Path,
-    entropy: &Arc<dyn Entropy>,
-) -> anyhow::Result<Keeper> {
-    let key = keyfile::key(data, "session.key", "end all sessions", entropy.as_ref())?;
-    Ok(Keeper::new(store, &key, Arc::clone(entropy)))
-}
-
 /// Assembles it.
 pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
     let (signing, encryption) = (&setup.signing, &setup.encryption);
@@ -127,28 +132,37 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
             let limits = ClientLimits { body: MAX_METADATA, idle: 1, ..ClientLimits::default() };
             let client = Client::new(base, None, tls.clone(), limits);
             Party::new(party.country, &party.metadata, role, party.signers, client, path)
+                .stating(party.levels)
         }
     };
     let providers = setup.providers.into_iter().map(party(Role::ProxyService));
     let connectors = setup.connectors.into_iter().map(party(Role::Connector));
     let wallet = setup.wallet.map(|wallet| {
-        let key = SealKey::from_pem(&wallet.access.0, &wallet.access.1)?;
+        let key = SealKey::new(&wallet.access.0, &wallet.access.1)?;
         let issuers = Issuers::new(wallet.issuers)?;
         let verifier = Verifier::new(Arc::new(key), lent.country, issuers)?;
         anyhow::Ok(Wallet { verifier, tls: tls.clone(), lists: StatusLists::default() })
+    });
+    let keeper = lent.keeper.clone();
+    let light = setup.light.map(|light| Light {
+        client: light.client,
+        life: light.life,
+        ends: light.ends,
+        shelf: Arc::new(keeper),
     });
     let register = setup.register.map(Place::open).transpose();
     let register = register.context("[eid] register")?;
     Ok(Eid {
         register,
+        light,
         wallet: wallet.transpose().context("[eid.wallet]")?,
         matching: setup.matching,
         terms: Terms::new(lent.community),
         country: lent.country,
         url: setup.url,
         contact: setup.contact,
-        signing: Arc::new(SealKey::from_pem(&signing.0, &signing.1).context("[eid.signing]")?),
-        decryption: DecryptionKey::from_pem(&encryption.0).context("[eid.encryption]")?,
+        signing: Arc::new(SealKey::new(&signing.0, &signing.1).context("[eid.signing]")?),
+        decryption: DecryptionKey::new(&encryption.0).context("[eid.encryption]")?,
         encryption: certificates.into_iter().next().context("[eid.encryption] is empty")?,
         providers: providers.map(|party| (party.country, party)).collect(),
         connectors: connectors.collect(),

@@ -58,7 +58,7 @@ pub async fn export(args: &Export, config: &Config, files: &Files) -> anyhow::Re
     let journal = open(config)?;
     let row = find(&journal, txid, args.side.map(Into::into)).await?;
     journal.close();
-    let seal = Arc::new(SealKey::from_pem(&files.seal.0, &files.seal.1)?);
+    let seal = Arc::new(SealKey::new(&files.seal.0, &files.seal.1)?);
     let archive = Archive {
         data: &config.data_dir,
         origin: &config.origin,

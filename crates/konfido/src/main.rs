@@ -3,28 +3,31 @@
 //! Start reading at [`cli`] (what it can do), then [`config`], [`node`] (one node, assembled) and
 //! [`demo`]. Data goes to stdout, talk to stderr.
 
+mod attest;
 mod bench;
 mod check;
 mod cli;
 mod config;
+mod custody;
 mod demo;
 mod eid;
 mod events;
 mod evidence;
 mod import;
-mod keyfile;
 mod node;
 mod register;
 mod run;
 mod seals;
 mod verify;
 
+use std::alloc::System;
 use std::future::Future;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use enclave::memory::Heap;
 use identity::eidas::metadata::Role;
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
@@ -33,7 +36,14 @@ use check::Files;
 use cli::{Bench, Cli, Command, ConfigArg, Documents, Eid, EidRegister, EidRole, Events, Evidence};
 use config::Config;
 
+/// With secret memory where this program is a vault process.
+#[global_allocator]
+static HEAP: Heap<System> = Heap(System);
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == custody::COMMAND) {
+        return enclave::child::run();
+    }
     match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(report)) => {
@@ -70,7 +80,7 @@ impl From<anyhow::Error> for Failure {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(arg) => {
-            let (config, files) = load(&arg)?;
+            let (config, files) = check::load_with_vault(&arg.config, Timestamp::now())?;
             log(config.json_log, "info");
             wait(run::run(&arg.config, config, files))?;
         }
@@ -127,10 +137,12 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             let config = Config::parse(&config.config, &text).map_err(miette::Report::from)?;
             register::command::import(&config, &file)?;
         }
+        Command::Attest(command) => attest::run(&command)?,
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");
             wait(bench::exchange(args))?;
         }
+        Command::Bench(Bench::Vault) => bench::vault()?,
         Command::Bench(Bench::Stub(args)) => {
             log(false, "error");
             wait(bench::stub(args))?;

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use enclave::Attestation;
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
@@ -20,8 +19,8 @@ use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
 use gateway::witness::Witness;
 use gateway::{Node, PeerCountry, background, listeners};
+use identity::session::Keeper;
 use identity::{AssertionCache, Policy};
-use ledger::log::Log;
 use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
 use sqlite::{Events, Journal, National};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +29,11 @@ use transport::server::{Bound, Limits};
 use transport::stream::Target;
 use transport::tls::{ClientTls, Identity};
 use trust::certificate::{Anchors, Certificate};
+use trust::private::PrivateKey;
 
 use crate::config::{Audit, Peer};
-use crate::{eid, keyfile, seals};
+use crate::custody::Custody;
+use crate::{eid, seals};
 use running::{CONSUMER, PROVIDER, SEAL, certificates};
 
 pub use running::Running;
@@ -54,8 +55,10 @@ pub struct Setup {
     pub consumer: Identity,
     /// TLS server towards everybody (service provider).
     pub provider: Identity,
-    /// Seal key and chain, PEM.
-    pub seal: (Vec<u8>, Vec<u8>),
+    /// Seal key and chain.
+    pub seal: (PrivateKey, Vec<u8>),
+    /// Who holds the private keys.
+    pub custody: Custody,
     /// Roots of seal certificates.
     pub seal_anchors: Anchors,
     /// An OpenNCP behind us; without it the built-in store answers.
@@ -82,10 +85,13 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
-    let log = Log::open(&setup.data.join("log"), &setup.origin, &setup.data.join("log.key"))
-        .context("log")?;
-    let pseudonyms =
-        keyfile::key(&setup.data, "pseudonym.key", "have new pseudonyms", entropy.as_ref())?;
+    let log = setup.custody.log(&setup.data.join("log"), &setup.origin).context("log")?;
+    let pseudonyms = enclave::keyfile::key(
+        &setup.data,
+        "pseudonym.key",
+        "have new pseudonyms",
+        entropy.as_ref(),
+    )?;
     let pseudonyms = Arc::new(PseudonymKey::new(*pseudonyms));
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
@@ -122,7 +128,11 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
                 trail: trail.clone(),
                 pseudonyms: Arc::clone(&pseudonyms),
             },
-            keeper: eid::keeper(store, &setup.data, &entropy)?,
+            keeper: Keeper::new(
+                store,
+                setup.custody.secret(&setup.data, entropy.as_ref())?,
+                Arc::clone(&entropy),
+            ),
             spent: Arc::default(),
         };
         eid::assemble(eid, lent)
@@ -131,7 +141,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         eid: front.transpose()?.map(ArcSwap::from_pointee),
         country: setup.country,
         community: setup.community,
-        sealing: Arc::new(Sealing::new(setup.country, seal)).into(),
+        sealing: Arc::new(Sealing::new(seal, setup.custody.vault(setup.country))).into(),
         seal_anchors: Arc::new(setup.seal_anchors),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
@@ -153,6 +163,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let (consumer, provider) = (&setup.consumer.chain, &setup.provider.chain);
     certificates(&node, &[(CONSUMER, consumer), (PROVIDER, provider), (SEAL, &setup.seal.1)])?;
     let mut background = background::start(&node, log);
+    background.push(tokio::spawn(gateway::eid::renew(Arc::clone(&node))));
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
         let forwarder = Forwarder {
@@ -262,7 +273,8 @@ fn row(peer: Peer, tls: &ClientTls) -> PeerCountry {
         country: peer.country,
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
-        accepted: vec![Attestation::SimulatedInProcess],
+        accepted: peer.accepted,
+        newest: Mutex::new(jiff::Timestamp::MIN),
         recipient: Mutex::new(None),
         slots: Slots::new(peer.exchanges),
     }

@@ -46,7 +46,8 @@ async fn stops(hangup: &mut Signal, term: &mut Signal) -> bool {
 
 /// New certificates and lists, or the old ones and an error in the log.
 fn reload(file: &Path, running: &Running) {
-    let loaded = check::load(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
+    let loaded =
+        check::load_with_vault(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
     match loaded.and_then(|(_, files)| running.reload(files)) {
         Ok(()) => tracing::info!(
             "certificates, keys, roots and revocation lists read again; the rest needs a restart"
@@ -66,6 +67,7 @@ fn setup(config: Config, files: Files) -> Setup {
         provider: files.provider,
         seal: files.seal,
         seal_anchors: files.seal_anchors,
+        custody: files.custody,
         openncp: config.openncp,
         limits: config.limits,
         audit: config.audit,

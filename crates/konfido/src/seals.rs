@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use exchange::Digest;
 use trust::certificate::Certificate;
 use trust::chain::Chain;
+use trust::private::PrivateKey;
 use trust::seal::SealKey;
 
 /// Reads a seal and keeps its certificates in the data folder.
-pub fn open(data: &Path, (key, chain): &(Vec<u8>, Vec<u8>)) -> anyhow::Result<SealKey> {
-    let seal = SealKey::from_pem(key, chain).context("seal certificate")?;
+pub fn open(data: &Path, (key, chain): &(PrivateKey, Vec<u8>)) -> anyhow::Result<SealKey> {
+    let seal = SealKey::new(key, chain).context("seal certificate")?;
     let file =
         folder(data).join(format!("{}.pem", hex::encode(seal.certificate().fingerprint().0)));
     if !file.exists() {
@@ -59,18 +60,18 @@ mod tests {
     use testbed::pki::{Pki, Role, SealKind};
 
     /// A seal of Denmark as an operator gives it.
-    fn pem() -> (Vec<u8>, Vec<u8>) {
+    fn pem() -> (PrivateKey, Vec<u8>) {
         let country = Country::parse("DK").unwrap();
         let pki = Pki::new(&[country], SealKind::P256, Timestamp::now());
         let seal = pki.identity(country, Role::Seal);
-        (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes())
+        (seal.key_pem().as_bytes().to_vec().into(), seal.chain_pem().into_bytes())
     }
 
     #[test]
     fn a_crash_while_a_seal_was_kept_does_not_lose_it() {
         let data = tempfile::tempdir().unwrap();
         let pem = pem();
-        let leaf = SealKey::from_pem(&pem.0, &pem.1).unwrap().certificate().fingerprint();
+        let leaf = SealKey::new(&pem.0, &pem.1).unwrap().certificate().fingerprint();
         fs::create_dir(folder(data.path())).unwrap();
         let half = folder(data.path()).join(format!("{}.half", hex::encode(leaf.0)));
         fs::write(&half, "-----BEGIN CERT").unwrap();

@@ -91,7 +91,7 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Answered {
     statement: JointStatement,
-    signed: Vec<u8>,
+    message: CoseSign,
     provider: Certificate,
 }
 
@@ -141,11 +141,9 @@ impl RequestStatement {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Asked, EvidenceError> {
-        if !form::is_exact_sign1(signed) {
-            return Err(EvidenceError::Malformed);
-        }
-        let payload = cose::verify1(signed, REQUEST.as_bytes(), chain.leaf())?;
-        let statement: Self = decode(&payload)?;
+        let message = form::exact_sign1(signed).ok_or(EvidenceError::Malformed)?;
+        let payload = cose::verify_read1(&message, REQUEST.as_bytes(), chain.leaf())?;
+        let statement: Self = decode(payload)?;
         check_signer(chain, statement.requester, anchors, at)?;
         if statement.form != REQUEST || !statement.is_in_form() {
             return Err(EvidenceError::Malformed);
@@ -241,7 +239,8 @@ impl Answered {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let (statement, _) = open(signed, &[provider.leaf()])?;
+        let message = form::exact_sign(signed).ok_or(EvidenceError::Malformed)?;
+        let statement = open(&message, &[provider.leaf()])?;
         check_signer(provider, ours.provider, anchors, at)?;
         let fits = statement.txid == ours.txid
             && statement.transaction == ours.transaction
@@ -252,7 +251,7 @@ impl Answered {
         if !fits {
             return Err(EvidenceError::Mismatch);
         }
-        Ok(Self { statement, signed: signed.to_vec(), provider: provider.leaf().clone() })
+        Ok(Self { statement, message, provider: provider.leaf().clone() })
     }
 
     /// What the provider answered.
@@ -267,7 +266,7 @@ impl Answered {
 
     /// Adds our signature: NRR of the answer. Both countries' evidence is now complete.
     pub fn countersign(self, key: &SealKey) -> Result<Settled, EvidenceError> {
-        let signed = cose::add_signature(&self.signed, key, EXCHANGE.as_bytes())?;
+        let signed = cose::add_to_read(self.message, key, EXCHANGE.as_bytes())?;
         Ok(Settled { statement: self.statement, signed, signatures: 2 })
     }
 }
@@ -291,7 +290,8 @@ impl Settled {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let (statement, signatures) = open(signed, certificates)?;
+        let message = form::exact_sign(signed).ok_or(EvidenceError::Malformed)?;
+        let statement = open(&message, certificates)?;
         let countries: Vec<_> = certificates.iter().map(|c| c.country()).collect();
         let (requester, provider) = (Some(statement.requester), Some(statement.provider));
         let bilateral = statement.request.is_some();
@@ -308,6 +308,7 @@ impl Settled {
             let path = anchors.verify(certificate, intermediates, Usage::Seal, at);
             path.map_err(|_| EvidenceError::Signer)?;
         }
+        let signatures = u8::try_from(certificates.len()).map_err(|_| EvidenceError::Malformed)?;
         Ok(Self { statement, signed: signed.to_vec(), signatures })
     }
 }
@@ -323,19 +324,17 @@ impl Settled {
         anchors: &Anchors,
         at: Timestamp,
     ) -> Result<Self, EvidenceError> {
-        let parse =
-            |bytes: &[u8]| CoseSign::from_slice(bytes).map_err(|_| EvidenceError::Malformed);
-        if form::signatures(signed) != Some(2) || form::signatures(ours) != Some(1) {
+        let read = |bytes: &[u8]| form::exact_sign(bytes).ok_or(EvidenceError::Malformed);
+        let (mut receipt, ours) = (read(signed)?, read(ours)?);
+        if receipt.signatures.len() != 2 || ours.signatures.len() != 1 {
             return Err(EvidenceError::Malformed);
         }
-        let mut receipt = parse(signed)?;
         let added = receipt.signatures.pop().ok_or(EvidenceError::Malformed)?;
-        if receipt != parse(ours)? {
+        if receipt != ours {
             return Err(EvidenceError::Mismatch);
         }
         let alone = CoseSign { signatures: vec![added], ..receipt };
-        let alone = alone.to_vec().map_err(|_| EvidenceError::Malformed)?;
-        let (statement, _) = open(&alone, &[requester.leaf()])?;
+        let statement = open(&alone, &[requester.leaf()])?;
         check_signer(requester, statement.requester, anchors, at)?;
         if statement.request.is_none() || statement.is_unanswered() {
             return Err(EvidenceError::Mismatch);
@@ -344,18 +343,17 @@ impl Settled {
     }
 }
 
-/// Verifies the signatures and the form of a joint statement; gives how many signed.
+/// Verifies the signatures and the form of a joint statement, by all of these and nobody else.
 fn open(
-    signed: &[u8],
+    message: &CoseSign,
     certificates: &[&Certificate],
-) -> Result<(JointStatement, u8), EvidenceError> {
-    form::signatures(signed).ok_or(EvidenceError::Malformed)?;
-    let payload = cose::verify(signed, EXCHANGE.as_bytes(), certificates)?;
-    let statement: JointStatement = decode(&payload)?;
+) -> Result<JointStatement, EvidenceError> {
+    let payload = cose::verify_read(message, EXCHANGE.as_bytes(), certificates)?;
+    let statement: JointStatement = decode(payload)?;
     if statement.form != EXCHANGE || !statement.is_in_form() {
         return Err(EvidenceError::Malformed);
     }
-    Ok((statement, u8::try_from(certificates.len()).map_err(|_| EvidenceError::Malformed)?))
+    Ok(statement)
 }
 
 fn check_signer(

@@ -36,25 +36,33 @@ pub(crate) fn outcome(text: &str) -> String {
     if known { text.to_owned() } else { REFUSED.to_owned() }
 }
 
-/// Whether these bytes are the one encoding of a `COSE_Sign1` without unsigned additions.
-pub(crate) fn is_exact_sign1(signed: &[u8]) -> bool {
-    signed.len() <= MAX_SIGNED
-        && CoseSign1::from_slice(signed).is_ok_and(|m| {
-            m.unprotected.is_empty() && m.to_vec().is_ok_and(|again| again == signed)
-        })
+/// Reads a `COSE_Sign1` whose bytes are its one encoding, without unsigned additions.
+pub(crate) fn exact_sign1(signed: &[u8]) -> Option<CoseSign1> {
+    let message = read(signed, CoseSign1::from_slice)?;
+    let exact = message.unprotected.is_empty() && is_encoding(message.clone(), signed);
+    exact.then_some(message)
 }
 
-/// The same for a `COSE_Sign`; gives how many signatures it has.
-pub(crate) fn signatures(signed: &[u8]) -> Option<usize> {
-    if signed.len() > MAX_SIGNED {
-        return None;
-    }
-    let message = CoseSign::from_slice(signed).ok()?;
-    let count = message.signatures.len();
+/// The same for a `COSE_Sign`.
+pub(crate) fn exact_sign(signed: &[u8]) -> Option<CoseSign> {
+    let message = read(signed, CoseSign::from_slice)?;
     let bare = message.unprotected.is_empty()
         && message.protected.header.is_empty()
         && message.signatures.iter().all(|signature| signature.unprotected.is_empty());
-    (bare && message.to_vec().is_ok_and(|again| again == signed)).then_some(count)
+    (bare && is_encoding(message.clone(), signed)).then_some(message)
+}
+
+/// How many signatures a `COSE_Sign` of that form has.
+pub(crate) fn signatures(signed: &[u8]) -> Option<usize> {
+    exact_sign(signed).map(|message| message.signatures.len())
+}
+
+fn read<T>(signed: &[u8], parse: impl FnOnce(&[u8]) -> coset::Result<T>) -> Option<T> {
+    if signed.len() > MAX_SIGNED { None } else { parse(signed).ok() }
+}
+
+fn is_encoding(message: impl CborSerializable, signed: &[u8]) -> bool {
+    message.to_vec().is_ok_and(|again| again == signed)
 }
 
 fn about(txid: &str, transaction: &str, requester: Country, provider: Country) -> bool {

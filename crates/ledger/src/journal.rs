@@ -148,6 +148,9 @@ pub trait Journal: Send + Sync {
     /// The row of an exchange.
     fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>>;
 
+    /// The rows of several exchanges that are there, in no order: one question for a whole batch.
+    fn rows(&self, txids: Vec<TransactionId>, side: Side) -> Durable<'_, Vec<Row>>;
+
     /// Gives half and settled rows their places in the log, at most `limit`, and returns the leaves
     /// from index `from` on; a half that had its place when it was settled keeps it, and the whole
     /// gets another. Places are durable before anything is written to the log, so that a log

@@ -12,8 +12,10 @@ mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use trust::private::Holder;
+use trust::seal::Scheme;
 
 use crate::crash;
 use crate::journal::{Journal, JournalError};
@@ -49,16 +51,40 @@ pub enum LogError {
         /// Leaf or size that was asked for.
         asked: u64,
     },
+    /// Who holds the log's key does not sign.
+    #[error("the holder of the log's key does not sign")]
+    Key,
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// The log's Ed25519 key, wherever it is held.
+pub struct LogKey {
+    holder: Arc<dyn Holder>,
+    public: Vec<u8>,
+}
+
+impl LogKey {
+    /// A key that somebody holds, with its public half (32 bytes).
+    pub fn new(holder: Arc<dyn Holder>, public: Vec<u8>) -> Self {
+        Self { holder, public }
+    }
+
+    pub(crate) fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, LogError> {
+        self.holder.sign(Scheme::Ed25519, message).ok_or(LogError::Key)
+    }
 }
 
 /// One node's log. Reading needs no lock; the first append takes it.
 pub struct Log {
     files: Files,
     origin: String,
-    key: Ed25519KeyPair,
+    key: LogKey,
     state: State,
     lock: Option<fs::File>,
 }
@@ -78,6 +104,11 @@ impl Log {
     /// Opens a log, or starts one. `origin` names it (`konfido.example/dk`); the Ed25519 key is kept
     /// in `key_file` (PKCS#8) and made when it is missing.
     pub fn open(folder: &Path, origin: &str, key_file: &Path) -> Result<Self, LogError> {
+        Self::open_with(folder, origin, load_key(key_file)?)
+    }
+
+    /// The same with a key that is there already, wherever it is held.
+    pub fn open_with(folder: &Path, origin: &str, key: LogKey) -> Result<Self, LogError> {
         if origin.is_empty()
             || origin.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
         {
@@ -86,7 +117,6 @@ impl Log {
             ));
         }
         let files = Files::open(folder)?;
-        let key = load_key(key_file)?;
         let mut log =
             Self { files, origin: origin.to_owned(), key, state: State::default(), lock: None };
         log.state = log.recover()?;
@@ -105,7 +135,7 @@ impl Log {
 
     /// The log's Ed25519 public key, 32 bytes.
     pub fn public_key(&self) -> Vec<u8> {
-        self.key.public_key().as_ref().to_vec()
+        self.key.public.clone()
     }
 
     /// The signed checkpoint; empty before the first leaf.
@@ -140,7 +170,7 @@ impl Log {
         next.write_edge(&self.state, &self.files)?;
         let root = tree::root(&mut Tiles { files: &self.files, state: &next }, 0, next.size)?;
         next.note =
-            Checkpoint { origin: self.origin.clone(), size: next.size, root }.sign(&self.key);
+            Checkpoint { origin: self.origin.clone(), size: next.size, root }.sign(&self.key)?;
         crash::point("log/tiles");
         self.files.write(Path::new("checkpoint"), next.note.as_bytes())?;
         crash::point("log/checkpoint");
@@ -177,8 +207,8 @@ impl Log {
     }
 
     /// Signs an export of this log; see [`crate::receipt`].
-    pub(crate) fn attest(&self, message: &[u8]) -> Vec<u8> {
-        self.key.sign(message).as_ref().to_vec()
+    pub(crate) fn attest(&self, message: &[u8]) -> Result<Vec<u8>, LogError> {
+        self.key.sign(message)
     }
 
     fn check_range(&self, asked: u64, last: Option<u64>) -> Result<(), LogError> {
@@ -235,7 +265,7 @@ impl Log {
     fn load(&self, note: &[u8]) -> Result<State, LogError> {
         let damaged = |what: &str| LogError::Damaged(what.to_owned());
         let note = std::str::from_utf8(note).map_err(|_| damaged("checkpoint is not text"))?;
-        let checkpoint = Checkpoint::verify(note, self.key.public_key().as_ref())
+        let checkpoint = Checkpoint::verify(note, &self.key.public)
             .filter(|c| c.origin == self.origin)
             .ok_or_else(|| damaged("checkpoint is not signed by this log's key"))?;
         let state = State::load(checkpoint.size, note.to_owned(), &self.files)?;

@@ -1,9 +1,10 @@
 //! C2SP signed notes and checkpoints (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), Ed25519.
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::log::{LogError, LogKey};
 use crate::tree::Hash;
 
 /// A checkpoint: whose log, how many leaves, which root.
@@ -20,12 +21,11 @@ impl Checkpoint {
     }
 
     /// The signed note.
-    pub(crate) fn sign(&self, key: &Ed25519KeyPair) -> String {
+    pub(crate) fn sign(&self, key: &LogKey) -> Result<String, LogError> {
         let body = self.body();
-        let public = key.public_key().as_ref();
-        let mut signature = key_id(&self.origin, public).to_vec();
-        signature.extend_from_slice(key.sign(body.as_bytes()).as_ref());
-        format!("{body}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signature))
+        let mut signature = key_id(&self.origin, key.public()).to_vec();
+        signature.extend(key.sign(body.as_bytes())?);
+        Ok(format!("{body}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signature)))
     }
 
     /// Verifies a signed note by this key; other signatures are ignored, as C2SP says.
@@ -70,6 +70,7 @@ fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trust::seal::SigningKey;
 
     /// The example of golang.org/x/mod/sumdb/note, made by its authors' program.
     #[test]
@@ -91,11 +92,14 @@ mod tests {
 
     #[test]
     fn a_checkpoint_has_the_form_of_c2sp_and_no_byte_can_change() {
-        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-        let public = key.public_key().as_ref();
+        let signing = SigningKey::new_ed25519().unwrap();
+        let signing = SigningKey::from_ed25519(&signing).unwrap();
+        let public = signing.public().to_vec();
+        let key = LogKey::new(std::sync::Arc::new(signing), public.clone());
+        let public = &*public;
         let checkpoint =
             Checkpoint { origin: "konfido.example/dk".into(), size: 42, root: [1; 32] };
-        let note = checkpoint.sign(&key);
+        let note = checkpoint.sign(&key).unwrap();
         let text = "konfido.example/dk\n42\nAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n\n\u{2014} konfido.example/dk ";
         assert!(note.starts_with(text), "{note}");
         // SHA-256("konfido.example/dk" LF 01 key)[..4] and the signature, in one base64 text

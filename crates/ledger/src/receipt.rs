@@ -125,7 +125,7 @@ impl Receipt {
             disclosed: shown.collect(),
             attestation: String::new(),
         };
-        receipt.attestation = STANDARD.encode(log.attest(&receipt.attested()?));
+        receipt.attestation = STANDARD.encode(log.attest(&receipt.attested()?)?);
         Ok(receipt)
     }
 

@@ -44,7 +44,7 @@ pub enum Kind {
     EvidenceHalf,
     /// Somebody was identified and sent back to their portal.
     LoginDone,
-    /// One of our people was identified for another country.
+    /// One of our people was identified for another country, or somebody for the other part of a node.
     LoginPassedOn,
     /// A login that had begun came to nothing; `number` is the outcome in the audit record: 4 when the
     /// person was not identified, 8 when the answer was not believed or something failed.
@@ -61,13 +61,18 @@ pub enum Kind {
     AssertionIssued,
     /// An assertion was refused; `number` as above, or 0 when the request does not say which.
     AssertionRefused,
+    /// Another country's vault key or its evidence is not accepted; the reason's code stands for the
+    /// correlation.
+    VaultRefused,
+    /// Our vault process died and was started again; number: starts so far.
+    VaultRestarted,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 21] = [
+static KINDS: [(Kind, &str); 23] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -87,6 +92,8 @@ static KINDS: [(Kind, &str); 21] = [
     (Kind::SessionEnded, "session.ended"),
     (Kind::AssertionIssued, "assertion.issued"),
     (Kind::AssertionRefused, "assertion.refused"),
+    (Kind::VaultRefused, "vault.refused"),
+    (Kind::VaultRestarted, "vault.restarted"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];
@@ -125,7 +132,8 @@ pub struct Event {
     pub code: Option<Code>,
     /// Exchange number.
     pub txid: Option<TransactionId>,
-    /// What the peer was told to quote; in the events of one login, the number of that login.
+    /// What the peer was told to quote; in the events of one login, the number of that login; of a
+    /// refused or restarted vault, the reason's code.
     pub correlation: String,
     /// The patient.
     pub patient: Option<Pseudonym>,

@@ -4,16 +4,15 @@
 //! runs each job in a savepoint of its own, commits once, and only then answers them all.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use crate::log::{Log, checkpoint_all};
 use crate::reads::{Read, Reads};
 use crate::writes::{Job, undoable, write_all};
 
@@ -99,20 +98,19 @@ impl Database {
         steady(&writer)?;
         migrate(&mut writer, schema)?;
         let page: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let log = Arc::new(Log::of(path, page));
         // never by a commit: only if the other thread stood still
-        writer.execute_batch(&format!("PRAGMA wal_autocheckpoint = {}", 6 * LONG / page))?;
+        writer.execute_batch(&format!("PRAGMA wal_autocheckpoint = {}", 6 * log.most()))?;
         let (writes, write_queue) = sync_channel(QUEUE);
         let reads = Arc::new(Reads::default());
-        let long = Arc::new(AtomicBool::new(false));
-        let is_long = Arc::clone(&long);
+        let written = Arc::clone(&log);
         let mut threads = vec![spawn("sqlite-writer", move || {
-            write_all(&writer, &write_queue, safety, &is_long);
+            write_all(&writer, &write_queue, safety, &written);
         })?];
         let checkpointer = Connection::open(path)?;
         checkpointer.execute_batch("PRAGMA cache_size = -256; PRAGMA busy_timeout = 5000;")?;
         let (closing, closed) = sync_channel::<()>(0);
-        let pause = if safety == Safety::Full { CHECKPOINT } else { CHECKPOINT_AND_SYNC };
-        let moving = move || checkpoint_all(&checkpointer, &closed, pause, LONG / page, &long);
+        let moving = move || checkpoint_all(&checkpointer, &closed, safety, &log);
         threads.push(spawn("sqlite-checkpoint", moving)?);
         for _ in 0..READERS {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -218,29 +216,6 @@ pub(crate) fn steady(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
-/// Moves the write-ahead log into the file beside the writer, which would stand still meanwhile.
-///
-/// A log that is never moved to its very end grows for ever, and a growing file costs the file
-/// system a commit at each fsync. So once it is `long`, the writer moves the few pages that were
-/// added meanwhile, and then begins again at the front of the log, over blocks that are there.
-fn checkpoint_all(
-    connection: &Connection,
-    closed: &Receiver<()>,
-    pause: Duration,
-    most: i64,
-    long: &AtomicBool,
-) {
-    while closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        let pages = checkpoint(connection).unwrap_or(0);
-        long.store(pages >= most, Ordering::Relaxed);
-    }
-}
-
-/// Moves what nobody reads any more; gives the pages in the log.
-pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
-}
-
 /// The file is for nobody but us, also one of an earlier version: all of ours are personal. SQLite
 /// gives the files beside it (`-wal`, `-shm`) the same mode.
 fn guard(path: &Path) -> Result<(), DatabaseError> {
@@ -279,12 +254,6 @@ fn migrate(connection: &mut Connection, schema: &[&str]) -> Result<(), DatabaseE
 
 /// Read and write by the owner.
 const MODE: u32 = 0o600;
-/// How often the write-ahead log is moved into the file: a page that changes often is moved once.
-const CHECKPOINT: Duration = Duration::from_secs(2);
-/// The same where nothing else makes the log durable: [`Safety::Normal`] promises a second.
-const CHECKPOINT_AND_SYNC: Duration = Duration::from_millis(500);
-/// Bytes of a write-ahead log that is to begin again at its front.
-const LONG: i64 = 64 << 20;
 /// Jobs that wait; one more is refused rather than kept.
 pub(crate) const QUEUE: usize = 8192;
 const READERS: usize = 2;

@@ -34,17 +34,20 @@ impl Journal {
     /// How far the delivery of receipts has come.
     fn mark(&self, txids: Vec<TransactionId>, undelivered: i64) -> Durable<'_, ()> {
         Box::pin(async move {
-            self.0
-                .write(move |db| {
+            // by slices, as in `sequence`; a mark that is lost is set when the receipt is brought again
+            for slice in txids.chunks(MARKED) {
+                let slice = slice.to_vec();
+                let marked = self.0.write(move |db| {
                     let mut update = db.prepare_cached(
                         "UPDATE evidence SET undelivered = ?2 WHERE txid = ?1 AND side = 1",
                     )?;
-                    txids.iter().try_for_each(|txid| {
+                    slice.iter().try_for_each(|txid| {
                         update.execute(params![txid.0, undelivered]).map(|_| ())
                     })
-                })
-                .await
-                .map_err(failed)
+                });
+                marked.await.map_err(failed)?;
+            }
+            Ok(())
         })
     }
 }
@@ -99,6 +102,18 @@ impl Port for Journal {
         Box::pin(async move {
             let found = self.0.read(move |db| rows::find(db, txid, side)).await;
             found.map(|kept| kept.map(|kept| kept.row)).map_err(failed)
+        })
+    }
+
+    fn rows(&self, txids: Vec<TransactionId>, side: Side) -> Durable<'_, Vec<Row>> {
+        Box::pin(async move {
+            let query = move |db: &Connection| {
+                let found = txids.iter().map(|txid| rows::find(db, *txid, side));
+                found
+                    .filter_map(|found| found.map(|kept| kept.map(|kept| kept.row)).transpose())
+                    .collect()
+            };
+            self.0.read(query).await.map_err(failed)
         })
     }
 
@@ -234,6 +249,8 @@ fn leaves(db: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<(u64
 
 /// Rows that get their places in one step of the writer: about a millisecond.
 const SLICE: usize = 64;
+/// Receipts that are marked in one step: each looks its row up.
+const MARKED: usize = 32;
 
 const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/journal.sql"),

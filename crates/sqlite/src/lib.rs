@@ -9,6 +9,7 @@ mod audit;
 pub mod database;
 mod events;
 mod journal;
+mod log;
 mod national;
 mod reads;
 mod register;

@@ -1,13 +1,14 @@
 //! The writer: jobs, groups, commits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::database::{DatabaseError, Safety, checkpoint};
+use crate::database::{DatabaseError, Safety};
+use crate::log::{Log, checkpoint};
 
 /// What is to be written; gives what answers after the commit.
 pub(crate) type Job =
@@ -64,12 +65,7 @@ pub(crate) fn undoable<T>(
     }
 }
 
-pub(crate) fn write_all(
-    connection: &Connection,
-    queue: &Receiver<Job>,
-    safety: Safety,
-    long: &AtomicBool,
-) {
+pub(crate) fn write_all(connection: &Connection, queue: &Receiver<Job>, safety: Safety, log: &Log) {
     connection.set_prepared_statement_cache_capacity(64);
     let mut before = 0;
     while let Ok(first) = queue.recv() {
@@ -93,11 +89,12 @@ pub(crate) fn write_all(
         if !connection.is_autocommit() {
             let _ = control(connection, "ROLLBACK");
         }
+        log.grown.store(true, Ordering::Release);
         let committed = committed.map_err(DatabaseError::from);
         for answer in answers {
             answer(committed.clone());
         }
-        if long.swap(false, Ordering::Relaxed) {
+        if log.long.swap(false, Ordering::Relaxed) {
             let _ = checkpoint(connection);
         }
     }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use bytes::Bytes;
 use enclave::Vault;
-use enclave::key::{Attestation, Recipient};
+use enclave::{Acceptance, Attestation, Recipient};
 use exchange::{
     Code, Country, Digest, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy,
     Transaction, TransactionId,
@@ -39,6 +39,8 @@ use testbed::world::{AGNETE, MONTSERRAT};
 use trust::seal::SealKey;
 use trust::xml::Writer;
 
+#[path = "seeds/hardware.rs"]
+mod hardware;
 #[path = "seeds/logins.rs"]
 mod logins;
 
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
     world.rem()?;
     world.assertions()?;
     world.logins()?;
+    world.hardware()?;
     world.wallet()
 }
 
@@ -149,6 +152,8 @@ impl World {
         self.put("xml", "envelope", &envelope)?;
         self.put("xml", "query", query.render())?;
         self.put("signature", "hcp", &self.visit.hcp)?;
+        self.put("canonical", "hcp", &self.visit.hcp)?;
+        self.put("canonical", "namespaces", NAMESPACES)?;
         self.put("signature", "trc", self.visit.trc.as_deref().context("a patient was named")?)?;
         let record = audit_record().render();
         self.put("soap", "audit", &record)?;
@@ -226,7 +231,7 @@ impl World {
         let seal = self.pki.identity(self.denmark, Role::Seal).seal_key();
         let statement = vault.publish(&seal, self.now)?;
         self.put("sealed", "statement", statement.encode())?;
-        let accepted = [Attestation::SimulatedInProcess];
+        let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =
             Recipient::verify(&statement, &self.pki.anchors(), self.denmark, self.now, &accepted)?;
         let address = enclave::Address {
@@ -453,3 +458,8 @@ fn inline(text: &str) -> String {
         .empty("xop:Include", &[("xmlns:xop", ihe::mtom::XOP), ("href", "cid:document0@konfido")]);
     text.replace(&include.finish(), "PENsaW5pY2FsRG9jdW1lbnQgeG1sbnM9J3VybjpobDctb3JnOnYzJy8+")
 }
+
+/// Declared, declared again and taken away; attributes out of order; all that is escaped.
+const NAMESPACES: &str = "<r xmlns:q='urn:q' xmlns:p='urn:p' xmlns='urn:d'><p:a q:b='1' p:b='&lt;&amp;&#34;&#9;&#13;' \
+    c=''  a=\"'\"><b xmlns:p='urn:2' p:x='y'>&lt;&gt;&amp;\"&#13;<p:c xmlns:p='urn:p' xmlns='urn:d'/></b></p:a>\
+    <p:d/>x<e xmlns='urn:e'><f xmlns=''/><g xml:lang='da'/><!-- --><![CDATA[<]]></e></r>";

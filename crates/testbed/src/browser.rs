@@ -133,7 +133,7 @@ impl Browser {
     pub fn insert(&mut self, card: &crate::pki::Identity, roots_pem: &str) -> Result<(), TlsError> {
         self.tls = ClientTls::new(&Identity {
             chain: card.chain_pem().into_bytes(),
-            key: card.key_pem().as_bytes().to_vec(),
+            key: card.key_pem().as_bytes().to_vec().into(),
             roots: roots_pem.as_bytes().to_vec(),
         })?;
         Ok(())

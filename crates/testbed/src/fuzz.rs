@@ -5,6 +5,7 @@
 //! toolchain. Where a value is read and can be written, it is written and must be read as the same:
 //! a node must never pass on something else than what it took in.
 
+pub mod attest;
 pub mod eid;
 mod mutator;
 pub mod wallet;
@@ -22,7 +23,9 @@ use jiff::Timestamp;
 use trust::certificate::{Anchors, Certificate};
 use trust::chain::Chain;
 use trust::seal::SealKey;
-use trust::signature::{Profile, sign_enveloped, verify_enveloped, verify_key_value_signature};
+use trust::signature::{
+    Profile, canonical_forms_agree, sign_enveloped, verify_enveloped, verify_key_value_signature,
+};
 use trust::xml::{Element, Limits, Xml};
 
 use crate::pki::{Pki, Role, SealKind};
@@ -35,8 +38,9 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 19] = [
+pub static TARGETS: [(&str, Target); 25] = [
     ("xml", xml),
+    ("canonical", canonical),
     ("signature", signature),
     ("assertion", assertion),
     ("soap", soap),
@@ -55,6 +59,11 @@ pub static TARGETS: [(&str, Target); 19] = [
     ("mdoc", wallet::mdoc),
     ("jwe", wallet::jwe),
     ("status", wallet::status),
+    ("quote", attest::quote),
+    ("snp", attest::snp),
+    ("nitro", attest::nitro),
+    ("attestation", attest::attestation),
+    ("policy", attest::policy),
 ];
 
 /// XML, and each element of it on its own; search masks.
@@ -72,6 +81,21 @@ pub fn xml(data: &[u8]) -> bool {
         let _ = mask.check_id(&AGNETE.id());
     }
     true
+}
+
+/// Our canonicalization of the plain form against the engine's; says whether it was the plain form.
+pub fn canonical(data: &[u8]) -> bool {
+    let Ok(xml) = Xml::parse_bytes(data, &Limits::ASSERTION) else { return false };
+    let root = xml.root();
+    let mut ours = false;
+    for element in std::iter::once(root).chain(root.descendants().take(8)) {
+        for inclusive in [&[][..], &["xsd", "p", "q", "p"]] {
+            let alike = canonical_forms_agree(element, element.children().nth(1), inclusive);
+            assert_ne!(alike, Some(false), "the engine writes something else");
+            ours |= alike.is_some();
+        }
+    }
+    ours
 }
 
 /// XML signatures.

@@ -104,7 +104,7 @@ impl Idp {
         let server = pki.server(country, "idp");
         let end = |roots: String| transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: roots.into_bytes(),
         };
         let open = ServerTls::public(&end(pki.ca_pem()))?;

@@ -186,7 +186,7 @@ impl Pki {
         let identity = self.identity(country, role);
         transport::tls::Identity {
             chain: identity.chain_pem().into_bytes(),
-            key: identity.key_pem().as_bytes().to_vec(),
+            key: identity.key_pem().as_bytes().to_vec().into(),
             roots: self.ca_pem().into_bytes(),
         }
     }

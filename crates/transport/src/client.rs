@@ -10,7 +10,6 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use exchange::{Country, Digest};
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::Full;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -19,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Peer;
 use crate::body::{self, BodyError, content_length};
+use crate::pieces::Body;
 use crate::stream::{Stream, Target, WrongPeer, dial};
 use crate::tls::ClientTls;
 
@@ -89,7 +89,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Generation {
     tls: Arc<ClientConfig>,
-    pool: Pool<Connector, Full<Bytes>>,
+    pool: Pool<Connector, Body>,
 }
 
 impl Client {
@@ -128,12 +128,22 @@ impl Client {
         content_type: &str,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        self.send(Method::POST, path, content_type, body).await
+        self.post_pieces(path, content_type, vec![body]).await
+    }
+
+    /// Posts a body of several pieces, which are not copied into one first.
+    pub async fn post_pieces(
+        &self,
+        path: &str,
+        content_type: &str,
+        pieces: Vec<Bytes>,
+    ) -> Result<Answer, ClientError> {
+        self.send(Method::POST, path, content_type, pieces.into()).await
     }
 
     /// Gets a resource.
     pub async fn get(&self, path: &str) -> Result<Answer, ClientError> {
-        self.send(Method::GET, path, "", Bytes::new()).await
+        self.send(Method::GET, path, "", Body::default()).await
     }
 
     async fn send(
@@ -141,20 +151,19 @@ impl Client {
         method: Method,
         path: &str,
         content_type: &str,
-        body: Bytes,
+        body: Body,
     ) -> Result<Answer, ClientError> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        let request =
-            request.body(Full::new(body)).map_err(|e| ClientError::Connect(e.to_string()))?;
+        let request = request.body(body).map_err(|e| ClientError::Connect(e.to_string()))?;
         tokio::time::timeout(self.limits.request, self.exchange(request))
             .await
             .map_err(|_| ClientError::Timeout)?
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer, ClientError> {
         let response = self.pool().request(request).await.map_err(|e| failure(&e))?;
         let peer = response.extensions().get::<Peer>().cloned();
         let status = response.status();
@@ -173,7 +182,7 @@ impl Client {
     }
 
     /// The pool. After a reload a new one: connections with the old certificate are not used again.
-    fn pool(&self) -> Pool<Connector, Full<Bytes>> {
+    fn pool(&self) -> Pool<Connector, Body> {
         let current = self.current.load();
         if Arc::ptr_eq(&current.tls, &self.connector.tls.current()) {
             return current.pool.clone();

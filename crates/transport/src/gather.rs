@@ -3,41 +3,64 @@
 use std::cell::RefCell;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A socket that is read in large pieces. What the reader above has no room for waits here; a
-/// connection on which nothing waits holds no memory.
+/// A socket that is read in large pieces. What the reader above has no room for waits in its piece;
+/// a connection on which nothing waits holds no memory.
 #[derive(Debug)]
 pub struct Gathered {
     socket: TcpStream,
-    waiting: Vec<u8>,
+    waiting: Option<Piece>,
+}
+
+/// What was read at once, and how much of it was given.
+#[derive(Debug)]
+struct Piece {
+    bytes: Vec<u8>,
     given: usize,
+    read: usize,
 }
 
 thread_local! {
-    /// One for all connections of a thread: it is used within one poll only.
-    static PIECE: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE_BYTES]);
+    /// Pieces that no connection of this thread holds: most are used within one poll.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Piece {
+    fn take() -> Self {
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let bytes = spare.unwrap_or_else(|| vec![0; PIECE_BYTES]);
+        Self { bytes, given: 0, read: 0 }
+    }
+
+    fn give(&mut self, buf: &mut ReadBuf<'_>) {
+        let rest = &self.bytes[self.given..self.read];
+        let now = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..now]);
+        self.given += now;
+    }
+
+    /// Keeps what is not given out yet.
+    fn rest(self) -> Option<Self> {
+        if self.given < self.read {
+            return Some(self);
+        }
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < MAX_SPARE {
+                spare.push(self.bytes);
+            }
+        });
+        None
+    }
 }
 
 impl Gathered {
     /// Reads this socket.
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, waiting: Vec::new(), given: 0 }
-    }
-
-    fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        PIECE.with_borrow_mut(|piece| {
-            let mut read = ReadBuf::new(piece);
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
-            let read = read.filled();
-            let (now, later) = read.split_at(read.len().min(buf.remaining()));
-            buf.put_slice(now);
-            self.waiting.extend_from_slice(later);
-            Poll::Ready(Ok(()))
-        })
+        Self { socket, waiting: None }
     }
 }
 
@@ -47,17 +70,17 @@ impl AsyncRead for Gathered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        if self.waiting.is_empty() {
-            return self.poll_piece(cx, buf);
-        }
-        let rest = &self.waiting[self.given..];
-        let now = rest.len().min(buf.remaining());
-        buf.put_slice(&rest[..now]);
-        self.given += now;
-        if self.given == self.waiting.len() {
-            (self.waiting, self.given) = (Vec::new(), 0);
-        }
-        Poll::Ready(Ok(()))
+        let mut polled = Poll::Ready(Ok(()));
+        let mut piece = self.waiting.take().unwrap_or_else(|| {
+            let mut piece = Piece::take();
+            let mut read = ReadBuf::new(&mut piece.bytes);
+            polled = Pin::new(&mut self.socket).poll_read(cx, &mut read);
+            piece.read = read.filled().len();
+            piece
+        });
+        piece.give(buf);
+        self.waiting = piece.rest();
+        polled
     }
 }
 
@@ -91,8 +114,10 @@ impl AsyncWrite for Gathered {
     }
 }
 
-/// Two records of TLS (RFC 8446 §5.1).
-const PIECE_BYTES: usize = 32 << 10;
+/// Four records of TLS (RFC 8446 §5.1).
+const PIECE_BYTES: usize = 64 << 10;
+/// Pieces that a thread keeps.
+const MAX_SPARE: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -122,6 +147,6 @@ mod tests {
         }
         writer.await.unwrap();
         assert!(found == sent);
-        assert_eq!(gathered.waiting.capacity(), 0, "nothing waits, nothing is held");
+        assert!(gathered.waiting.is_none(), "nothing waits, nothing is held");
     }
 }

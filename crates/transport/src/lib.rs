@@ -9,6 +9,8 @@ mod body;
 pub mod client;
 mod crowd;
 pub mod gather;
+mod held;
+pub mod pieces;
 pub mod problem;
 pub mod refused;
 pub mod server;

@@ -1,13 +1,10 @@
 //! Problem responses (RFC 9457) for what is not a SOAP exchange.
 
-use bytes::Bytes;
 use exchange::CorrelationId;
 use http::{Response, StatusCode, header};
-use http_body_util::Full;
 use serde_json::json;
 
-/// Body of every response of ours.
-pub type Body = Full<Bytes>;
+pub use crate::pieces::Body;
 
 /// A problem with a stable code and a correlation id. No personal data: all texts are our own.
 pub fn problem(
@@ -28,8 +25,8 @@ pub fn problem(
 }
 
 /// A plain response.
-pub fn respond(status: StatusCode, mime: &str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Full::new(body.into()));
+pub fn respond(status: StatusCode, mime: &str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     if let Ok(value) = header::HeaderValue::from_str(mime) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);

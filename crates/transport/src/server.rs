@@ -25,7 +25,7 @@ use crate::crowd::Crowd;
 use crate::gather::Gathered;
 use crate::problem::{Body, respond};
 use crate::refused::{self, OnRefused, Reason, Refused};
-use crate::stream::Patient;
+use crate::stream::{Patient, WRITE_BYTES};
 use crate::tls::ServerTls;
 
 /// What a connection or a request may cost.
@@ -247,7 +247,8 @@ async fn handshake(
         acceptor.accept(Gathered::new(socket)).await.map(Some)
     });
     match accepted.await {
-        Ok(Ok(Some(stream))) => {
+        Ok(Ok(Some(mut stream))) => {
+            stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
             let peer = Peer::of(stream.get_ref().1, address);
             if generation.mutual && peer.is_none() {
                 return Err(Some(Reason::Certificate));

@@ -148,7 +148,8 @@ async fn handshake(target: &Target, tls: &ClientTls) -> Result<(TlsStream<Gather
     socket.set_nodelay(true)?;
     let address: SocketAddr = socket.peer_addr()?;
     let name = ServerName::try_from(target.host.clone()).map_err(Error::other)?;
-    let stream = TlsConnector::from(tls.current()).connect(name, Gathered::new(socket)).await?;
+    let mut stream = TlsConnector::from(tls.current()).connect(name, Gathered::new(socket)).await?;
+    stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
     let peer = Peer::of(stream.get_ref().1, address).ok_or_else(|| {
         Error::new(ErrorKind::InvalidData, "the server's certificate is malformed")
     })?;
@@ -161,5 +162,7 @@ async fn handshake(target: &Target, tls: &ClientTls) -> Result<(TlsStream<Gather
     Ok((stream, peer))
 }
 
+/// What is encrypted before it is handed to the kernel: a document in one call.
+pub(crate) const WRITE_BYTES: usize = 256 << 10;
 /// How long a write may wait on a connection of ours.
 const WRITES: Duration = Duration::from_secs(30);

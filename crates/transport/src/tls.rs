@@ -12,11 +12,15 @@ use arc_swap::ArcSwap;
 use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroize;
+use trust::private::PrivateKey;
+use trust::seal::SealKey;
+
+use crate::held::HeldKey;
 
 /// Why TLS could not be set up. Usually a file of the operator's.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +53,7 @@ pub struct Identity {
     /// Certificate chain, leaf first.
     pub chain: Vec<u8>,
     /// Private key.
-    pub key: Vec<u8>,
+    pub key: PrivateKey,
     /// Roots for the other end; revocation lists (`X509 CRL`) may stand in the same text.
     pub roots: Vec<u8>,
 }
@@ -61,13 +65,7 @@ impl Identity {
             std::fs::read(path)
                 .map_err(|source| TlsError::File { file: path.display().to_string(), source })
         };
-        Ok(Self { chain: read(chain)?, key: read(key)?, roots: read(roots)? })
-    }
-}
-
-impl Drop for Identity {
-    fn drop(&mut self) {
-        self.key.zeroize();
+        Ok(Self { chain: read(chain)?, key: read(key)?.into(), roots: read(roots)? })
     }
 }
 
@@ -172,8 +170,7 @@ fn server_config(identity: &Identity, mutual: bool) -> Result<ServerConfig, TlsE
     } else {
         builder.with_no_client_auth()
     };
-    let mut config =
-        builder.with_single_cert(chain(&identity.chain)?, key(&identity.key)?).map_err(setup)?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own(identity)?)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -181,9 +178,8 @@ fn server_config(identity: &Identity, mutual: bool) -> Result<ServerConfig, TlsE
 }
 
 fn client_config(identity: &Identity) -> Result<ClientConfig, TlsError> {
-    let mut config = server_verifying(&identity.roots)?
-        .with_client_auth_cert(chain(&identity.chain)?, key(&identity.key)?)
-        .map_err(setup)?;
+    let own = Arc::new(SingleCertAndKey::from(own(identity)?));
+    let mut config = server_verifying(&identity.roots)?.with_client_cert_resolver(own);
     config.resumption = Resumption::disabled();
     Ok(config)
 }
@@ -226,7 +222,18 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|e| TlsError::Pem { what: "private key", reason: e.to_string() })
+/// Our certificate with its key, which must fit.
+fn own(identity: &Identity) -> Result<CertifiedKey, TlsError> {
+    let chain = chain(&identity.chain)?;
+    match &identity.key {
+        PrivateKey::Pem(pem) => {
+            let key = PrivateKeyDer::from_pem_slice(pem)
+                .map_err(|e| TlsError::Pem { what: "private key", reason: e.to_string() })?;
+            CertifiedKey::from_der(chain, key, &provider()).map_err(setup)
+        }
+        PrivateKey::Held(_) => {
+            let seal = SealKey::new(&identity.key, &identity.chain).map_err(setup)?;
+            Ok(CertifiedKey::new(chain, Arc::new(HeldKey::new(seal))))
+        }
+    }
 }

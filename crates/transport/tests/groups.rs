@@ -37,7 +37,7 @@ fn pems(
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&identity.roots).unwrap()).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(&identity.chain).unwrap()];
-    (roots, chain, PrivateKeyDer::from_pem_slice(&identity.key).unwrap())
+    (roots, chain, PrivateKeyDer::from_pem_slice(identity.key.pem().unwrap()).unwrap())
 }
 
 #[test]

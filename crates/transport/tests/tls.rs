@@ -40,7 +40,10 @@ fn foreign(
     }
     let chain = vec![CertificateDer::from_pem_slice(&identity.chain).unwrap()];
     builder
-        .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&identity.key).unwrap())
+        .with_client_auth_cert(
+            chain,
+            PrivateKeyDer::from_pem_slice(identity.key.pem().unwrap()).unwrap(),
+        )
         .unwrap()
 }
 
@@ -216,7 +219,7 @@ async fn a_reload_shows_the_new_certificate_and_a_bad_one_changes_nothing() {
 
     let (mut broken, mut foreign_key) = (ca.identity("DK", 3), ca.identity("DK", 4));
     broken.chain = b"not pem".to_vec();
-    foreign_key.key.clone_from(&ca.identity("DK", 5).key);
+    foreign_key.key = ca.identity("DK", 5).key.clone();
     for bad in [&broken, &foreign_key] {
         assert!(running.tls.reload(bad).is_err());
         assert!(tls.reload(bad).is_err());
@@ -258,7 +261,7 @@ fn identities_come_from_files_and_faults_name_the_file() {
     let identity = Authority::new("root").identity("DK", 1);
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("chain.pem"), &identity.chain).unwrap();
-    std::fs::write(path("key.pem"), &identity.key).unwrap();
+    std::fs::write(path("key.pem"), identity.key.pem().unwrap()).unwrap();
     let missing =
         Identity::read(&path("chain.pem"), &path("key.pem"), &path("roots.pem")).unwrap_err();
     assert!(missing.to_string().contains("roots.pem"), "{missing}");

@@ -1,6 +1,9 @@
 //! A seal certificate with those between it and its root: what a peer needs to verify a country
 //! whose seal is issued under an intermediate CA (RFC 5280 §6).
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
 use jiff::Timestamp;
 use x509_cert::der::{Reader as _, SliceReader};
 
@@ -26,7 +29,24 @@ impl Chain {
     }
 
     /// Reads [`Chain::der`]; a single certificate is a chain, too.
+    ///
+    /// Each exchange brings the chain of its country: what the same bytes always give is kept, the
+    /// certificates and their keys. Path, dates and revocation are not in it and are looked at each time.
     pub fn from_der(bytes: &[u8]) -> Result<Self, CertificateError> {
+        if let Some(seen) = SEEN.read().unwrap_or_else(PoisonError::into_inner).get(bytes) {
+            return Ok(seen.clone());
+        }
+        let read = Self::read(bytes)?;
+        let mut seen = SEEN.write().unwrap_or_else(PoisonError::into_inner);
+        // who sends many costs us time, not memory
+        if seen.len() >= KEPT {
+            seen.clear();
+        }
+        seen.insert(bytes.into(), read.clone());
+        Ok(read)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, CertificateError> {
         let malformed =
             |e: &dyn std::fmt::Display| CertificateError::Malformed(format!("chain: {e}"));
         if bytes.len() > MAX_BYTES {
@@ -80,3 +100,26 @@ impl From<&Certificate> for Chain {
 
 /// Four certificates with RSA-4096 keys, twice.
 const MAX_BYTES: usize = 16 << 10;
+/// Chains that are kept: at most about two megabytes, usually a kilobyte for each country.
+const KEPT: usize = 64;
+
+static SEEN: LazyLock<RwLock<HashMap<Box<[u8]>, Chain>>> = LazyLock::new(RwLock::default);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_chains_does_not_grow_the_memory() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        for number in 0..3 * KEPT {
+            let name = format!("{number}.example");
+            let made = rcgen::CertificateParams::new([name]).unwrap().self_signed(&key).unwrap();
+            let first = Chain::from_der(made.der()).unwrap();
+            assert_eq!(Chain::from_der(made.der()).unwrap(), first);
+            assert_eq!(first.der(), made.der().to_vec(), "another chain than was asked for");
+        }
+        assert!(SEEN.read().unwrap().len() <= KEPT);
+        assert!(Chain::from_der(&vec![0x30; MAX_BYTES + 1]).is_err());
+    }
+}

@@ -53,11 +53,20 @@ pub fn verify1(
     certificate: &Certificate,
 ) -> Result<Vec<u8>, CoseError> {
     let message = CoseSign1::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    verify_read1(&message, external, certificate).map(<[u8]>::to_vec)
+}
+
+/// [`verify1`] for who has read the message already.
+pub fn verify_read1<'m>(
+    message: &'m CoseSign1,
+    external: &[u8],
+    certificate: &Certificate,
+) -> Result<&'m [u8], CoseError> {
     let scheme = signed_with(&message.protected.header, certificate)?;
     message.verify_signature(external, |signature, data| {
         check(certificate, scheme, data, signature)
     })?;
-    message.payload.ok_or(CoseError::Malformed)
+    message.payload.as_deref().ok_or(CoseError::Malformed)
 }
 
 /// The fingerprint of the certificate that a `COSE_Sign1` names; not verified.
@@ -82,6 +91,15 @@ pub fn add_signature(message: &[u8], key: &SealKey, external: &[u8]) -> Result<V
     add(CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?, key, external)
 }
 
+/// [`add_signature`] for who has read the message already.
+pub fn add_to_read(
+    message: CoseSign,
+    key: &SealKey,
+    external: &[u8],
+) -> Result<Vec<u8>, CoseError> {
+    add(message, key, external)
+}
+
 /// Verifies that a `COSE_Sign` carries exactly one valid signature by each of these certificates
 /// and no other signature, and gives the payload. At least one, and no certificate twice.
 pub fn verify(
@@ -90,6 +108,15 @@ pub fn verify(
     certificates: &[&Certificate],
 ) -> Result<Vec<u8>, CoseError> {
     let message = CoseSign::from_slice(message).map_err(|_| CoseError::Malformed)?;
+    verify_read(&message, external, certificates).map(<[u8]>::to_vec)
+}
+
+/// [`verify`] for who has read the message already.
+pub fn verify_read<'m>(
+    message: &'m CoseSign,
+    external: &[u8],
+    certificates: &[&Certificate],
+) -> Result<&'m [u8], CoseError> {
     if certificates.is_empty() || message.signatures.len() != certificates.len() {
         return Err(CoseError::NoSignature);
     }
@@ -109,7 +136,7 @@ pub fn verify(
             check(certificate, scheme, data, signature)
         })?;
     }
-    message.payload.ok_or(CoseError::Malformed)
+    message.payload.as_deref().ok_or(CoseError::Malformed)
 }
 
 /// The payload of a `COSE_Sign`; not verified.
@@ -137,6 +164,7 @@ fn algorithm(scheme: Scheme) -> iana::Algorithm {
         Scheme::Es256 => iana::Algorithm::ES256,
         Scheme::Es384 => iana::Algorithm::ES384,
         Scheme::Ps256 | Scheme::Rs256 => iana::Algorithm::PS256,
+        Scheme::Ed25519 => iana::Algorithm::EdDSA,
     }
 }
 

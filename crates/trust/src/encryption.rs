@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 pub use key::{DecryptionKey, Recipient};
 use structure::Sealed;
+pub use structure::WrappedKey;
 
 use crate::xml::Element;
 

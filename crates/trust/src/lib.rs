@@ -15,6 +15,7 @@ pub mod encryption;
 pub mod jws;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+pub mod private;
 pub mod seal;
 pub mod signature;
 pub mod xml;

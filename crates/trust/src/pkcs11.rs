@@ -22,7 +22,8 @@ use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
 use crate::certificate::CertificateError;
-use crate::seal::{Place, Scheme, Signer};
+use crate::private::Holder;
+use crate::seal::{Place, Scheme};
 
 pub use card::Card;
 
@@ -151,7 +152,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-impl Signer for TokenKey {
+impl Holder for TokenKey {
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
         let hash = |algorithm| digest::digest(algorithm, message).as_ref().to_vec();
         let pss = PkcsPssParams {
@@ -165,6 +166,7 @@ impl Signer for TokenKey {
             Scheme::Es384 => (Mechanism::Ecdsa, hash(&digest::SHA384)),
             Scheme::Rs256 => (Mechanism::Sha256RsaPkcs, message.to_vec()),
             Scheme::Ps256 => (Mechanism::Sha256RsaPkcsPss(pss), message.to_vec()),
+            Scheme::Ed25519 => return None,
         };
         self.with(|ready| ready.session.sign(&mechanism, ready.key, &data)).ok()
     }

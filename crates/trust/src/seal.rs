@@ -1,74 +1,26 @@
 //! The seal key: signs assertions, evidence and the vault's public key.
 
 mod place;
+mod signing;
 
-use aws_lc_rs::rand::SystemRandom;
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING,
-    ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
-    RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::certificate::{Certificate, CertificateError, PublicKey};
+use crate::private::{Holder, PrivateKey};
 
 pub use place::Place;
+pub use signing::SigningKey;
 
-/// Who holds a private key that is not in our memory, and signs with it.
-pub trait Signer: Send + Sync {
-    /// Signs with the scheme: ECDSA as `r || s`. `None` when it cannot, or not now.
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>>;
-}
-
-/// A private key with its certificate. The key is held by aws-lc, which wipes it, or by a
-/// [`Signer`]; it has no `Debug`, `Clone` or serialisation.
+/// A private key with its certificate. The key has no `Debug`, `Clone` or serialisation: it is in
+/// our memory as a [`SigningKey`], or with somebody else who signs for us.
 pub struct SealKey {
-    key: Key,
+    key: Arc<dyn Holder>,
     chain: Vec<Certificate>,
-}
-
-enum Key {
-    P256(EcdsaKeyPair),
-    P384(EcdsaKeyPair),
-    Rsa(RsaKeyPair),
-    Held(Box<dyn Signer>),
-}
-
-impl Key {
-    /// Reads a private key of the kind that the certificate has. The decoded copy is wiped.
-    fn read(pem: &[u8], of: &PublicKey) -> Result<Self, CertificateError> {
-        let unusable = |e: &dyn std::fmt::Display| CertificateError::Key(e.to_string());
-        let mut der = PrivateKeyDer::from_pem_slice(pem).map_err(|e| unusable(&e))?;
-        let pkcs1 = matches!(der, PrivateKeyDer::Pkcs1(_));
-        let bytes = Zeroizing::new(der.secret_der().to_vec());
-        der.zeroize();
-        Ok(match of {
-            PublicKey::P256(_) => Self::P256(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes)
-                    .map_err(|e| unusable(&e))?,
-            ),
-            PublicKey::P384(_) => Self::P384(
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, &bytes)
-                    .map_err(|e| unusable(&e))?,
-            ),
-            PublicKey::Rsa(_, bits) if *bits >= 2048 => {
-                let pair = if pkcs1 {
-                    RsaKeyPair::from_der(&bytes)
-                } else {
-                    RsaKeyPair::from_pkcs8(&bytes)
-                };
-                Self::Rsa(pair.map_err(|e| unusable(&e))?)
-            }
-            _ => {
-                return Err(CertificateError::Key(
-                    "needs P-256, P-384 or RSA of at least 2048 bits".into(),
-                ));
-            }
-        })
-    }
 }
 
 /// How a seal key signs.
@@ -82,34 +34,39 @@ pub enum Scheme {
     Ps256,
     /// RSASSA-PKCS1-v1_5 with SHA-256: XML signatures of eHDSI only.
     Rs256,
+    /// Ed25519 (RFC 8032): checkpoints of a log, never a seal.
+    Ed25519,
 }
 
 impl SealKey {
-    /// Reads a PKCS#8, SEC1 or PKCS#1 private key and its certificate chain, leaf first. In place
-    /// of a key it takes the URI of one in a token ([`Place`]), with the feature `pkcs11`.
+    /// Of a key as its configuration gives it, and its certificate chain, leaf first.
+    pub fn new(key: &PrivateKey, chain: &[u8]) -> Result<Self, CertificateError> {
+        match key {
+            PrivateKey::Pem(pem) => Self::from_pem(pem, chain),
+            PrivateKey::Held(holder) => {
+                Self::held(Arc::clone(holder), Certificate::from_pem(chain)?)
+            }
+        }
+    }
+
+    /// Reads a private key ([`SigningKey::from_pem`]) and its certificate chain, leaf first. In
+    /// place of a key it takes the URI of one in a token ([`Place`]), with the feature `pkcs11`.
     pub fn from_pem(key: &[u8], chain: &[u8]) -> Result<Self, CertificateError> {
         let chain = Certificate::from_pem(chain)?;
         if Place::is_uri(key) {
             return Self::held(in_token(&Place::parse(key)?)?, chain);
         }
-        let key = Key::read(key, chain[0].key())?;
-        let leaf = chain[0].key();
-        let public = match &key {
-            Key::P256(pair) | Key::P384(pair) => pair.public_key().as_ref().to_vec(),
-            Key::Rsa(pair) => pair.public_key().as_ref().to_vec(),
-            Key::Held(_) => Vec::new(),
-        };
-        if !matches!(leaf, PublicKey::P256(of) | PublicKey::P384(of) | PublicKey::Rsa(of, _) if *of == public)
-        {
+        let key = SigningKey::from_pem(key)?;
+        if !key.belongs_to(chain[0].key()) {
             return Err(CertificateError::Key("does not belong to the certificate".into()));
         }
-        Ok(Self { key, chain })
+        Ok(Self { key: Arc::new(key), chain })
     }
 
     /// A key that somebody else holds, with its certificate chain, leaf first. It signs once here,
     /// to show that it belongs to the certificate.
     pub fn held(
-        signer: Box<dyn Signer>,
+        holder: Arc<dyn Holder>,
         chain: Vec<Certificate>,
     ) -> Result<Self, CertificateError> {
         let usable = match chain.first().map(Certificate::key) {
@@ -118,7 +75,7 @@ impl SealKey {
             None => return Err(CertificateError::Empty),
             Some(_) => false,
         };
-        let key = Self { key: Key::Held(signer), chain };
+        let key = Self { key: holder, chain };
         let probe = b"konfido seal probe";
         let shown = [key.cose_scheme(), key.xml_scheme()].into_iter().all(|scheme| {
             let made = key.sign(scheme, probe);
@@ -160,37 +117,32 @@ impl SealKey {
         }
     }
 
+    /// A signature as TLS carries it: ECDSA in ASN.1 (RFC 8446 §4.2.3).
+    pub fn sign_for_tls(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
+        let made = self.sign(scheme, message)?;
+        match scheme {
+            Scheme::Es256 | Scheme::Es384 => asn1(&made),
+            Scheme::Ps256 | Scheme::Rs256 | Scheme::Ed25519 => Some(made),
+        }
+    }
+
     /// Signs with the scheme; `None` when the key cannot.
     pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
-        let random = SystemRandom::new();
-        match (&self.key, scheme) {
-            (Key::Held(signer), _) => signer.sign(scheme, message),
-            (Key::P256(pair), Scheme::Es256) | (Key::P384(pair), Scheme::Es384) => {
-                pair.sign(&random, message).ok().map(|s| s.as_ref().to_vec())
-            }
-            (Key::Rsa(pair), Scheme::Ps256 | Scheme::Rs256) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                let padding: &dyn aws_lc_rs::signature::RsaEncoding =
-                    if scheme == Scheme::Ps256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-                pair.sign(padding, &random, message, &mut signature).ok().map(|()| signature)
-            }
-            _ => None,
-        }
+        self.key.sign(scheme, message)
     }
 }
 
 #[cfg(feature = "pkcs11")]
-fn in_token(place: &Place) -> Result<Box<dyn Signer>, CertificateError> {
-    Ok(Box::new(crate::pkcs11::TokenKey::open(place)?))
+fn in_token(place: &Place) -> Result<Arc<dyn Holder>, CertificateError> {
+    Ok(Arc::new(crate::pkcs11::TokenKey::open(place)?))
 }
 
 #[cfg(not(feature = "pkcs11"))]
-fn in_token(_: &Place) -> Result<Box<dyn Signer>, CertificateError> {
+fn in_token(_: &Place) -> Result<Arc<dyn Holder>, CertificateError> {
     Err(CertificateError::Key("is in a token, and this program was built without pkcs11".into()))
 }
 
 /// `r || s` as the ASN.1 that cards and TLS use (RFC 3279 §2.2.3). At most 63 bytes a number.
-#[cfg(any(test, feature = "pkcs11"))]
 pub(crate) fn asn1(signature: &[u8]) -> Option<Vec<u8>> {
     let integer = |number: &[u8]| {
         let zeros = number.iter().take_while(|b| **b == 0).count();

@@ -2,12 +2,13 @@
 //!
 //! A signed element is first made a document of its own ([`Element::standalone`]), so that nothing
 //! around it can be confused with it; then our own allow-list looks at the signature's structure;
-//! only then digest and value are checked, over what the engine canonicalizes of the same DOM that
+//! only then digest and value are checked, over the canonical form of the same DOM that
 //! [`Signed::element`] hands out. The engine's own verdict would not be enough: it accepts SHA-1, and
 //! leaves wrapping to its caller.
 
 #[cfg(feature = "brainpool")]
 mod brainpool;
+mod canonical;
 mod detached;
 mod engine;
 mod method;
@@ -94,6 +95,18 @@ pub fn verify_enveloped<'d, 'a>(
     Ok(Signed { element, certificate: found.certificate })
 }
 
+/// Whether our own exclusive canonicalization of an element (all below it but `without`) is the engine's;
+/// `None` where we leave it to the engine. For tests and fuzzing: the engine is the oracle.
+pub fn canonical_forms_agree(
+    element: Element<'_, '_>,
+    without: Option<Element<'_, '_>>,
+    inclusive: &[&str],
+) -> Option<bool> {
+    let (document, without) = (element.document(), without.map(Element::node));
+    let ours = canonical::plain(document, element.node(), without, inclusive)?;
+    Some(engine::canonical(document, element.node(), without, inclusive) == Some(ours))
+}
+
 /// Verifies the signature of an OpenNCP audit record: rsa-sha256, inclusive C14N with comments,
 /// `URI=""`, a bare key. It proves that the record was not changed, not who wrote it.
 pub fn verify_key_value_signature(element: Element<'_, '_>) -> Result<(), SignatureError> {
@@ -152,5 +165,6 @@ pub(crate) fn method_of(scheme: Scheme) -> &'static str {
         Scheme::Es384 => "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
         Scheme::Ps256 => "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",
         Scheme::Rs256 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        Scheme::Ed25519 => "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519",
     }
 }

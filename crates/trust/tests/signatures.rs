@@ -413,6 +413,11 @@ fn a_changed_signature_is_refused_before_any_cryptography() {
             ),
             Forbidden("canonicalization parameter"),
         ),
+        (
+            "a list of inclusive prefixes that takes minutes to walk",
+            replaced("PrefixList=\"xsd\"", &format!("PrefixList=\"{}\"", "xsd ".repeat(33))),
+            Forbidden("canonicalization parameter"),
+        ),
         ("deeper", replaced(sig, &format!("<saml:X>{sig}</saml:X>")), Missing),
         (
             "no ID",

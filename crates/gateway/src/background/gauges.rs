@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use siem::{Event, Kind};
+
 use crate::metrics::WaitsFor;
 use crate::node::Node;
 
@@ -11,6 +13,7 @@ use crate::node::Node;
 pub async fn look(node: &Node) {
     node.metrics.notes_dropped.inner().store(node.notes.lost(), Ordering::Relaxed);
     node.metrics.days(node.clock.now());
+    look_at_the_vault(node);
     match node.journal.waiting(MOST).await {
         Ok(waiting) => {
             let logged = u64::try_from(node.metrics.log_size.get()).unwrap_or(0);
@@ -29,6 +32,17 @@ pub async fn look(node: &Node) {
         }
         Ok(Err(error)) => tracing::warn!(%error, "audit records that wait cannot be counted"),
         Err(_) => {}
+    }
+}
+
+/// A vault process that was started again leaves an event.
+fn look_at_the_vault(node: &Node) {
+    let Some(starts) = node.sealing().vault.process().map(enclave::Process::starts) else { return };
+    let before = node.metrics.vault_starts.set(i64::try_from(starts).unwrap_or(i64::MAX));
+    if starts > 1 && i64::try_from(starts).is_ok_and(|starts| starts > before) {
+        tracing::warn!(starts, "the vault process died and was started again");
+        node.notes
+            .note(Event { number: starts, ..Event::new(node.clock.now(), Kind::VaultRestarted) });
     }
 }
 

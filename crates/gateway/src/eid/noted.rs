@@ -8,7 +8,7 @@ use ihe::atna::occurrence::Outcome;
 use siem::{Event, Kind};
 
 use super::Eid;
-use super::pending::{Connector, Then};
+use super::pending::{Asker, Connector, Then};
 
 impl Eid {
     /// What is no login: one event and one line in the log, under the id that a person may quote.
@@ -32,6 +32,7 @@ impl Eid {
         let consumer = match to {
             Then::Portal(portal) => self.client_of(&portal.returns),
             Then::Connector(connector) => name_of(connector),
+            Then::Light(_) => self.beside(),
         };
         self.failed_for(consumer, asked, why, outcome)
     }
@@ -44,6 +45,11 @@ impl Eid {
     /// The same for the connector of another country, which asked for one of our people.
     pub(super) fn failed_to(&self, to: &Connector, why: &str) -> CorrelationId {
         self.failed_for(name_of(to), self.country, why, Outcome::Temporary)
+    }
+
+    /// The same for the other part of a node, which asked for somebody of `asked`.
+    pub(super) fn failed_beside(&self, asked: Country, why: &str) -> CorrelationId {
+        self.failed_for(self.beside(), asked, why, Outcome::Temporary)
     }
 
     fn failed_for(
@@ -69,9 +75,20 @@ impl Eid {
 
     /// One of our people was identified for the connector of another country.
     pub(super) fn passed_on(&self, to: &Connector, person: &Person) {
+        self.passed(to.country, name_of(to), person);
+    }
+
+    /// Somebody was identified for the other part of a node. Where it asks for services of our own
+    /// country, the other country is the person's.
+    pub(super) fn passed_beside(&self, to: &Asker, person: &Person) {
+        let asking = to.country.filter(|country| *country != self.country);
+        self.passed(asking.unwrap_or(person.identifier.of), self.beside(), person);
+    }
+
+    fn passed(&self, other: Country, consumer: &str, person: &Person) {
         let sight = self.witness.sight(Kind::LoginPassedOn, Step::Login, self.now());
         // as what they sign in there is not said here
-        sight.with(to.country).person(Subject::Patient, person).consumer(name_of(to)).tell();
+        sight.with(other).person(Subject::Patient, person).consumer(consumer).tell();
     }
 
     /// One line in the log.
@@ -80,6 +97,11 @@ impl Eid {
         let from = country.as_ref().map(Country::as_str);
         tracing::info!(%correlation, why, country = from, "login refused");
         correlation
+    }
+
+    /// The certificate's name of the other part of a node.
+    fn beside(&self) -> &str {
+        self.light.as_ref().map_or("", |light| &light.client)
     }
 
     /// The certificate's name of the portal at an address.

@@ -1,13 +1,18 @@
 //! The other end of a login: an eIDAS node, or our own identity provider, known by its metadata.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exchange::Country;
 use identity::eidas::metadata::{Book, Fetch, Metadata, Peer, Role, Unknown, Unreachable};
+use identity::eidas::response::Levels;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use transport::client::Client;
 use trust::certificate::Certificate;
+
+use super::Eid;
+use crate::node::Node;
 
 /// One party.
 pub struct Party {
@@ -15,6 +20,8 @@ pub struct Party {
     pub country: Country,
     /// Its metadata URL.
     pub entity: String,
+    /// How it states levels of assurance.
+    pub levels: Levels,
     role: Role,
     book: Book,
     server: Server,
@@ -41,7 +48,13 @@ impl Party {
     ) -> Self {
         let peer = Peer { url: entity.to_owned(), role, country, signers };
         let (book, server) = (Book::new(vec![peer]), Server { client, path: path.to_owned() });
-        Self { country, entity: entity.to_owned(), role, book, server, first: Mutex::new(()) }
+        let (entity, levels, first) = (entity.to_owned(), Levels::Eidas, Mutex::new(()));
+        Self { country, entity, levels, role, book, server, first }
+    }
+
+    /// The same, stating levels of assurance in this way.
+    pub fn stating(self, levels: Levels) -> Self {
+        Self { levels, ..self }
     }
 
     /// Its metadata, checked; fetched when nothing is known, or ahead of its end.
@@ -51,6 +64,35 @@ impl Party {
         }
         let _one = self.first.lock().await;
         self.book.find(&self.entity, self.role, &self.server, now).await
+    }
+
+    /// Fetches its metadata if it should be asked for now; whether it was.
+    pub async fn renew(&self, now: Timestamp) -> bool {
+        let due = !self.book.due(now).is_empty();
+        if due && let Err(error) = self.metadata(now).await {
+            tracing::warn!(country = %self.country, %error, "metadata is not renewed");
+        }
+        due
+    }
+}
+
+impl Eid {
+    /// Fetches the metadata of each party that should be asked for now; how many were.
+    pub async fn renew(&self, now: Timestamp) -> usize {
+        let mut due = 0;
+        for party in self.providers.values().chain(&self.connectors) {
+            due += usize::from(party.renew(now).await);
+        }
+        due
+    }
+}
+
+/// Renews metadata ahead of its end, so that nobody who signs in waits for it; until the node stops.
+pub async fn renew(node: Arc<Node>) {
+    // after a start the others may start, too
+    while node.stop.run_until_cancelled(tokio::time::sleep(TURN)).await.is_some() {
+        let Some(eid) = node.eid() else { return };
+        node.stop.run_until_cancelled(eid.renew(node.clock.now())).await;
     }
 }
 
@@ -67,3 +109,5 @@ impl Fetch for Server {
         Err(Unreachable)
     }
 }
+
+const TURN: Duration = Duration::from_secs(60);

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use exchange::CorrelationId;
 use http::{Response, StatusCode};
+use identity::eidas::EidasError;
 use identity::eidas::binding::{self, Field};
 use identity::eidas::metadata::{Binding, Metadata};
 use identity::eidas::person::{Person, PersonIdentifier};
-use identity::eidas::request::{Asked, Request};
+use identity::eidas::request::{Asked, Request, SpType, Wanted};
 use identity::eidas::response::{Answer, Identified, refuse};
 use jiff::SignedDuration;
 use transport::problem::Body;
 use trust::encryption::Recipient;
 
-use super::login::Visit;
 use super::party::Party;
 use super::pending::{Connector, Then};
+use super::visit::Visit;
 use super::{Eid, pages};
 
 impl Eid {
@@ -32,15 +33,19 @@ impl Eid {
             }
         };
         let relay = visit.one("RelayState").unwrap_or("").to_owned();
-        let (level, optional) = (request.assurance, request.optional.clone());
+        let wanted = Wanted {
+            assurance: request.assurance,
+            optional: request.optional.clone(),
+            sector: request.sector.unwrap_or(SpType::Public),
+            requester: request.requester.clone(),
+        };
         let country = connector.country;
         let waiting = Connector { country, request, relay };
-        let Some(own) = self.providers.get(&self.country).filter(|_| level <= self.certified)
-        else {
+        if self.source(self.country).is_none() || wanted.assurance > self.certified {
             self.failed_to(&waiting, "proxy.level");
             return self.pass_refusal(&waiting, "NoAuthnContext").await;
-        };
-        self.ask(own, level, optional, Then::Connector(waiting), visit.cookie.clone()).await
+        }
+        self.ask(self.country, wanted, Then::Connector(waiting), visit.cookie.clone()).await
     }
 
     /// The connector that asks, by its metadata, and what it asks.
@@ -72,7 +77,7 @@ impl Eid {
             destination: &destination,
             signers: &metadata.signing,
             sector: metadata.sector,
-            requester_needed: false,
+            requester_needed: true,
             now,
         };
         let request = match &redirected {
@@ -81,7 +86,10 @@ impl Eid {
         };
         let request = request.map_err(|error| {
             tracing::info!(country = %connector.country, %error, "request refused");
-            "proxy.refused"
+            match error {
+                EidasError::Rule(row) => row,
+                _ => "proxy.refused",
+            }
         })?;
         let horizon = SignedDuration::from_mins(15);
         match self.keeper.first_seen(&request.id, now, horizon).await {
@@ -153,7 +161,8 @@ impl Eid {
     }
 }
 
-fn lost(correlation: CorrelationId) -> Response<Body> {
+/// Nobody can be answered but the person.
+pub(super) fn lost(correlation: CorrelationId) -> Response<Body> {
     let next = "The service that sent you here cannot be answered now. Begin again later.";
     pages::trouble(StatusCode::BAD_GATEWAY, "Identification not possible", next, correlation)
 }

@@ -4,27 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exchange::CorrelationId;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use identity::eidas::metadata::Role;
-use identity::session::Ticket;
 use transport::problem::{Body, problem, respond};
 use transport::server::{Origin, content_length, read_body};
 
-use super::login::{COOKIE, Visit};
 use super::throttle::{Admitted, WINDOW};
+use super::visit::Visit;
 use super::wallet::WALLET;
-use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, pages};
+use super::{ACS, CONNECTOR_METADATA, Eid, LOGIN, PROXY_METADATA, SSO, light, pages};
 
 /// Answers a browser, or whoever fetches metadata.
 pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or("").to_owned();
-    let visit = |text: &[u8]| Visit {
-        pairs: form_urlencoded::parse(text).into_owned().take(MAX_PAIRS).collect(),
-        cookie: cookie(&head.headers),
-    };
-    if [LOGIN, SSO].contains(&head.uri.path())
+    let visit = |text: &[u8]| Visit::new(text, &head.headers);
+    if ([LOGIN, SSO].contains(&head.uri.path()) || eid.light_begins(head.uri.path()))
         && let Some(Origin(from)) = head.extensions.get::<Origin>()
         && let Admitted::No { first } = eid.throttle.admit(from.ip(), eid.now())
     {
@@ -36,12 +32,16 @@ pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body>
         (&Method::GET, PROXY_METADATA) => metadata(&eid, Role::ProxyService),
         (&Method::GET, LOGIN) => eid.begin(&visit(query.as_bytes())).await,
         (&Method::GET, SSO) => eid.asked(&visit(query.as_bytes()), Some(&query)).await,
-        (&Method::POST, path @ (ACS | SSO)) => {
+        (&Method::GET, path) if let Some(place) = light::place(path) => {
+            eid.light(place, &visit(query.as_bytes())).await
+        }
+        (&Method::POST, path) if [ACS, SSO].contains(&path) || light::place(path).is_some() => {
             let length = content_length(&head.headers);
-            match read_body(body, length, MAX_FORM, FORM_TIME).await {
-                Ok(form) if path == ACS => eid.answered(&visit(&form)).await,
-                Ok(form) => eid.asked(&visit(&form), None).await,
-                Err(error) => {
+            match (read_body(body, length, MAX_FORM, FORM_TIME).await, light::place(path)) {
+                (Ok(form), Some(place)) => eid.light(place, &visit(&form)).await,
+                (Ok(form), None) if path == ACS => eid.answered(&visit(&form)).await,
+                (Ok(form), None) => eid.asked(&visit(&form), None).await,
+                (Err(error), _) => {
                     let correlation = eid.refused(None, "login.body");
                     problem(error.status(), error.code(), "begin again", correlation)
                 }
@@ -115,18 +115,6 @@ fn metadata(eid: &Eid, role: Role) -> Response<Body> {
     }
 }
 
-/// The one cookie of ours.
-fn cookie(headers: &HeaderMap) -> Option<Ticket> {
-    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut ours = all
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-    let first = ours.next()?;
-    // a value that we never gave could be one that somebody else chose
-    ours.next().is_none().then(|| Ticket::of(first)).filter(Ticket::is_whole)
-}
-
 /// A SAML message in base64 and in a form, with its RelayState.
 const MAX_FORM: usize = 512 << 10;
 const FORM_TIME: Duration = Duration::from_secs(20);
-const MAX_PAIRS: usize = 32;

@@ -15,6 +15,7 @@ use transport::client::{Client, ClientLimits};
 use transport::problem::{Body, problem, respond};
 use transport::tls::ClientTls;
 
+use super::asking::expired;
 use super::login::{Visit, digest};
 use super::pending::Portal;
 use super::shown::Shown;
@@ -242,10 +243,7 @@ impl Eid {
     }
 
     fn over(&self) -> Response<Body> {
-        let correlation = self.refused(None, "login.unknown");
-        let next =
-            "This login took too long, was used before, or began in another browser. Begin again.";
-        pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation)
+        expired(self.refused(None, "login.unknown"))
     }
 }
 

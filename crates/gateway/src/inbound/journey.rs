@@ -63,7 +63,7 @@ pub fn open(
     }
     let Opened { address, plaintext, reply } =
         sealing.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
-    let inner = Inner::decode(plaintext.into()).map_err(|_| VaultError::Malformed)?;
+    let inner = Inner::decode(plaintext).map_err(|_| VaultError::Malformed)?;
     let claim = Claim::new(address, &inner).ok_or(VaultError::Malformed)?;
     let package = wire::restore(&package.root, place, &inner);
     Ok((Message { package }, SealedRequest { reply, claim }))
@@ -126,13 +126,14 @@ pub async fn answer(
 
     // 8. note: by the caller; 9. deliver
     let transaction = facts.transaction;
-    let package = deliver(settled, reply, fulfilled).map_err(refuse)?;
+    let package = deliver(sealing, settled, reply, fulfilled).map_err(refuse)?;
     Ok(Answered { package, transaction, refusal })
 }
 
 /// Releases the answer. What it takes is the list of what must have happened; a [`Fulfilled`] that
 /// is no refusal is made with a mandate only.
 fn deliver(
+    sealing: &Sealing,
     settled: Proof,
     reply: Option<ReplyToken>,
     fulfilled: Fulfilled,
@@ -148,7 +149,7 @@ fn deliver(
     let bound = wire::bound(root, fulfilled.content.clone());
     // the bound digest is over the envelope as it will travel, which has the same prefix and suffix
     let ciphertext =
-        enclave::Vault::seal_response(reply, &bound, inner.encode()).map_err(evidence::unsealed)?;
+        sealing.vault.seal_response(reply, &bound, inner.encode()).map_err(evidence::unsealed)?;
     Ok(wire::seal_package(root, fulfilled.content, ciphertext))
 }
 

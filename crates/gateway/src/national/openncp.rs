@@ -12,8 +12,9 @@ pub async fn relay(
     transaction: Transaction,
     package: &Package,
 ) -> Result<(Package, Option<Peer>), Refusal> {
-    let (content_type, body) = package.write(transaction.request_action());
-    let answer = client.post(path, &content_type, body).await.map_err(|e| unreachable_peer(&e))?;
+    let (content_type, body) = package.pieces(transaction.request_action());
+    let answer =
+        client.post_pieces(path, &content_type, body).await.map_err(|e| unreachable_peer(&e))?;
     let package = Package::parse(&answer.content_type, answer.body).map_err(|e| {
         let detail = format!("status {}: {e}", answer.status);
         Refusal::new(

@@ -1,9 +1,10 @@
 //! How a request reaches the other country: sealed for its attested vault, or plainly.
 
 use enclave::key::Statement;
-use enclave::{Address, Recipient, Vault, VaultError};
-use exchange::{Code, Refusal};
+use enclave::{Address, Recipient, VaultError};
+use exchange::{Code, Refusal, Side, Transaction};
 use ihe::mtom::Package;
+use siem::{Event, Kind};
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -55,12 +56,25 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
         .and_then(|statement| {
             Recipient::verify(&statement, &node.seal_anchors, peer.country, now, &peer.accepted)
         })
-        .map_err(|e| {
-            let hint = "the other country's vault key is not acceptable; nothing was sent";
-            Refusal::new(Code::ErrorSecGeneric, hint).with_detail(e.to_string())
-        })?;
+        .and_then(|recipient| {
+            let older = VaultError::Key("statement is older than one that we saw");
+            if peer.is_newest(&recipient) { Ok(recipient) } else { Err(older) }
+        })
+        .map_err(|error| unacceptable(node, peer, error))?;
     peer.keep_recipient(Some(recipient.clone()));
     Ok(Way::Sealed(Box::new(recipient)))
+}
+
+/// A vault that we do not seal for leaves an event with the reason.
+fn unacceptable(node: &Node, peer: &PeerCountry, error: VaultError) -> Refusal {
+    node.notes.note(Event {
+        side: Some(Side::B),
+        peer: Some(peer.country),
+        correlation: error.code().to_owned(),
+        ..Event::new(node.clock.now(), Kind::VaultRefused)
+    });
+    let hint = "the other country's vault key is not acceptable; nothing was sent";
+    Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
 }
 
 /// Sends the request and opens the answer.
@@ -85,6 +99,10 @@ pub(super) async fn ask_and_open(
             Ok(Answer { package, content, evidence, secrets, refused, provider: None, from })
         }
         Way::Sealed(recipient) => {
+            if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
+                let permitted = recipient.permits(class, node.clock.now());
+                permitted.map_err(|error| unacceptable(node, peer, error))?;
+            }
             match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
                 // the peer has restarted: its old key is gone, the request was not opened
@@ -138,10 +156,10 @@ async fn sealed(
         .seal_request(recipient, address, &bound, inner.encode(), node.clock.now())
         .map_err(vault)?;
     let package = wire::seal_package(root, facts.content.clone(), ciphertext);
-    let (content_type, body) = package.write(facts.transaction.request_action());
+    let (content_type, body) = package.pieces(facts.transaction.request_action());
     let answer = peer
         .client
-        .post(SEALED_PATH, &content_type, body)
+        .post_pieces(SEALED_PATH, &content_type, body)
         .await
         .map_err(|e| unreachable_peer(&e))?;
     if answer.status == http::StatusCode::MISDIRECTED_REQUEST {
@@ -153,8 +171,8 @@ async fn sealed(
         return Err(refused_in_the_clear(&package));
     };
     let bound = wire::bound(&package.root, place.clone());
-    let plaintext = Vault::open_response(pending, &ciphertext, &bound).map_err(vault)?;
-    let inner = Inner::decode(plaintext.into()).map_err(|e| broken(&e.into()))?;
+    let plaintext = sealing.vault.open_response(pending, &ciphertext, &bound).map_err(vault)?;
+    let inner = Inner::decode(plaintext).map_err(|e| broken(&e.into()))?;
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
     // what was sealed must be the Body that our OpenNCP will read: the evidence is about nothing else

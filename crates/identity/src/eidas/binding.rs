@@ -41,12 +41,20 @@ pub const SCRIPT_HASH: &str = "'sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1T
 /// A page whose form carries the message to `endpoint`. It posts itself; without script a button
 /// does. A `relay` that is longer than [`MAX_RELAY`] is left out: the standard forbids sending it.
 pub fn post_page(endpoint: &str, field: Field, message: &str, relay: Option<&str>) -> String {
-    let (action, name) = (escape(endpoint), field.name());
     let value = STANDARD.encode(message);
     let relay = relay.filter(|relay| relay.len() <= MAX_RELAY).map(|relay| {
         format!("<input type=\"hidden\" name=\"RelayState\" value=\"{}\">", escape(relay))
     });
-    let relay = relay.unwrap_or_default();
+    form_page(endpoint, field.name(), &value, &relay.unwrap_or_default())
+}
+
+/// The same for a token of the light interface (`token`), which is base64 already.
+pub fn token_page(endpoint: &str, token: &str) -> String {
+    form_page(endpoint, "token", &escape(token), "")
+}
+
+fn form_page(endpoint: &str, name: &str, value: &str, relay: &str) -> String {
+    let action = escape(endpoint);
     format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Signing in</title></head><body>\
          <form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"{name}\" value=\"{value}\">{relay}\

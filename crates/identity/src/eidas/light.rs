@@ -1,19 +1,28 @@
 //! The light interface between the generic part of an eIDAS node and the specific part of a country
 //! (eIDAS-Node Integration Guide): messages in a shared cache, and a token through the browser.
+//!
+//! Start reading at [`LightToken`], then [`LightRequest::wanted`] and [`answered`], each with its
+//! table of rules; [`Shelf`] is where messages lie.
 
 mod message;
+mod person;
+mod rules;
+mod shelf;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::EidasError;
 
 pub use message::{LightRequest, LightResponse, LightStatus};
+pub use person::attributes_of;
+pub use rules::{Hoped, REQUEST_RULES, RESPONSE_RULES, Rule, answered};
+pub use shelf::{Cache, Place, Shelf};
 
 /// What goes through the browser: where in the shared cache the message lies. The digest is a plain
 /// hash over a secret, as the reference node makes it; the message itself never leaves the cache.
@@ -23,7 +32,8 @@ pub struct LightToken {
     pub issuer: String,
     /// Where it lies.
     pub id: String,
-    /// When it was written; milliseconds.
+    /// When it was written, by a clock in UTC; milliseconds. The reference node writes the local time of
+    /// its machine, which has to be UTC.
     pub created: Timestamp,
 }
 
@@ -58,6 +68,29 @@ impl LightToken {
         Ok(token)
     }
 
+    /// Reads a token of this issuer that is not older than `life`.
+    pub fn verify(
+        token: &str,
+        issuer: &str,
+        secret: &str,
+        life: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Self, EidasError> {
+        let token = Self::decode(token, secret)?;
+        let age = now.duration_since(token.created);
+        let id = token.id.len();
+        let held = [
+            ("light.issuer", token.issuer == issuer),
+            ("light.expired", age <= life),
+            ("light.early", age >= -SKEW),
+            ("light.id", (1..=MAX_ID).contains(&id)),
+        ];
+        match held.into_iter().find(|(_, held)| !held) {
+            Some((rule, _)) => Err(EidasError::Rule(rule)),
+            None => Ok(token),
+        }
+    }
+
     /// `yyyy-MM-dd HH:mm:ss SSS`.
     fn created(&self) -> String {
         let at = self.created.to_zoned(TimeZone::UTC);
@@ -73,6 +106,10 @@ impl LightToken {
 const FORM: &str = "%Y-%m-%dT%H:%M:%S.%3f";
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 1024;
+/// The reference node takes UUIDs.
+const MAX_ID: usize = 64;
+/// How far ahead of ours the other part's clock may be.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -98,5 +135,28 @@ mod tests {
         for cut in 0..encoded.len() {
             assert!(LightToken::decode(&encoded[..cut], "MYSECRET").is_err());
         }
+    }
+
+    #[test]
+    fn a_token_is_of_its_issuer_and_not_old() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let life = SignedDuration::from_mins(5);
+        let at = |seconds: i64, issuer: &str, id: &str| {
+            let created = now + SignedDuration::from_secs(seconds);
+            LightToken { issuer: issuer.into(), id: id.into(), created }.encode("MYSECRET")
+        };
+        let verify = |token: &str| LightToken::verify(token, "theirs", "MYSECRET", life, now);
+        assert!(verify(&at(0, "theirs", "1")).is_ok() && verify(&at(-300, "theirs", "1")).is_ok());
+        for (token, rule) in [
+            (at(-301, "theirs", "1"), "light.expired"),
+            (at(61, "theirs", "1"), "light.early"),
+            (at(0, "ours", "1"), "light.issuer"),
+            (at(0, "theirs", ""), "light.id"),
+            (at(0, "theirs", &"1".repeat(65)), "light.id"),
+        ] {
+            assert_eq!(verify(&token), Err(EidasError::Rule(rule)));
+        }
+        let long = at(0, "theirs", &"1".repeat(1024));
+        assert_eq!(verify(&long), Err(EidasError::Malformed("light token")));
     }
 }

@@ -86,7 +86,7 @@ impl Person {
 
     /// Reads a `saml2:AttributeStatement`.
     pub fn read(statement: Element<'_, '_>) -> Result<Self, EidasError> {
-        let mut values: BTreeMap<(bool, &'static str), Scripted> = BTreeMap::new();
+        let mut values = Values::new();
         for attribute in statement.children_named(SAML, "Attribute") {
             let uri = attribute.demand_attribute("Name")?;
             let (represents, name) = match uri.strip_prefix(REPRESENTATIVE) {
@@ -106,6 +106,11 @@ impl Person {
                 return Err(EidasError::Malformed("attribute: it comes twice"));
             }
         }
+        Self::gathered(values)
+    }
+
+    /// A person of the values that came, and who represents them (`true`).
+    pub(super) fn gathered(mut values: Values) -> Result<Self, EidasError> {
         let mut person = Self::of(&mut values, false)?;
         if values.keys().any(|(represents, _)| *represents) {
             person.representative = Some(Box::new(Self::of(&mut values, true)?));
@@ -113,10 +118,7 @@ impl Person {
         Ok(person)
     }
 
-    fn of(
-        values: &mut BTreeMap<(bool, &'static str), Scripted>,
-        represents: bool,
-    ) -> Result<Self, EidasError> {
+    fn of(values: &mut Values, represents: bool) -> Result<Self, EidasError> {
         let mut take =
             |name| values.remove(&(represents, name)).ok_or(EidasError::Rule("minimum data set"));
         let identifier = PersonIdentifier::parse(&take("PersonIdentifier")?.latin)?;
@@ -140,16 +142,20 @@ impl Person {
         w.close();
     }
 
+    /// What is known of one attribute.
+    pub(super) fn value(&self, row: &Attribute) -> Option<Scripted> {
+        match row.name {
+            "PersonIdentifier" => Some(Scripted::latin(&self.identifier.text())),
+            "CurrentFamilyName" => Some(self.family.clone()),
+            "CurrentGivenName" => Some(self.given.clone()),
+            "DateOfBirth" => Some(Scripted::latin(&self.birth.to_string())),
+            name => self.more.get(name).cloned(),
+        }
+    }
+
     fn write_attributes(&self, w: &mut Writer, prefix: &str) {
         for row in &NATURAL_PERSON {
-            let fixed = match row.name {
-                "PersonIdentifier" => Some(Scripted::latin(&self.identifier.text())),
-                "CurrentFamilyName" => Some(self.family.clone()),
-                "CurrentGivenName" => Some(self.given.clone()),
-                "DateOfBirth" => Some(Scripted::latin(&self.birth.to_string())),
-                name => self.more.get(name).cloned(),
-            };
-            let Some(value) = fixed else { continue };
+            let Some(value) = self.value(row) else { continue };
             let uri = format!("{prefix}{}", row.name);
             w.open(
                 "saml2:Attribute",
@@ -168,6 +174,9 @@ impl Person {
         }
     }
 }
+
+/// Values by the names of the profile; `true` for who represents the person.
+pub(super) type Values = BTreeMap<(bool, &'static str), Scripted>;
 
 /// The one Latin value, and the one in another script if the attribute may have it.
 fn scripted(attribute: Element<'_, '_>, row: &Attribute) -> Result<Scripted, EidasError> {
@@ -195,4 +204,4 @@ fn scripted(attribute: Element<'_, '_>, row: &Attribute) -> Result<Scripted, Eid
 /// Namespace of the attributes' types.
 pub(crate) const NATURAL: &str = "http://eidas.europa.eu/attributes/naturalperson";
 /// Longest value, in bytes; an address in base64 is the longest in the field.
-const MAX_VALUE: usize = 4096;
+pub(super) const MAX_VALUE: usize = 4096;

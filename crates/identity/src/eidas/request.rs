@@ -66,6 +66,19 @@ pub struct Request {
     pub optional: Vec<&'static Attribute>,
 }
 
+/// What somebody wants to know of a person, however it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The least level of assurance.
+    pub assurance: Assurance,
+    /// Beside the minimum data set.
+    pub optional: Vec<&'static Attribute>,
+    /// Sector of who asks.
+    pub sector: SpType,
+    /// Which private asker.
+    pub requester: Option<String>,
+}
+
 /// What a proxy service holds a request against.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -151,7 +164,7 @@ impl Request {
         let said = Said::read(message)?;
         match RULES.iter().find(|rule| !rule.holds(&said, asked)) {
             Some(rule) => Err(EidasError::Rule(rule.name)),
-            None => said.request(),
+            None => said.request(asked),
         }
     }
 }
@@ -221,7 +234,10 @@ impl<'d> Said<'d> {
         })
     }
 
-    fn request(&self) -> Result<Request, EidasError> {
+    /// A public asker needs no name; where it gives one it goes no further (as in the reference node).
+    fn request(&self, asked: &Asked<'_>) -> Result<Request, EidasError> {
+        let sector = self.sector.and_then(SpType::of).or(asked.sector);
+        let requester = self.requester.filter(|_| sector == Some(SpType::Private));
         let optional = self
             .attributes
             .iter()
@@ -235,8 +251,8 @@ impl<'d> Said<'d> {
             destination: self.destination.to_owned(),
             issuer: self.issuer.to_owned(),
             provider: self.provider.to_owned(),
-            sector: self.sector.and_then(SpType::of),
-            requester: self.requester.map(str::to_owned),
+            sector,
+            requester: requester.map(str::to_owned),
             assurance: level.ok_or(EidasError::Malformed("level of assurance"))?,
             optional,
         })

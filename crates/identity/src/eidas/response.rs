@@ -1,6 +1,7 @@
 //! Response: a person, as another country identified them; signed outside, encrypted inside.
 
 mod issue;
+mod levels;
 mod rules;
 
 use exchange::Country;
@@ -11,7 +12,6 @@ use trust::xml::{Element, Limits, Xml};
 
 use super::authentic::Authentic;
 use super::person::Person;
-use super::request::SpType;
 use super::{EidasError, MAX_MESSAGE, SAMLP};
 use crate::Assurance;
 use crate::assertion::SAML;
@@ -19,6 +19,7 @@ use crate::replay::{Once, answer_key, assertion_key};
 
 pub use issue::id;
 pub use issue::{Answer, refuse};
+pub use levels::Levels;
 pub use rules::{RULES, Rule};
 
 /// What we asked, and of whom; kept by the caller since the request went out.
@@ -40,20 +41,21 @@ pub struct Expectation<'a> {
     pub assurance: Assurance,
     /// The highest level that its metadata certifies; it is believed no further.
     pub certified: Assurance,
-    /// The sector that we asked in.
-    pub sector: SpType,
+    /// How it states levels of assurance.
+    pub levels: Levels,
     /// The address of the browser, when answers must be bound to it.
     pub address: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
 }
 
-/// Proof that a person was identified. Made by [`verify`] only. Personal: no `Debug`.
+/// Proof that a person was identified. Made by [`verify`] and [`super::light::answered`] only. Personal:
+/// no `Debug`.
 pub struct Identified {
-    person: Person,
-    assurance: Assurance,
-    assertion_id: String,
-    authenticated: Timestamp,
+    pub(super) person: Person,
+    pub(super) assurance: Assurance,
+    pub(super) assertion_id: String,
+    pub(super) authenticated: Timestamp,
 }
 
 impl Identified {
@@ -99,7 +101,7 @@ pub fn verify(
     if let Some(rule) = RULES.iter().find(|rule| !rule.holds(&said, expected)) {
         return Err(EidasError::Rule(rule.name));
     }
-    let level = Assurance::of_uri(said.level).ok_or(EidasError::Malformed("assurance"))?;
+    let level = said.assurance(expected.levels).ok_or(EidasError::Malformed("assurance"))?;
     let identified = Identified {
         person: own_person(assertion, expected)?,
         assurance: level,
@@ -205,11 +207,17 @@ pub(super) struct Said<'d> {
     window: (Option<Timestamp>, Option<Timestamp>),
     audiences: Vec<&'d str>,
     authenticated: Option<Timestamp>,
-    level: &'d str,
+    context: &'d str,
+    /// Values of the attribute with which STORK states a level.
+    quality: Vec<&'d str>,
     statements: [usize; 2],
 }
 
 impl<'d> Said<'d> {
+    fn assurance(&self, levels: Levels) -> Option<Assurance> {
+        levels.read(self.context, &self.quality)
+    }
+
     fn read(response: Element<'d, '_>, assertion: Element<'d, '_>) -> Result<Self, EidasError> {
         fn value<'d>(element: Element<'d, '_>, name: &str) -> &'d str {
             element.attribute(name).unwrap_or("")
@@ -245,9 +253,10 @@ impl<'d> Said<'d> {
             window: (time(conditions, "NotBefore"), time(conditions, "NotOnOrAfter")),
             audiences,
             authenticated: time(statement, "AuthnInstant"),
-            level: context
+            context: context
                 .only_child(SAML, "AuthnContextClassRef")?
                 .demand_text("AuthnContextClassRef")?,
+            quality: levels::quality(assertion)?,
             statements: [count("AuthnStatement"), count("AttributeStatement")],
         })
     }

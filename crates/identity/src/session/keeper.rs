@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::{Row, SessionError, Sessions};
+use crate::eidas::light::Cache;
 
 /// What kind of value a ticket opens; a ticket of one kind opens nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Drawer {
     Code,
     /// Somebody who is signed in.
     Session,
+    /// A message of the light interface that the other part takes.
+    Light(Cache),
     /// A message that was seen; opens nothing, is only there.
     Seen,
 }
@@ -34,6 +37,7 @@ impl Drawer {
             Self::Wallet => "wallet",
             Self::Code => "code",
             Self::Session => "session",
+            Self::Light(cache) => cache.name(),
             Self::Seen => "seen",
         }
     }
@@ -67,18 +71,50 @@ impl Ticket {
     }
 }
 
+/// The node's half of every value's key. It can be used and not read.
+pub trait Secret: Send + Sync {
+    /// HMAC-SHA256 of the message; `None` when who holds the secret does not answer.
+    fn derive(&self, message: &[u8]) -> Option<Zeroizing<[u8; 32]>>;
+}
+
+/// A secret in this process's memory.
+pub struct OwnSecret(hmac::Key);
+
+impl OwnSecret {
+    /// Of these bytes.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+}
+
+impl Secret for OwnSecret {
+    fn derive(&self, message: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        hmac::sign(&self.0, message).as_ref().try_into().ok().map(Zeroizing::new)
+    }
+}
+
 /// Keeps values under tickets.
 #[derive(Clone)]
 pub struct Keeper {
     store: Arc<dyn Sessions>,
-    key: Arc<hmac::Key>,
+    secret: Arc<dyn Secret>,
     entropy: Arc<dyn Entropy>,
 }
 
 impl Keeper {
-    /// `key` is the node's half of every value's key.
-    pub fn new(store: Arc<dyn Sessions>, key: &[u8; 32], entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)), entropy }
+    /// Keeps them in this store.
+    pub fn new(
+        store: Arc<dyn Sessions>,
+        secret: Arc<dyn Secret>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { store, secret, entropy }
+    }
+
+    /// The same store; the same secret, with another holder.
+    #[must_use]
+    pub fn held_by(&self, secret: Arc<dyn Secret>) -> Self {
+        Self { secret, ..self.clone() }
     }
 
     /// Keeps a value under a new ticket.
@@ -122,8 +158,10 @@ impl Keeper {
         ticket: &Ticket,
         now: Timestamp,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
-        let row = self.store.find(self.row_key(drawer, ticket)).await?;
-        Ok(row.and_then(|row| self.open(drawer, ticket, row, now)))
+        match self.store.find(self.row_key(drawer, ticket)?).await? {
+            Some(row) => self.open(drawer, ticket, row, now),
+            None => Ok(None),
+        }
     }
 
     /// The value, once.
@@ -133,8 +171,10 @@ impl Keeper {
         ticket: &Ticket,
         now: Timestamp,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
-        let row = self.store.take(self.row_key(drawer, ticket)).await?;
-        Ok(row.and_then(|row| self.open(drawer, ticket, row, now)))
+        match self.store.take(self.row_key(drawer, ticket)?).await? {
+            Some(row) => self.open(drawer, ticket, row, now),
+            None => Ok(None),
+        }
     }
 
     /// Whether this message is seen for the first time; it is remembered for `horizon`.
@@ -153,23 +193,29 @@ impl Keeper {
         self.store.sweep(now).await
     }
 
-    fn row_key(&self, drawer: Drawer, ticket: &Ticket) -> [u8; 32] {
-        self.derive("konfido session row 1", drawer, ticket)
+    fn row_key(&self, drawer: Drawer, ticket: &Ticket) -> Result<[u8; 32], SessionError> {
+        self.derive("konfido session row 1", drawer, ticket).map(|key| *key)
     }
 
-    fn derive(&self, purpose: &str, drawer: Drawer, ticket: &Ticket) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
+    fn derive(
+        &self,
+        purpose: &str,
+        drawer: Drawer,
+        ticket: &Ticket,
+    ) -> Result<Zeroizing<[u8; 32]>, SessionError> {
+        let mut message = Zeroizing::new(Vec::with_capacity(128));
         for part in [purpose, drawer.name(), ticket.text()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
+            message.extend((part.len() as u64).to_be_bytes());
+            message.extend(part.as_bytes());
         }
-        context.sign().as_ref().try_into().expect("because HMAC-SHA256 has 32 bytes")
+        let made = self.secret.derive(&message);
+        made.ok_or_else(|| SessionError::Failed("the holder of the key does not answer".into()))
     }
 
-    fn cipher(&self, drawer: Drawer, ticket: &Ticket) -> LessSafeKey {
-        let key = Zeroizing::new(self.derive("konfido session value 1", drawer, ticket));
+    fn cipher(&self, drawer: Drawer, ticket: &Ticket) -> Result<LessSafeKey, SessionError> {
+        let key = self.derive("konfido session value 1", drawer, ticket)?;
         let key = UnboundKey::new(&AES_256_GCM, key.as_ref());
-        LessSafeKey::new(key.expect("because the key has 32 bytes"))
+        Ok(LessSafeKey::new(key.expect("because the key has 32 bytes")))
     }
 
     fn seal(
@@ -179,7 +225,7 @@ impl Keeper {
         value: &[u8],
         until: Timestamp,
     ) -> Result<Row, SessionError> {
-        let key = self.row_key(drawer, ticket);
+        let key = self.row_key(drawer, ticket)?;
         let expires = millis(until);
         let mut nonce = [0; NONCE_LEN];
         self.entropy.fill(&mut nonce);
@@ -189,7 +235,7 @@ impl Keeper {
         let aad = Aad::from(expires.as_millisecond().to_be_bytes());
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
-            .cipher(drawer, ticket)
+            .cipher(drawer, ticket)?
             .seal_in_place_separate_tag(nonce, aad, &mut sealed[NONCE_LEN..])
             .map_err(|_| SessionError::Failed("sealing".into()))?;
         sealed.extend(tag.as_ref());
@@ -203,15 +249,18 @@ impl Keeper {
         ticket: &Ticket,
         row: Row,
         now: Timestamp,
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        let nonce: [u8; NONCE_LEN] = row.sealed.get(..NONCE_LEN)?.try_into().ok()?;
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
+        let cipher = self.cipher(drawer, ticket)?;
+        let Some(nonce) = row.sealed.first_chunk::<NONCE_LEN>().copied() else { return Ok(None) };
         let aad = Aad::from(row.expires.as_millisecond().to_be_bytes());
         let mut bytes = Zeroizing::new(row.sealed);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let cipher = self.cipher(drawer, ticket);
-        let opened = cipher.open_within(nonce, aad, &mut bytes, NONCE_LEN..).ok()?.len();
+        let Ok(opened) = cipher.open_within(nonce, aad, &mut bytes, NONCE_LEN..) else {
+            return Ok(None);
+        };
+        let opened = opened.len();
         bytes.truncate(opened);
-        (now < row.expires).then_some(bytes)
+        Ok((now < row.expires).then_some(bytes))
     }
 }
 

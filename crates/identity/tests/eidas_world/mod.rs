@@ -10,7 +10,7 @@ use identity::eidas::EidasError;
 use identity::eidas::attributes::Attribute;
 use identity::eidas::person::{Person, PersonIdentifier, Scripted};
 use identity::eidas::request::{Asked, Request, SpType};
-use identity::eidas::response::{Answer, Expectation, verify};
+use identity::eidas::response::{Answer, Expectation, Levels, verify};
 use identity::replay::Spent;
 use jiff::Timestamp;
 use rcgen::{
@@ -103,7 +103,7 @@ impl World {
             signers: &self.signers,
             assurance: self.request.assurance,
             certified: Assurance::High,
-            sector: SpType::Public,
+            levels: Levels::Eidas,
             address: Some("192.0.2.7"),
             now: now(),
         }

@@ -2,7 +2,7 @@
 
 use super::Measured;
 use super::nginx::NAME as NGINX;
-use super::stand::{DIRECT, KONFIDO};
+use super::stand::{DIRECT, IN_NODES, KONFIDO};
 
 /// Everything that was measured.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Report {
              |---|---|---|---|---|---|---|---|---|"
         );
         for paced in [false, true] {
-            for road in [KONFIDO, NGINX, DIRECT] {
+            for road in [KONFIDO, IN_NODES, NGINX, DIRECT] {
                 if self.of(road, paced).next().is_some() {
                     println!("{}", self.row(road, paced));
                 }
@@ -110,6 +110,14 @@ impl Report {
             println!(
                 "| {name} | {wanted} | {found} | {} |",
                 if held { "held" } else { "**missed**" }
+            );
+        }
+        if self.of(IN_NODES, false).next().is_some() {
+            let rate = |road| self.median(road, false, &|m| m.part.per_second());
+            let ratio = rate(KONFIDO) / rate(IN_NODES);
+            let held = if ratio >= 0.85 { "held" } else { "**missed**" };
+            println!(
+                "| exchanges/s, vault processes / keys in the nodes | >= 0.85 | {ratio:.2} | {held} |"
             );
         }
         if self.of(NGINX, false).next().is_none() {

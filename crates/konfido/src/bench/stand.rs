@@ -64,7 +64,7 @@ pub struct Site<'a> {
 
 impl Stand {
     /// Writes certificates and configurations, and starts everything.
-    pub async fn start(dir: &Path, document: usize) -> anyhow::Result<Self> {
+    pub async fn start(dir: &Path, document: usize, vaults: bool) -> anyhow::Result<Self> {
         let pki = Pki::of_the_world(Timestamp::now());
         pki.write(&dir.join("pki"))?;
         let land = |code| Land::of(Country::parse(code)?).copied().context("unknown country");
@@ -72,7 +72,10 @@ impl Stand {
         let [stub] = free_ports()?;
         let site = Site { dir, pki: &pki, stub, es, dk };
         let (stub, document) = site.stub(document).await?;
-        let mut roads = vec![site.konfido().await?];
+        let mut roads = vec![site.konfido(KONFIDO).await?];
+        if vaults {
+            roads.push(site.konfido(IN_NODES).await?);
+        }
         let nginx = nginx::road(&site).await?;
         let missing = nginx.is_none().then_some(nginx::MISSING);
         roads.extend(nginx);
@@ -145,17 +148,18 @@ impl Site<'_> {
         Ok((stub, id))
     }
 
-    async fn konfido(&self) -> anyhow::Result<Road> {
+    async fn konfido(&self, name: &'static str) -> anyhow::Result<Road> {
         let b: [u16; 3] = free_ports()?;
         let a: [u16; 3] = free_ports()?;
         let openncp = format!("connector = \"openncp\"\nurl = \"https://127.0.0.1:{}\"", self.stub);
         let store = "connector = \"store\"";
-        let (b_node, b_audit) = self.node(&self.es, b, (&self.dk, a[1]), store).await?;
-        let (a_node, a_audit) = self.node(&self.dk, a, (&self.es, b[1]), &openncp).await?;
+        let here = name == IN_NODES;
+        let (b_node, b_audit) = self.node(&self.es, b, (&self.dk, a[1]), store, here).await?;
+        let (a_node, a_audit) = self.node(&self.dk, a, (&self.es, b[1]), &openncp, here).await?;
         let (gateways, repositories) = (vec![b_node, a_node], vec![b_audit, a_audit]);
         let prefix = format!("/{}", self.dk.country().to_lower());
         let portal = self.portal(Role::OpenncpClient, self.es.country(), b[0], &prefix)?;
-        Ok(Road { name: KONFIDO, portal, gateways, repositories })
+        Ok(Road { name, portal, gateways, repositories })
     }
 
     /// `konfido run` with a configuration of its own, and the repository of its country's audit
@@ -166,8 +170,9 @@ impl Site<'_> {
         ports: [u16; 3],
         peer: (&Land, u16),
         national: &str,
+        here: bool,
     ) -> anyhow::Result<(Process, Process)> {
-        let country = land.country().to_lower();
+        let country = format!("{}{}", land.country().to_lower(), if here { "-here" } else { "" });
         let file = self.dir.join(format!("{country}.toml"));
         let [audit] = free_ports()?;
         let mut repository = Command::new(std::env::current_exe()?);
@@ -175,7 +180,12 @@ impl Site<'_> {
         Listener::tell(&mut repository, self, land, audit);
         let log = self.dir.join(format!("{country}-repository.log"));
         let repository = Process::start(&mut repository, &log, audit).await?;
-        fs::write(&file, configuration(land, ports, audit, peer, national))?;
+        let vault = if here { "[vault]\nhome = \"here\"\n" } else { "" };
+        let told = configuration(land, ports, audit, peer, national);
+        let data = format!("data_dir = \"{country}\"");
+        let told = told.replace(&format!("data_dir = \"{}\"", land.country().to_lower()), &data);
+        let peer = if here { "vault = \"simulated\"\n" } else { "" };
+        fs::write(&file, format!("{told}{peer}{vault}"))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("run").arg("--config").arg(&file);
         let log = self.dir.join(format!("{country}.log"));
@@ -235,5 +245,7 @@ url = \"https://127.0.0.1:{peer_border}\"
 
 /// The road through two nodes.
 pub const KONFIDO: &str = "konfido pair";
+/// The same with the private keys in the nodes.
+pub const IN_NODES: &str = "konfido pair, keys in the nodes";
 /// The road without anything in between.
 pub const DIRECT: &str = "stub directly";

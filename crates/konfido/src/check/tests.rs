@@ -28,7 +28,7 @@ fn messages(text: &str, now: Timestamp) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     Pki::new(&countries, SealKind::P256, made).write(folder.path()).unwrap();
     let config = Config::parse(&folder.path().join("konfido.toml"), text).unwrap();
-    match files(&config, now) {
+    match files(&config, now, Custody::Here) {
         Ok(_) => Vec::new(),
         Err(error) => error.faults().iter().map(|fault| fault.message.clone()).collect(),
     }
@@ -59,4 +59,35 @@ fn files_that_do_not_fit_are_told() {
         let all = expected.iter().all(|part| found.iter().any(|message| message.contains(part)));
         assert!(all && found.len() >= expected.len(), "{to}: {found:?}");
     }
+}
+
+const EID: &str = r#"
+[eid]
+listen = "127.0.0.1:0"
+url = "https://localhost"
+organisation = "Test"
+page = "https://example.dk"
+email = "eid@example.dk"
+roots = "ca.pem"
+pages = { certificate = "dk/service-provider.pem", key = "dk/service-provider.key" }
+signing = { certificate = "dk/seal.pem", key = "dk/seal.key" }
+encryption = { certificate = "dk/service-consumer.pem", key = "dk/service-consumer.key" }
+[eid.light]
+client = "c"
+[eid.light.connector]
+part = "specific"
+url = "https://localhost/token"
+countries = ["ES"]
+request = { issuer = "a", secret_file = "ca.pem" }
+response = { issuer = "b", secret_file = "/dev/null" }
+"#;
+
+#[test]
+fn a_short_secret_of_the_light_interface_is_told() {
+    let made = Timestamp::from_second(1_800_000_000).unwrap();
+    let text = format!("{TEXT}{EID}");
+    assert_eq!(messages(&text, made), ["the secret is shorter than 16 characters"]);
+    assert_eq!(messages(&text.replace("/dev/null", "ca.pem"), made), [""; 0]);
+    let found = messages(&text.replace("/dev/null", "none"), made);
+    assert!(found.len() == 1 && found[0].contains("cannot read"), "{found:?}");
 }

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use exchange::{Country, Oid};
 use identity::Assurance;
+use identity::eidas::request::SpType;
+use identity::eidas::response::Levels;
 use identity::matching::Way;
 use toml::de::DeTable;
 
 use super::keys::{Pair, file, optional_file, pair};
+use super::light::{self, Light};
+use super::one_of;
 use super::reader::{At, Faults, Section};
 use super::register::{self, Register};
 
@@ -39,6 +43,8 @@ pub struct Eid {
     pub connectors: Vec<Party>,
     /// Portals that people sign in to.
     pub applications: Vec<gateway::eid::Application>,
+    /// The other part of an eIDAS node; none when missing.
+    pub light: Option<Light>,
     /// Wallets; none when missing.
     pub wallet: Option<Wallet>,
     /// How citizens become patients.
@@ -74,11 +80,14 @@ pub struct Party {
     pub metadata: String,
     /// Certificates that sign its metadata.
     pub signers: At<PathBuf>,
+    /// How it states levels of assurance.
+    pub levels: Levels,
 }
 
 pub(super) fn read(
     section: &Section<'_, '_>,
     folder: &Path,
+    country: Option<Country>,
     empty: &DeTable<'_>,
     faults: &Faults,
 ) -> Option<Eid> {
@@ -103,12 +112,16 @@ pub(super) fn read(
         })
     });
     let register = register::read(section, folder, empty, faults);
-    let parties = |key, full| -> Option<Vec<Party>> {
-        let rows = section.sections(key, full);
-        rows.into_iter().map(|row| party(row, folder, faults)).collect()
-    };
-    let providers = parties("provider", "[[eid.provider]]");
-    let connectors = parties("connector", "[[eid.connector]]");
+    let rows = section.sections("provider", "[[eid.provider]]");
+    let providers: Option<Vec<_>> =
+        rows.into_iter().map(|row| provider(row, folder, country, faults)).collect();
+    let rows = section.sections("connector", "[[eid.connector]]");
+    let connectors: Option<_> = rows.into_iter().map(|row| party(row, folder, faults)).collect();
+    let light = section.place("light").map(|_| {
+        let providers = providers.as_deref().unwrap_or_default();
+        let around = light::Around { folder, country, providers };
+        light::read(section.section("light", "[eid.light]", empty), &around, empty, faults)
+    });
     let rows = section.sections("application", "[[eid.application]]");
     let applications: Option<_> = rows.into_iter().map(|row| application(row, faults)).collect();
     let wallet = section.place("wallet").map(|_| {
@@ -124,6 +137,7 @@ pub(super) fn read(
     let [organisation, page, email] = contact;
     Some(Eid {
         wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
+        light: light.map_or(Some(None), |light| light.map(Some))?,
         matching: matching?,
         listen: listen?.value,
         url: url?,
@@ -145,7 +159,25 @@ fn party(section: Section<'_, '_>, folder: &Path, faults: &Faults) -> Option<Par
     let metadata = address(&section, "metadata", faults);
     let signers = file(&section, "signers", folder);
     section.end();
-    Some(Party { country: country?.value, metadata: metadata?, signers: signers? })
+    let (country, levels) = (country?.value, Levels::Eidas);
+    Some(Party { country, metadata: metadata?, signers: signers?, levels })
+}
+
+fn provider(
+    section: Section<'_, '_>,
+    folder: &Path,
+    own: Option<Country>,
+    faults: &Faults,
+) -> Option<Party> {
+    let stated = section.optional::<String>("levels");
+    let levels =
+        [Levels::Eidas, Levels::Stork][one_of(stated.as_ref(), &["eidas", "stork"], faults)];
+    let party = party(section, folder, faults)?;
+    if let Some(at) = stated.filter(|_| levels == Levels::Stork && own != Some(party.country)) {
+        let help = "proxy services of other countries state the levels of eIDAS";
+        faults.add(&at.span, "levels of STORK are for our own identity provider", Some(help));
+    }
+    Some(Party { levels, ..party })
 }
 
 fn issuer(section: Section<'_, '_>, folder: &Path) -> Option<(Country, At<PathBuf>)> {
@@ -183,13 +215,46 @@ fn application(section: Section<'_, '_>, faults: &Faults) -> Option<gateway::eid
     let name = section.required::<String>("name");
     let returns = address(&section, "return", faults);
     let client = section.required::<String>("client");
+    let sector = section.optional::<String>("sector");
+    let sectors = [SpType::Public, SpType::Private];
+    let sector = sectors[one_of(sector.as_ref(), &["public", "private"], faults)];
+    let requester = section.optional::<String>("requester");
+    match (sector, &requester) {
+        (SpType::Private, None) if section.place("requester").is_none() => {
+            let help =
+                "add requester = \"a URI that names it\"; some countries want to know who asks";
+            faults.add(section.span(), "a private application has no requester", Some(help));
+        }
+        (SpType::Public, Some(at)) => {
+            let help = "remove it, or write sector = \"private\"";
+            faults.add(&at.span, "a public application states no requester", Some(help));
+        }
+        (SpType::Private, Some(at)) if !is_uri(&at.value) => {
+            faults.add(&at.span, "requester is no URI of at most 1024 characters", None);
+        }
+        _ => {}
+    }
     section.end();
-    let (name, client) = (name?.value, client?.value);
-    Some(gateway::eid::Application { name, returns: returns?, client })
+    let (name, client, requester) = (name?.value, client?.value, requester.map(|at| at.value));
+    Some(gateway::eid::Application { name, returns: returns?, client, sector, requester })
+}
+
+/// `scheme:…` (RFC 3986).
+fn is_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    !scheme.is_empty()
+        && scheme.bytes().all(good)
+        && text.len() <= 1024
+        && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// `https://…`, without a slash at its end.
-fn address(section: &Section<'_, '_>, key: &'static str, faults: &Faults) -> Option<String> {
+pub(super) fn address(
+    section: &Section<'_, '_>,
+    key: &'static str,
+    faults: &Faults,
+) -> Option<String> {
     let at = section.required::<String>(key)?;
     let uri = at.value.parse::<http::Uri>().ok();
     let good = uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());

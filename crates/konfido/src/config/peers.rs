@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use enclave::{Acceptance, Attestation, Memory};
 use exchange::{Country, Digest};
 use gateway::node::Slots;
 
@@ -25,6 +26,8 @@ pub struct Peer {
     pub answer: Duration,
     /// Exchanges with it at once, in each direction.
     pub exchanges: usize,
+    /// What we accept of its vault.
+    pub accepted: Acceptance,
 }
 
 pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
@@ -55,6 +58,13 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
     let pin = section.optional::<Digest>("pin");
     let answer = section.or("answer_seconds", ANSWER);
     let exchanges = section.or("exchanges_at_once", Slots::EACH as u64);
+    let vault = section.optional::<String>("vault");
+    let accepted = match one_of(vault.as_ref(), &["software", "secret-memory", "simulated"], faults)
+    {
+        0 => Acceptance::software(&Attestation::SOFTWARE),
+        1 => Acceptance::software(&[Attestation::Process(Memory::Secret)]),
+        _ => Acceptance::software(&Attestation::ALL),
+    };
     section.end();
     let (country, url) = (country?, url?.value);
     let allow_plain = allow_plain.is_some_and(|at| at.value);
@@ -66,6 +76,7 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
         pin: pin.map(|at| at.value),
         answer: Duration::from_secs(answer),
         exchanges: usize::try_from(exchanges.max(1)).unwrap_or(usize::MAX),
+        accepted,
     };
     Some((peer, country.span))
 }

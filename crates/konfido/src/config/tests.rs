@@ -1,3 +1,6 @@
+use identity::eidas::request::SpType;
+use identity::eidas::response::Levels;
+
 use super::*;
 
 const GOOD: &str = include_str!("../../../../konfido.example.toml");
@@ -20,15 +23,26 @@ fn the_example_holds_and_paths_are_relative_to_it() {
     assert!(config.openncp.is_none() && !config.json_log);
 }
 
-/// What an integrator copies from docs/identity.md is a configuration.
-#[test]
-fn the_steps_of_the_identity_guide_hold_together() {
+/// What an integrator copies from docs/identity.md.
+fn guide() -> String {
     let guide = include_str!("../../../../docs/identity.md");
     let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let eid = blocks.collect::<String>();
-    let config = Config::parse(Path::new("konfido.toml"), &format!("{GOOD}\n{eid}")).unwrap();
+    format!("{GOOD}\n{}", blocks.collect::<String>())
+}
+
+#[test]
+fn the_steps_of_the_identity_guide_hold_together() {
+    let config = Config::parse(Path::new("konfido.toml"), &guide()).unwrap();
     let eid = config.eid.unwrap();
-    assert_eq!((eid.providers.len(), eid.connectors.len(), eid.applications.len()), (1, 1, 1));
+    assert_eq!((eid.providers.len(), eid.connectors.len(), eid.applications.len()), (1, 1, 2));
+    let [portal, pharmacy] = eid.applications.as_slice() else { panic!("two") };
+    assert_eq!((portal.sector, portal.requester.as_deref()), (SpType::Public, None));
+    let id = Some("https://pharmacy.example.es/id");
+    assert_eq!((pharmacy.sector, pharmacy.requester.as_deref()), (SpType::Private, id));
+    let light = eid.light.unwrap();
+    assert_eq!((light.client.as_str(), light.token_seconds), ("eidas-node.example.dk", 300));
+    let asked: Vec<_> = light.ends[0].countries.iter().map(Country::as_str).collect();
+    assert_eq!((asked, light.ends[1].countries.len()), (vec!["SE", "FI"], 0));
     assert_eq!((eid.matching.len(), eid.wallet.unwrap().issuers.len()), (1, 1));
 }
 
@@ -74,6 +88,46 @@ fn every_contradiction_is_told() {
         let found = messages(&GOOD.replacen(from, to, 1));
         assert!(found.iter().any(|message| message.contains(expected)), "{to}: {found:?}");
     }
+}
+
+#[test]
+fn every_contradiction_of_logins_is_told() {
+    let good = guide();
+    let table: &[(&str, &str, &str)] = &[
+        ("sector = \"private\"", "sector = \"third\"", "third is not known here"),
+        ("sector = \"private\"", "", "a public application states no requester"),
+        ("requester = \"https://pharmacy", "#", "a private application has no requester"),
+        ("requester = \"https://pharmacy.example.es/id\"", "requester = \"us\"", "is no URI"),
+        ("levels = \"eidas\"", "levels = \"ours\"", "ours is not known here"),
+        ("country = \"DK\"\nmetadata", "country = \"FR\"\nmetadata", "nobody identifies our own"),
+        ("client = \"eidas-node.example.dk\"", "", "[eid.light] has no client"),
+        ("client = \"eidas-node.example.dk\"", "client = \"c\"\ntoken_seconds = 901", "above 900"),
+        ("part = \"specific\"", "part = \"whole\"", "whole is not known here"),
+        ("part = \"specific\"", "", "[eid.light.connector] has no part"),
+        ("part = \"specific\"", "part = \"generic\"", "has no setting countries"),
+        ("countries = [\"SE\", \"FI\"]", "", "[eid.light.connector] has no countries"),
+        ("countries = [\"SE\", \"FI\"]", "countries = []", "at least one"),
+        ("countries = [\"SE\", \"FI\"]", "countries = [\"SWE\"]", "two letters each"),
+        ("countries = [\"SE\", \"FI\"]", "countries = [\"DK\"]", "has an [[eid.provider]] already"),
+        ("url = \"https://eidas-node", "url = \"http://eidas-node", "not an https address"),
+        ("issuer = \"specificCommunicationDefinitionConnectorRequest\", ", "", "has no issuer"),
+        ("DefinitionConnectorResponse\"", "DefinitionConnectorRequest\"", "have the same issuer"),
+        ("DefinitionConnectorRequest\"", "Definition|Request\"", "or has a |"),
+        (", secret_file = \"eid/light-connector-request.secret\"", "", "has no secret_file"),
+        ("[eid.light.connector]", "[eid.light.conector]", "has no setting conector"),
+    ];
+    for (from, to, expected) in table {
+        assert!(good.contains(from), "{from}");
+        let found = messages(&good.replacen(from, to, 1));
+        assert!(found.iter().any(|message| message.contains(expected)), "{to}: {found:?}");
+    }
+    let foreign = good.replacen("country = \"DK\"\nmetadata", "country = \"FR\"\nmetadata", 1);
+    let foreign = foreign.replacen("levels = \"eidas\"", "levels = \"stork\"", 1);
+    let found = messages(&foreign);
+    assert!(found.iter().any(|m| m.contains("levels of STORK are for our own")), "{found:?}");
+    let own = good.replacen("levels = \"eidas\"", "levels = \"stork\"", 1);
+    let config = Config::parse(Path::new("konfido.toml"), &own).unwrap();
+    assert_eq!(config.eid.unwrap().providers[0].levels, Levels::Stork);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use enclave::{Acceptance, Attestation};
 use exchange::{Country, SystemEntropy};
 use gateway::national::DocumentStore as _;
 use gateway::node::Slots;
@@ -23,6 +24,7 @@ use transport::tls::ClientTls;
 
 use super::counter::{self, Front};
 use crate::config::{Audit, Peer};
+use crate::custody::Custody;
 use crate::node::{Running, Setup, Sockets, start};
 
 /// Three countries.
@@ -89,11 +91,13 @@ impl Circle {
                         pin: None,
                         answer: ClientLimits::default().request,
                         exchanges: Slots::EACH,
+                        accepted: Acceptance::software(&Attestation::ALL),
                     }
                 },
             );
             let pages = Front::pages(country, &pki);
             setup.eid = Some(counter::setup(country, &fronts, pages, &setup.data)?);
+            setup.custody = Custody::lodge(&mut setup)?;
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
             running.store.import(patients, documents).await.context("import")?;
@@ -265,7 +269,8 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         origin: origin(country),
         consumer: pki.tls(country, Role::ServiceConsumer),
         provider: pki.tls(country, Role::ServiceProvider),
-        seal: (seal.key_pem().as_bytes().to_vec(), seal.chain_pem().into_bytes()),
+        seal: (seal.key_pem().as_bytes().to_vec().into(), seal.chain_pem().into_bytes()),
+        custody: Custody::Here,
         seal_anchors: pki.anchors(),
         openncp: None,
         // on loopback nobody is slow but on purpose

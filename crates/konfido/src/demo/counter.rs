@@ -8,6 +8,8 @@ use exchange::Country;
 use gateway::eid::Application;
 use identity::Assurance;
 use identity::eidas::metadata::Binding;
+use identity::eidas::request::SpType;
+use identity::eidas::response::Levels;
 use identity::register::{Entry, Facility, PersonKey, roll};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -95,7 +97,7 @@ impl Front {
         let server = pki.server(country, "eid");
         transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: pki.ca_pem().into_bytes(),
         }
     }
@@ -118,7 +120,8 @@ pub fn setup(
     data: &Path,
 ) -> anyhow::Result<eid::Setup> {
     let own = fronts.iter().find(|front| front.country == of).context("no front")?;
-    let party = |country, metadata, signers| eid::PartySetup { country, metadata, signers };
+    let levels = Levels::Eidas;
+    let party = |country, metadata, signers| eid::PartySetup { country, metadata, signers, levels };
     let others = || fronts.iter().filter(|front| front.country != of);
     let idp = vec![own.idp.signing_certificate().clone()];
     let mut providers = vec![party(of, own.idp.metadata_url(), idp)];
@@ -128,7 +131,7 @@ pub fn setup(
         .map(|f| party(f.country, f.entity("/eid/connector/metadata"), f.signer()))
         .collect();
     let pem = |identity: &Identity| {
-        (identity.key_pem().as_bytes().to_vec(), identity.chain_pem().into_bytes())
+        (identity.key_pem().as_bytes().to_vec().into(), identity.chain_pem().into_bytes())
     };
     let operator = Land::of(of).map_or("", |land| land.operator);
     std::fs::create_dir_all(data)?;
@@ -142,6 +145,7 @@ pub fn setup(
         encryption: pem(&own.encryption),
         certified: Assurance::High,
         register: Some(Place::File(register)),
+        light: None,
         wallet: Some(eid::WalletSetup {
             access: pem(&own.access),
             issuers: fronts
@@ -156,6 +160,8 @@ pub fn setup(
             name: "portal".to_owned(),
             returns: own.portal.return_url(),
             client: own.client.clone(),
+            sector: SpType::Public,
+            requester: None,
         }],
     })
 }

@@ -73,7 +73,7 @@ impl Liar {
         let (place, ciphertext) = wire::split_package(&package).unwrap();
         let bound = wire::bound(&package.root, place);
         let opened = self.vault.open_request(&ciphertext, &bound).unwrap();
-        let inner = Inner::decode(opened.plaintext.into()).unwrap();
+        let inner = Inner::decode(opened.plaintext).unwrap();
         let (signed, certificate) = wire::unpair(inner.evidence).unwrap();
         let certificate = Certificate::from_der(&certificate).unwrap();
         let asked = RequestStatement::verify(&signed, &certificate, &self.anchors, now).unwrap();
@@ -107,7 +107,7 @@ impl Liar {
         let start = root.find(SEALED_BODY).unwrap();
         let place = start..start + SEALED_BODY.len();
         let bound = wire::bound(root.as_bytes(), place.clone());
-        let ciphertext = Vault::seal_response(opened.reply, &bound, inner.encode()).unwrap();
+        let ciphertext = self.vault.seal_response(opened.reply, &bound, inner.encode()).unwrap();
         let (kind, body) = wire::seal_package(&root.into(), place, ciphertext).write("");
         respond(StatusCode::OK, &kind, body)
     }
@@ -132,6 +132,7 @@ async fn spain(
         pin: None,
         answer: ClientLimits::default().request,
         exchanges: Slots::EACH,
+        accepted: enclave::Acceptance::software(&enclave::Attestation::ALL),
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }

@@ -15,12 +15,14 @@ use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit, logins, origin};
+use super::{Circle, Narrator, audit, logins, origin, vaults};
 use crate::evidence::archive::Archive;
 
 /// Plays it all.
 pub async fn tell(circle: &Circle, narrator: &mut Narrator, wallet: bool) -> anyhow::Result<()> {
     let (es, dk, it) = (country("ES"), country("DK"), country("IT"));
+    narrator.chapter("Where the keys are");
+    vaults::told(circle, narrator, &[es, dk, it]);
     narrator.chapter("A Danish patient with COPD falls ill in Barcelona: who asks, and for whom?");
     let visit = logins::tell(circle, narrator, es, dk, wallet).await?;
     narrator.chapter("Her Patient Summary, with the assertions of these logins");
@@ -29,6 +31,8 @@ pub async fn tell(circle: &Circle, narrator: &mut Narrator, wallet: bool) -> any
     dispensation(circle, narrator, es, dk).await?;
     narrator.chapter("What must not happen, does not");
     refusals(circle, narrator, es, dk).await?;
+    narrator.chapter("A vault dies");
+    vaults::killed(circle, narrator, es, dk).await?;
     narrator.chapter("A country without KONFIDO gets plain IHE, because policy allows it");
     plain(circle, narrator, es, it).await?;
     narrator.chapter("Audit records, over syslog-TLS");

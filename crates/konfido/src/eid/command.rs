@@ -11,7 +11,7 @@ use gateway::witness::Witness;
 use identity::eidas::binding::claimed_issuer;
 use identity::eidas::metadata::Role;
 use identity::register::PersonKey;
-use identity::session::{Keeper, Memory};
+use identity::session::{Keeper, Memory, OwnSecret};
 use jiff::Timestamp;
 use siem::{Notes, PseudonymKey};
 use trust::certificate::Certificate;
@@ -35,7 +35,11 @@ fn alone(config: &Config, files: Files) -> anyhow::Result<Eid> {
             trail: None,
             pseudonyms: Arc::new(PseudonymKey::new([0; 32])),
         },
-        keeper: Keeper::new(Arc::new(Memory::default()), &[0; 32], Arc::clone(&entropy)),
+        keeper: Keeper::new(
+            Arc::new(Memory::default()),
+            Arc::new(OwnSecret::new(&[0; 32])),
+            Arc::clone(&entropy),
+        ),
         clock,
         entropy,
         spent: Arc::default(),

@@ -39,7 +39,10 @@ impl Running {
         let seal = seals::open(&self.data, &files.seal)?;
         if let (Some(running), Some(eid), Some(tls)) = (&self.node.eid, files.eid, &self.pages) {
             let pages = eid.pages.clone();
-            let next = eid::assemble(eid, eid::Lent::of(&running.load()))?;
+            let mut lent = eid::Lent::of(&running.load());
+            let secret = files.custody.secret(&self.data, self.node.entropy.as_ref())?;
+            lent.keeper = lent.keeper.held_by(secret);
+            let next = eid::assemble(eid, lent)?;
             tls.reload(&pages).context("[eid.pages] certificate")?;
             running.store(Arc::new(next));
         }
@@ -52,8 +55,11 @@ impl Running {
         ];
         certificates(&self.node, &chains)?;
         self.node.seal_anchors.replace(files.seal_anchors);
-        if seal.certificate() != self.node.sealing().seal.certificate() {
-            self.node.sealing.store(Arc::new(Sealing::new(self.node.country, seal)));
+        // a vault process was started with the keys as they are now; one in the node has no other key
+        let vault = files.custody.vault(self.node.country);
+        if vault.process().is_some() || seal.certificate() != self.node.sealing().seal.certificate()
+        {
+            self.node.sealing.store(Arc::new(Sealing::new(seal, vault)));
         }
         self.node.assertions.forget();
         self.node.peers.values().for_each(|peer| peer.keep_recipient(None));

@@ -80,7 +80,7 @@ impl Circle {
     /// A certificate of the circle, with its key.
     pub fn identity(&self, cc: &str, role: Role) -> Identity {
         let [chain, key] = self.pair(cc, role);
-        Identity { chain, key, roots: self.roots() }
+        Identity { chain, key: key.into(), roots: self.roots() }
     }
 
     /// The roots of the circle.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enclave::{Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
 use exchange::{DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId};
 use gateway::message::digest;
 use gateway::outbound::{SEALED_PATH, VAULT_KEY_PATH};
@@ -56,7 +56,7 @@ impl Stage {
     pub fn new(circle: Circle, statement: &[u8]) -> Self {
         let statement = enclave::key::Statement::decode(statement).unwrap();
         let anchors = Anchors::from_pem(&circle.roots()).unwrap();
-        let accepted = [Attestation::SimulatedInProcess];
+        let accepted = Acceptance::software(&Attestation::ALL);
         let dk = country("DK");
         let denmark =
             Recipient::verify(&statement, &anchors, dk, Timestamp::now(), &accepted).unwrap();
@@ -64,7 +64,7 @@ impl Stage {
         let client = foreign.identity(country("ES"), Role::ServiceConsumer);
         let stranger = Arc::new(Identity {
             chain: client.chain_pem().into_bytes(),
-            key: client.key_pem().as_bytes().to_vec(),
+            key: client.key_pem().as_bytes().to_vec().into(),
             roots: circle.roots(),
         });
         let (seal, vault) = (circle.seal("ES"), RefCell::new(Vault::new(country("ES"))));

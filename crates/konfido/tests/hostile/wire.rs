@@ -109,7 +109,7 @@ fn config(roots: &[u8], identity: Option<&Identity>) -> ClientConfig {
         None => builder.with_no_client_auth(),
         Some(identity) => {
             let chain = CertificateDer::pem_slice_iter(&identity.chain).map(Result::unwrap);
-            let key = PrivateKeyDer::from_pem_slice(&identity.key).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(identity.key.pem().unwrap()).unwrap();
             builder.with_client_auth_cert(chain.collect(), key).unwrap()
         }
     }

@@ -12,6 +12,7 @@ mod logins;
 mod node;
 mod renewal;
 mod stage;
+mod vault;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -37,6 +37,11 @@ impl Node {
         bail!("{} does not start: see its node.log", site.land.code)
     }
 
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Waits until it has killed itself.
     pub async fn died(&mut self) -> anyhow::Result<()> {
         let status = self.ended().await.context("it passed the moment and lives")?;

@@ -10,6 +10,7 @@ pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
     replays_change_nothing(journal).await?;
     rows_advance_and_never_go_back(journal).await?;
     places_are_given_once(journal).await?;
+    rows_of_a_batch_are_found_at_once(journal).await?;
     receipts_wait_until_delivered(journal).await?;
     an_exchange_number_is_taken_once(journal).await?;
     halves_are_found_after_their_deadline(journal).await?;
@@ -31,6 +32,20 @@ async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalErro
     assert_eq!(journal.forget_replays(later).await?, 1, "the expired key goes, the other stays");
     assert_eq!(journal.commit(step(9002, 2, later)).await?, Outcome::Replayed);
     assert_eq!(journal.commit(step(9002, 1, later)).await?, Outcome::Recorded);
+    Ok(())
+}
+
+async fn rows_of_a_batch_are_found_at_once(journal: &dyn Journal) -> Result<(), JournalError> {
+    for number in [7001, 7002, 7003] {
+        let row = Row { side: Side::A, ..settled_row(number) };
+        journal.commit(Step { replay: None, rows: vec![row] }).await?;
+    }
+    let asked = [7003, 7001, 7999].map(txid).to_vec();
+    let mut found = journal.rows(asked.clone(), Side::A).await?;
+    found.sort_by_key(|row| row.txid.0);
+    assert_eq!(found.iter().map(|row| row.txid).collect::<Vec<_>>(), [7001, 7003].map(txid));
+    assert_eq!(found[0].statement, settled_row(7001).statement, "whole rows");
+    assert!(journal.rows(asked, Side::B).await?.is_empty(), "of the side that was asked for");
     Ok(())
 }
 

@@ -94,6 +94,13 @@ impl Journal for Memory {
         })
     }
 
+    fn rows(&self, txids: Vec<TransactionId>, side: Side) -> Durable<'_, Vec<Row>> {
+        self.with(|inner| {
+            let asked = |row: &&Row| row.side == side && txids.contains(&row.txid);
+            inner.rows.iter().filter(asked).cloned().collect()
+        })
+    }
+
     fn sequence(&self, from: u64, limit: usize) -> Durable<'_, Vec<(u64, Vec<u8>)>> {
         self.with(|inner| inner.sequence(from, limit))
     }

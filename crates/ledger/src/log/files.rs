@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
+use trust::seal::SigningKey;
 
-use super::LogError;
+use super::{LogError, LogKey};
 
 /// The folder of one log.
 pub(super) struct Files {
@@ -108,16 +109,17 @@ pub(super) fn tile_path(level: &str, number: u64, width: u64) -> PathBuf {
 }
 
 /// Reads the log's Ed25519 key (PKCS#8), or makes one that only we may read.
-pub(super) fn load_key(path: &Path) -> Result<Ed25519KeyPair, LogError> {
+pub(super) fn load_key(path: &Path) -> Result<LogKey, LogError> {
     let file = |source| LogError::File { path: path.to_owned(), source };
     let damaged = || LogError::Damaged(format!("{} is no Ed25519 key", path.display()));
     if !path.exists() {
-        let document = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new())
-            .map_err(|_| damaged())?;
-        write_atomically(path, document.as_ref(), 0o600).map_err(file)?;
+        let document = SigningKey::new_ed25519().ok_or_else(damaged)?;
+        write_atomically(path, &document, 0o600).map_err(file)?;
     }
     let bytes = zeroize::Zeroizing::new(fs::read(path).map_err(file)?);
-    Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| damaged())
+    let key = SigningKey::from_ed25519(&bytes).map_err(|_| damaged())?;
+    let public = key.public().to_vec();
+    Ok(LogKey::new(Arc::new(key), public))
 }
 
 fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {

@@ -3,6 +3,8 @@
 //! `evidence` is narrow and holds what each step changes; `request` and `statement` hold what was
 //! signed, each in the order in which it came; `chain` holds each country's certificates once.
 
+use std::sync::LazyLock;
+
 use exchange::{Side, TransactionId};
 use ledger::journal::{Row, State};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,14 +28,14 @@ pub(super) const SELECT: &str = "SELECT txid, side, transaction_kind, requester,
     FROM evidence JOIN request ON request.id = evidence.id \
     LEFT JOIN statement ON statement.id = evidence.statement LEFT JOIN chain ON chain.id = evidence.chain";
 
-const BY_NUMBER: &str = "txid = ?1 AND side = ?2";
+static FIND: LazyLock<String> = LazyLock::new(|| format!("{SELECT} WHERE txid = ?1 AND side = ?2"));
 
 pub(super) fn find(
     db: &Connection,
     txid: TransactionId,
     side: Side,
 ) -> rusqlite::Result<Option<Kept>> {
-    let mut select = db.prepare_cached(&format!("{SELECT} WHERE {BY_NUMBER}"))?;
+    let mut select = db.prepare_cached(&FIND)?;
     let kept = |row: &rusqlite::Row<'_>| {
         let asked = usize::try_from(row.get::<_, i64>(16)?).unwrap_or(0);
         Ok(Kept { row: read(row)?, id: row.get(14)?, statement: row.get(15)?, asked })
@@ -200,7 +202,7 @@ mod tests {
         crate::database::steady(&db).unwrap();
         crate::journal::MIGRATIONS.iter().for_each(|step| db.execute_batch(step).unwrap());
         for number in 0..9_u8 {
-            let mut select = db.prepare_cached(&format!("{SELECT} WHERE {BY_NUMBER}")).unwrap();
+            let mut select = db.prepare_cached(&FIND).unwrap();
             assert!(!select.exists(params![[number; 16], number % 2]).unwrap());
             assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
         }

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use exchange::SystemEntropy;
-use identity::session::{Drawer, Keeper, Row, SessionError, Sessions as _, Ticket, conformance};
+use identity::session::{
+    Drawer, Keeper, OwnSecret, Row, SessionError, Sessions as _, Ticket, conformance,
+};
 use jiff::{SignedDuration, Timestamp};
 use sqlite::Sessions;
 
@@ -26,7 +28,10 @@ async fn a_session_outlives_a_restart_and_the_file_says_nothing_of_it() {
     let now = Timestamp::now();
     let open = || {
         let store = Arc::new(Sessions::open(&path, 100).unwrap());
-        (Keeper::new(store.clone(), &[7; 32], Arc::new(SystemEntropy)), store)
+        (
+            Keeper::new(store.clone(), Arc::new(OwnSecret::new(&[7; 32])), Arc::new(SystemEntropy)),
+            store,
+        )
     };
     let (keeper, store) = open();
     let secret = b"Agnete Havgaard-Test";
@@ -63,7 +68,7 @@ const CODES: usize = 20_000;
 
 fn opened(path: &Path) -> (Keeper, Arc<Sessions>) {
     let store = Arc::new(Sessions::open(path, 100_000).unwrap());
-    (Keeper::new(store.clone(), &[7; 32], Arc::new(SystemEntropy)), store)
+    (Keeper::new(store.clone(), Arc::new(OwnSecret::new(&[7; 32])), Arc::new(SystemEntropy)), store)
 }
 
 /// Not a test of its own: the process that is killed. Makes codes and redeems every other one.

@@ -105,6 +105,7 @@ impl World {
             name_id_format: None,
             provider: Some("Hospital".into()),
             sector: Some("public".into()),
+            asker: None,
             requester: None,
             relay_state: Some("state".into()),
             attributes: mandatory().map(Attribute::uri).collect(),

@@ -7,10 +7,10 @@ use exchange::{Country, SystemEntropy};
 use identity::Assurance;
 use identity::eidas::SAML_PROTOCOL;
 use identity::eidas::binding::{claimed_issuer, read_post, read_redirect};
-use identity::eidas::light::{LightRequest, LightResponse, LightToken};
+use identity::eidas::light::{Hoped, LightRequest, LightResponse, LightToken, answered};
 use identity::eidas::metadata::{Contact, Known, Metadata, Role};
 use identity::eidas::request::{Asked, Request, SpType};
-use identity::eidas::response::{Expectation, verify};
+use identity::eidas::response::{Expectation, Levels, verify};
 use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use trust::certificate::Certificate;
@@ -105,7 +105,7 @@ fn response(text: &str) -> bool {
         signers: &NODE.signers,
         assurance: Assurance::Low,
         certified: Assurance::High,
-        sector: SpType::Public,
+        levels: Levels::Eidas,
         address: None,
         now: seed::written(),
     };
@@ -171,11 +171,32 @@ pub fn redirect(data: &[u8]) -> bool {
 pub fn light(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     if let Ok(request) = LightRequest::parse(text) {
+        if let Ok(wanted) = request.wanted() {
+            let private = wanted.sector == SpType::Private;
+            assert!(private == wanted.requester.is_some(), "who asks is known when it must be");
+        }
         assert!(LightRequest::parse(&request.render()) == Ok(request), "written whole");
         return true;
     }
     let Ok(response) = LightResponse::parse(text) else { return false };
     assert!(LightResponse::parse(&response.render()).is_ok_and(|again| again == response));
+    let denmark = Country::parse("DK").expect("because it is a country");
+    let hoped = Hoped {
+        request_id: response.in_response_to.clone(),
+        country: denmark,
+        asker: denmark,
+        bare: true,
+        assurance: Assurance::Substantial,
+        optional: Vec::new(),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    if let Ok(identified) = answered(&response, &hoped) {
+        assert!(!response.status.failure && identified.assurance() >= Assurance::Substantial);
+        assert!(
+            identified.person().identifier.of == denmark,
+            "a country speaks for its own people"
+        );
+    }
     true
 }
 

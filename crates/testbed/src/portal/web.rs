@@ -101,7 +101,7 @@ impl WebPortal {
         let server = setup.pki.server(setup.country, "portal");
         let tls = ServerTls::public(&transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: setup.pki.ca_pem().into_bytes(),
         })?;
         let client = ClientTls::new(&setup.pki.tls(setup.country, Role::OpenncpClient))?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use enclave::Attestation;
+use enclave::{Acceptance, Attestation, Vault};
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
 use gateway::audit::{Names, Trail};
 use gateway::metrics::Metrics;
@@ -176,7 +176,8 @@ impl Circle {
             country: other,
             konfido: true,
             allow_plain: false,
-            accepted: vec![Attestation::SimulatedInProcess],
+            accepted: Acceptance::software(&[Attestation::SimulatedInProcess]),
+            newest: Mutex::new(Timestamp::MIN),
             client: self.client(country, other),
             recipient: Mutex::new(None),
             slots: Slots::default(),
@@ -185,7 +186,7 @@ impl Circle {
             eid: None,
             country,
             community: land.community(),
-            sealing: Arc::new(Sealing::new(country, self.seal(country))).into(),
+            sealing: Arc::new(Sealing::new(self.seal(country), Vault::new(country))).into(),
             seal_anchors: Arc::new(self.pki.anchors()),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),

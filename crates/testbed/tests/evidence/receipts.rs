@@ -57,3 +57,23 @@ async fn a_refused_receipt_is_not_delivered_and_does_not_hold_up_the_others() {
     spain.stop().await;
     denmark.stop().await;
 }
+
+/// More than become durable in one step, and than are marked in one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_many_receipts_is_taken_whole_and_nothing_of_it_refused() {
+    let circle = Circle::new();
+    let (mut spain, denmark) = (circle.start(es()).await, circle.start(dk()).await);
+    for _ in 0..40 {
+        circle.ask().await.unwrap();
+    }
+    let rows = spain.journal.undelivered(dk(), 64).await.unwrap();
+    assert_eq!(rows.len(), 40);
+    spain.work();
+    for row in &rows {
+        denmark.until(row, |row| row.state == State::Settled).await;
+        spain.until(row, |row| !row.undelivered).await;
+    }
+    assert_eq!(spain.metric("receipts_refused_total").as_deref(), Some("0"));
+    spain.stop().await;
+    denmark.stop().await;
+}

@@ -10,7 +10,7 @@ use identity::eidas::EidasError;
 use identity::eidas::binding::{Field, post_page, read_post, redirect_url};
 use identity::eidas::metadata::{Binding, Contact, Known, Metadata, Role};
 use identity::eidas::request::{Request as AuthnRequest, SpType};
-use identity::eidas::response::{Expectation, Identified, verify};
+use identity::eidas::response::{Expectation, Identified, Levels, verify};
 use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use testbed::idp::{Idp, Requester, Setup};
@@ -53,7 +53,7 @@ impl Land {
         let server = pki.server(country, "node");
         let tls = ServerTls::public(&transport::tls::Identity {
             chain: server.chain_pem().into_bytes(),
-            key: server.key_pem().as_bytes().to_vec(),
+            key: server.key_pem().as_bytes().to_vec().into(),
             roots: pki.ca_pem().into_bytes(),
         });
         let bound = Bound::tls(([127, 0, 0, 1], 0).into(), tls.unwrap()).await.unwrap();
@@ -118,7 +118,7 @@ impl Node {
             signers: &[idp.signing_certificate().clone()],
             assurance: asked.assurance,
             certified: Assurance::High,
-            sector: SpType::Public,
+            levels: Levels::Eidas,
             address: None,
             now: Timestamp::now(),
         };

@@ -62,7 +62,7 @@ impl Authority {
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
             chain: leaf.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes(),
+            key: key.serialize_pem().into_bytes().into(),
             roots: self.pem.clone().into_bytes(),
         }
     }

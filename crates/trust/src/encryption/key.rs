@@ -1,5 +1,7 @@
 //! The two ends of an encrypted element: who opens it, and for whom it is sealed.
 
+use std::sync::Arc;
+
 use aws_lc_rs::agreement::{
     self, Algorithm, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey, UnparsedPublicKey,
 };
@@ -13,16 +15,19 @@ use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::oaep::RsaKey;
-use super::structure::{Hash, SealedKey, Wrap};
+use super::structure::{Hash, Wrap, WrappedKey};
 use super::{Undecipherable, XENC, XENC11};
 use crate::certificate::{Certificate, CertificateError, PublicKey};
+use crate::private::{self, Holder};
 
-/// The private key of an encryption certificate. No `Debug`, no `Clone`; aws-lc wipes it.
+/// The private key of an encryption certificate. No `Debug`, no `Clone`; aws-lc wipes it, or
+/// somebody else holds it.
 pub struct DecryptionKey(Private);
 
 enum Private {
     Rsa(RsaKey),
     Ec(EcKey),
+    Held(Arc<dyn Holder>),
 }
 
 /// A private key on a curve, and its own point: who answers for a point that is none.
@@ -32,6 +37,14 @@ struct EcKey {
 }
 
 impl DecryptionKey {
+    /// Of a key as its configuration gives it.
+    pub fn new(key: &private::PrivateKey) -> Result<Self, CertificateError> {
+        match key {
+            private::PrivateKey::Pem(pem) => Self::from_pem(pem),
+            private::PrivateKey::Held(holder) => Ok(Self(Private::Held(Arc::clone(holder)))),
+        }
+    }
+
     /// Reads a PKCS#8 key: RSA of 2048 bits and more, P-256, P-384 or P-521.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem)
@@ -54,10 +67,12 @@ impl DecryptionKey {
             .ok_or_else(|| CertificateError::Key("cannot decrypt: not RSA or a NIST curve".into()))
     }
 
-    /// Uses the private key once, whatever is wrong, also where what came is nothing for a key of
-    /// this kind: how long it takes does not tell.
-    pub(super) fn unwrap(&self, sealed: &SealedKey) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
+    /// The key that was wrapped for this one. Uses the private key once, whatever is wrong, also where
+    /// what came is nothing for a key of this kind: how long it takes does not tell. A holder has
+    /// a key like these and does the same.
+    pub fn unwrap(&self, sealed: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
         match (&self.0, &sealed.wrap) {
+            (Private::Held(holder), _) => holder.unwrap(sealed).ok_or(Undecipherable),
             (Private::Rsa(key), Wrap::Oaep(label, mask)) => {
                 key.decrypt(*label, *mask, &sealed.bytes)
             }

@@ -10,11 +10,11 @@ const DS11: &str = "http://www.w3.org/2009/xmldsig11#";
 pub(super) struct Sealed {
     pub(super) algorithm: Content,
     pub(super) content: Vec<u8>,
-    pub(super) key: SealedKey,
+    pub(super) key: WrappedKey,
 }
 
-/// An `EncryptedKey`.
-pub(super) struct SealedKey {
+/// An `EncryptedKey`: what the holder of a private key needs to unwrap it.
+pub struct WrappedKey {
     pub(super) wrap: Wrap,
     pub(super) bytes: Vec<u8>,
 }
@@ -27,6 +27,55 @@ pub(super) enum Wrap {
     Ecdh { originator: Vec<u8>, info: Vec<u8>, length: usize },
 }
 
+impl WrappedKey {
+    /// For a holder in another process.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes.len() + 256);
+        match &self.wrap {
+            Wrap::Oaep(label, mask) => out.extend([0, label.number(), mask.number()]),
+            Wrap::Ecdh { originator, info, length } => {
+                out.extend([1, u8::try_from(*length).unwrap_or(0)]);
+                for part in [originator, info] {
+                    let length = u16::try_from(part.len()).unwrap_or(0);
+                    out.extend(length.to_be_bytes());
+                    out.extend(&part[..usize::from(length)]);
+                }
+            }
+        }
+        out.extend(&self.bytes);
+        out
+    }
+
+    /// Reads [`WrappedKey::encode`].
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, rest) = bytes.split_first()?;
+        let (wrap, rest) = match kind {
+            0 => {
+                let ([label, mask], rest) = rest.split_first_chunk()?;
+                (Wrap::Oaep(Hash::numbered(*label)?, Hash::numbered(*mask)?), rest)
+            }
+            1 => {
+                let (length, rest) = rest.split_first()?;
+                let (originator, rest) = part(rest)?;
+                let (info, rest) = part(rest)?;
+                let length = usize::from(*length);
+                if !matches!(length, 16 | 24 | 32) {
+                    return None;
+                }
+                (Wrap::Ecdh { originator, info, length }, rest)
+            }
+            _ => return None,
+        };
+        Some(Self { wrap, bytes: rest.to_vec() })
+    }
+}
+
+fn part(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (part, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    Some((part.to_vec(), rest))
+}
+
 /// Hashes within RSA-OAEP. SHA-1 there rests on no collision resistance; real nodes send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hash {
@@ -37,6 +86,20 @@ pub(super) enum Hash {
 }
 
 impl Hash {
+    const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    fn number(self) -> u8 {
+        Self::ALL
+            .iter()
+            .position(|hash| *hash == self)
+            .and_then(|at| u8::try_from(at).ok())
+            .unwrap_or(u8::MAX)
+    }
+
+    fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     fn of_digest(uri: &str) -> Option<Self> {
         Some(match uri {
             "http://www.w3.org/2000/09/xmldsig#sha1" => Self::Sha1,
@@ -70,11 +133,11 @@ impl Sealed {
             Some(_) => info.only_child(XENC, "EncryptedKey").ok()?,
             None => data.parent()?.only_child(XENC, "EncryptedKey").ok()?,
         };
-        Some(Self { algorithm, content: cipher(data)?, key: SealedKey::read(key)? })
+        Some(Self { algorithm, content: cipher(data)?, key: WrappedKey::read(key)? })
     }
 }
 
-impl SealedKey {
+impl WrappedKey {
     fn read(key: Element<'_, '_>) -> Option<Self> {
         let wrap = match algorithm(key)? {
             "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p" => {

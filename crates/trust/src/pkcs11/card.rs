@@ -6,7 +6,8 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 
 use super::{TokenKey, unusable};
 use crate::certificate::{Certificate, CertificateError, PublicKey};
-use crate::seal::{Scheme, Signer as _, asn1};
+use crate::private::Holder as _;
+use crate::seal::{Scheme, asn1};
 
 /// A card in a reader, opened with its PIN.
 pub struct Card {

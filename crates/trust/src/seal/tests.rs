@@ -5,7 +5,7 @@ use super::*;
 /// Holds a key as a token does.
 struct Elsewhere(SealKey);
 
-impl Signer for Elsewhere {
+impl Holder for Elsewhere {
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
         self.0.sign(scheme, message)
     }
@@ -13,7 +13,7 @@ impl Signer for Elsewhere {
 
 struct Broken;
 
-impl Signer for Broken {
+impl Holder for Broken {
     fn sign(&self, _: Scheme, _: &[u8]) -> Option<Vec<u8>> {
         None
     }
@@ -36,7 +36,7 @@ fn a_key_that_is_held_elsewhere_signs_as_one_in_memory() {
     for key in pair() {
         let (inside, near) = (seal(&key), seal(&key));
         let chain = vec![near.certificate().clone()];
-        let held = SealKey::held(Box::new(Elsewhere(inside)), chain).unwrap();
+        let held = SealKey::held(Arc::new(Elsewhere(inside)), chain).unwrap();
         assert_eq!(held.cose_scheme(), near.cose_scheme());
         assert_eq!(held.xml_scheme(), near.xml_scheme());
         for scheme in [held.cose_scheme(), held.xml_scheme()] {
@@ -50,11 +50,11 @@ fn a_key_that_is_held_elsewhere_signs_as_one_in_memory() {
 fn a_key_of_another_certificate_is_refused_at_once() {
     for key in pair() {
         let other = seal(&pair()[0]).certificate().clone();
-        assert!(SealKey::held(Box::new(Elsewhere(seal(&key))), vec![other]).is_err());
+        assert!(SealKey::held(Arc::new(Elsewhere(seal(&key))), vec![other]).is_err());
         let own = seal(&key).certificate().clone();
-        assert!(SealKey::held(Box::new(Broken), vec![own]).is_err(), "and one that does not sign");
+        assert!(SealKey::held(Arc::new(Broken), vec![own]).is_err(), "and one that does not sign");
     }
-    assert!(SealKey::held(Box::new(Broken), Vec::new()).is_err());
+    assert!(SealKey::held(Arc::new(Broken), Vec::new()).is_err());
 }
 
 #[test]

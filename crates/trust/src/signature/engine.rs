@@ -1,4 +1,4 @@
-//! The one place that calls bergshamra. Keys never enter it: it asks our certificate or seal key.
+//! The one place that calls bergshamra (but for its escaping, in [`super::canonical`]). Keys never enter it: it asks our certificate or seal key.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use kryptering::{EcCurve, HashAlgorithm, SignatureAlgorithm, Signer};
 use uppsala::{Document, NodeId};
 
 use super::structure::{DS, Found};
-use super::{SignatureError, method_of};
+use super::{SignatureError, canonical, method_of};
 use crate::seal::{Scheme, SealKey};
 use crate::xml::Element;
 
@@ -24,16 +24,16 @@ pub(super) fn verify(
     element: Element<'_, '_>,
     found: &Found<'_, '_>,
 ) -> Result<(), SignatureError> {
-    let document = element.document();
-    let mut signed = NodeSet::tree_without_comments(element.node(), document);
-    // the enveloped-signature transform
-    remove_tree(&mut signed, document, found.signature.node());
-    let signed = canonical(element, &signed, &found.reference_prefixes)?;
+    let octets = |top, without, prefixes: &[&str]| {
+        octets(element.document(), top, without, prefixes).ok_or(SignatureError::Invalid)
+    };
+    // the enveloped-signature transform: all but the signature
+    let without = Some(found.signature.node());
+    let signed = octets(element.node(), without, &found.reference_prefixes)?;
     if digest::digest(found.digest, &signed).as_ref() != found.digest_value {
         return Err(SignatureError::Invalid);
     }
-    let info = NodeSet::tree_without_comments(found.info.node(), document);
-    let info = canonical(element, &info, &found.info_prefixes)?;
+    let info = octets(found.info.node(), None, &found.info_prefixes)?;
     if found.method.verifies(&found.certificate, &info, &found.signature_value) {
         Ok(())
     } else {
@@ -41,23 +41,38 @@ pub(super) fn verify(
     }
 }
 
-/// Takes a node and all below it, text too, out of the set.
-fn remove_tree(set: &mut NodeSet, document: &Document<'_>, top: NodeId) {
-    let mut stack = vec![top];
+/// Exclusive canonicalization, without comments, of a node and all below it but `without`: ours of the plain
+/// form, else the engine's.
+fn octets(
+    document: &Document<'_>,
+    top: NodeId,
+    without: Option<NodeId>,
+    prefixes: &[&str],
+) -> Option<Vec<u8>> {
+    let Some(plain) = canonical::plain(document, top, without, prefixes) else {
+        return canonical(document, top, without, prefixes);
+    };
+    debug_assert!(
+        canonical(document, top, without, prefixes).as_ref() == Some(&plain),
+        "our canonical form is not the engine's"
+    );
+    Some(plain)
+}
+
+/// The engine's canonicalization, of whatever form.
+pub(super) fn canonical(
+    document: &Document<'_>,
+    top: NodeId,
+    without: Option<NodeId>,
+    prefixes: &[&str],
+) -> Option<Vec<u8>> {
+    let mut set = NodeSet::tree_without_comments(top, document);
+    let mut stack: Vec<_> = without.into_iter().collect();
     while let Some(node) = stack.pop() {
         set.remove_id(node);
         stack.extend(document.children_iter(node));
     }
-}
-
-/// Exclusive canonicalization, without comments, of what is in the set.
-fn canonical(
-    element: Element<'_, '_>,
-    set: &NodeSet,
-    prefixes: &[&str],
-) -> Result<Vec<u8>, SignatureError> {
-    canonicalize_doc(element.document(), C14nMode::Exclusive, Some(set), prefixes)
-        .map_err(|_| SignatureError::Invalid)
+    canonicalize_doc(document, C14nMode::Exclusive, Some(&set), prefixes).ok()
 }
 
 /// Verifies with the key that the signature itself brings.
@@ -120,6 +135,7 @@ impl Signer for BySealKey {
             Scheme::Es384 => SignatureAlgorithm::Ecdsa(EcCurve::P384, HashAlgorithm::Sha384),
             Scheme::Ps256 => SignatureAlgorithm::RsaPss(HashAlgorithm::Sha256),
             Scheme::Rs256 => SignatureAlgorithm::RsaPkcs1v15(HashAlgorithm::Sha256),
+            Scheme::Ed25519 => SignatureAlgorithm::Ed25519,
         }
     }
 

@@ -200,6 +200,8 @@ fn only_base64(element: Element<'_, '_>) -> Result<Vec<u8>, SignatureError> {
     element.binary().ok_or(SignatureError::Invalid)
 }
 
+const MOST_PREFIXES: usize = 32;
+
 /// The `PrefixList` of an exclusive canonicalization, in which nothing else may stand.
 fn inclusive_prefixes<'d>(method: Element<'d, '_>) -> Result<Vec<&'d str>, SignatureError> {
     let mut inside = method.children();
@@ -210,7 +212,10 @@ fn inclusive_prefixes<'d>(method: Element<'d, '_>) -> Result<Vec<&'d str>, Signa
     if !list.is(EXC_C14N, "InclusiveNamespaces") || list.children().next().is_some() {
         return Err(SignatureError::Forbidden("canonicalization parameter"));
     }
-    Ok(list.demand_attribute("PrefixList")?.split_ascii_whitespace().collect())
+    let prefixes: Vec<_> = list.demand_attribute("PrefixList")?.split_ascii_whitespace().collect();
+    // each element is looked at for each of them
+    let short = prefixes.len() <= MOST_PREFIXES;
+    short.then_some(prefixes).ok_or(SignatureError::Forbidden("canonicalization parameter"))
 }
 
 /// Names of the children, in order; a child of another namespace has none.

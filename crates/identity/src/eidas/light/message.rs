@@ -22,6 +22,8 @@ pub struct LightRequest {
     pub provider: Option<String>,
     /// `public` or `private`.
     pub sector: Option<String>,
+    /// `spCountryCode`: of which country the asker is.
+    pub asker: Option<Country>,
     /// Of a private asker.
     pub requester: Option<String>,
     /// Comes back as it went.
@@ -77,6 +79,7 @@ impl LightRequest {
             return Err(EidasError::Malformed("light request"));
         }
         let citizen = one(root, REQUEST, "citizenCountryCode")?;
+        let asker = maybe(root, REQUEST, "spCountryCode")?.map(|code| Country::parse(&code));
         let levels = root.children_named(REQUEST, "levelOfAssurance").map(|level| {
             let notified = level.attribute("type").unwrap_or("notified") == "notified";
             Ok((level.demand_text("levelOfAssurance")?.to_owned(), notified))
@@ -89,6 +92,7 @@ impl LightRequest {
             name_id_format: maybe(root, REQUEST, "nameIdFormat")?,
             provider: maybe(root, REQUEST, "providerName")?,
             sector: maybe(root, REQUEST, "spType")?,
+            asker: asker.transpose().map_err(|_| EidasError::Malformed("country"))?,
             requester: maybe(root, REQUEST, "requesterId")?,
             relay_state: maybe(root, REQUEST, "relayState")?,
             attributes: attributes(root, REQUEST, "requestedAttributes")?
@@ -109,10 +113,12 @@ impl LightRequest {
             let kind = if *notified { "notified" } else { "nonNotified" };
             w.leaf("levelOfAssurance", &[("type", kind)], level);
         }
+        let asker = self.asker.map(|country| country.as_str().to_owned());
         for (name, value) in [
             ("nameIdFormat", &self.name_id_format),
             ("providerName", &self.provider),
             ("spType", &self.sector),
+            ("spCountryCode", &asker),
             ("requesterId", &self.requester),
             ("relayState", &self.relay_state),
         ] {
@@ -256,6 +262,9 @@ mod tests {
                 if file.file_name().to_string_lossy().ends_with("Request.xml") {
                     let read = LightRequest::parse(&text).unwrap();
                     assert!(LightRequest::parse(&read.render()).unwrap() == read);
+                    // for natural and legal persons at once; what we do not know is left out
+                    let wanted = read.wanted().unwrap();
+                    assert_eq!((wanted.optional.len(), wanted.requester), (4, None));
                 } else {
                     let read = LightResponse::parse(&text).unwrap();
                     assert_eq!(read.status.failure, flow == "FailureFlow");

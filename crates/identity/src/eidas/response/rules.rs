@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use trust::xml::Element;
 
 use super::{Expectation, Said};
-use crate::Assurance;
 use crate::assertion::SAML;
 use crate::eidas::SAMLP;
 
@@ -26,7 +25,7 @@ const fn row(name: &'static str, check: fn(&Said<'_>, &Expectation<'_>) -> bool)
 }
 
 /// The table. The first row that does not hold refuses.
-pub static RULES: [Rule; 17] = [
+pub static RULES: [Rule; 18] = [
     row("response.element", |said, _| said.response == "Response"),
     row("response.version", |said, _| said.versions == ["2.0"; 2]),
     row("response.in-response-to", |said, ours| said.in_response_to == [ours.request_id; 2]),
@@ -58,11 +57,12 @@ pub static RULES: [Rule; 17] = [
     row("response.authenticated", |said, ours| {
         said.authenticated.is_some_and(|at| near(at, ours.now))
     }),
+    row("response.level-known", |said, ours| said.assurance(ours.levels).is_some()),
     row("response.level", |said, ours| {
-        Assurance::of_uri(said.level).is_some_and(|level| level >= ours.assurance)
+        said.assurance(ours.levels).is_some_and(|level| level >= ours.assurance)
     }),
     row("response.level-certified", |said, ours| {
-        Assurance::of_uri(said.level).is_some_and(|level| level <= ours.certified)
+        said.assurance(ours.levels).is_some_and(|level| level <= ours.certified)
     }),
 ];
 

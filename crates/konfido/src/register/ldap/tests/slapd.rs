@@ -52,8 +52,8 @@ impl Slapd {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let tls = pki.tls(Country::parse("ES").unwrap(), Role::OpenncpServer);
-        for (name, bytes) in
-            [("ca.pem", &tls.roots), ("chain.pem", &tls.chain), ("key.pem", &tls.key)]
+        let key = tls.key.pem().unwrap();
+        for (name, bytes) in [("ca.pem", &*tls.roots), ("chain.pem", &*tls.chain), ("key.pem", key)]
         {
             std::fs::write(at(name), bytes).unwrap();
         }

@@ -1,7 +1,11 @@
 use super::*;
+use crate::key::{Recipient, Statement};
 use crate::sessions::MAX_SESSIONS;
+use crate::{Acceptance, Attestation, Vault};
+use bytes::Bytes;
 use exchange::{Transaction, TransactionId};
 use trust::certificate::Anchors;
+use trust::seal::SealKey;
 
 fn country(code: &str) -> Country {
     Country::parse(code).unwrap()
@@ -24,8 +28,8 @@ fn seal_key() -> (SealKey, Anchors) {
 fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
     let (seal, anchors) = seal_key();
     let statement = Statement::decode(&vault.publish(&seal, now).unwrap().encode()).unwrap();
-    let accepted = [Attestation::SimulatedInProcess];
-    let verify = |country, now, accepted: &[Attestation]| {
+    let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
+    let verify = |country, now, accepted: &Acceptance| {
         Recipient::verify(&statement, &anchors, country, now, accepted)
     };
     assert!(verify(country("IT"), now, &accepted).is_err(), "another country");
@@ -33,7 +37,7 @@ fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
         verify(country("DK"), now + SignedDuration::from_hours(25), &accepted).is_err(),
         "expired"
     );
-    assert!(verify(country("DK"), now, &[]).is_err(), "policy");
+    assert!(verify(country("DK"), now, &Acceptance::software(&[])).is_err(), "policy");
     let (_, others) = seal_key();
     assert!(
         Recipient::verify(&statement, &others, country("DK"), now, &accepted).is_err(),
@@ -67,14 +71,13 @@ fn requests_and_answers_open_once_and_only_unchanged() {
         "other header"
     );
     let opened = dk.open_request(&sealed, &bound).unwrap();
-    assert_eq!(opened.plaintext, b"hello");
+    assert_eq!(&*opened.plaintext, b"hello");
     assert_eq!(opened.address, address());
     assert_eq!(dk.open_request(&sealed, &bound).err(), Some(VaultError::Replay));
-    let answer =
-        Bytes::from(Vault::seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap());
+    let answer = Bytes::from(dk.seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap());
     let (_, other) = es.seal_request(&to, address(), &bound, b"next".to_vec(), now).unwrap();
-    assert!(Vault::open_response(other, &answer, &bound).is_err(), "answer to another request");
-    assert_eq!(Vault::open_response(pending, &answer, &bound).unwrap(), b"answer");
+    assert!(es.open_response(other, &answer, &bound).is_err(), "answer to another request");
+    assert_eq!(&*es.open_response(pending, &answer, &bound).unwrap(), b"answer");
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn each_field_of_the_header_is_bound() {
             "cut at {length}"
         );
     }
-    assert_eq!(dk.receiving().count(), 0, "what does not open takes no place");
+    assert_eq!(dk.core().receiving().count(), 0, "what does not open takes no place");
     assert!(dk.open_request(&sealed.into(), &[7; 32]).is_ok());
 }
 
@@ -155,16 +158,16 @@ fn answers_are_bound_to_their_request() {
     ];
     for (name, change) in changes {
         let (pending, reply) = ask();
-        let answer = Vault::seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
+        let answer = dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
         let (mut header, at) = Header::decode(&answer).unwrap();
         change(&mut header);
         let bytes = [header.encode(), answer[at..].to_vec()].concat();
-        assert!(Vault::open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
+        assert!(es.open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
     }
     let (pending, reply) = ask();
-    let answer = Bytes::from(Vault::seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap());
+    let answer = Bytes::from(dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap());
     assert_eq!(
-        Vault::open_response(pending, &answer, &[2; 32]),
+        es.open_response(pending, &answer, &[2; 32]),
         Err(VaultError::Integrity),
         "what stands beside it"
     );
@@ -230,7 +233,7 @@ fn threads_share_a_session_and_each_message_opens_once() {
         }
     });
     assert_eq!(opened.into_inner(), 800, "the first messages race for one window");
-    assert_eq!(dk.receiving().count(), 1);
+    assert_eq!(dk.core().receiving().count(), 1);
 }
 
 #[test]
@@ -246,12 +249,15 @@ fn a_session_ends_by_age_by_count_and_with_the_key() {
     assert_eq!(first, session(&to, now + MAX_AGE - SignedDuration::from_secs(1)));
     let second = session(&to, now + MAX_AGE);
     assert_ne!(first, second, "age");
-    es.sending.lock().unwrap()[&country("DK")].next.store(MAX_MESSAGES, Ordering::Relaxed);
+    es.core().sending()[&country("DK")].last().unwrap().next.store(MAX_MESSAGES, Ordering::Relaxed);
     let third = session(&to, now + MAX_AGE);
     assert_ne!(second, third, "count");
     let renewed = recipient(&Vault::new(country("DK")), now);
     assert_ne!(third, session(&renewed, now + MAX_AGE), "key");
-    assert_eq!(es.sending.lock().unwrap().len(), 1, "one session a country");
+    for _ in 0..KEPT {
+        session(&recipient(&Vault::new(country("DK")), now), now);
+    }
+    assert_eq!(es.core().sending()[&country("DK")].len(), KEPT, "bounded");
     let late =
         es.seal_request(&to, address(), &[0; 32], Vec::new(), now + SignedDuration::from_hours(24));
     assert_eq!(late.err(), Some(VaultError::Key("statement has expired")));
@@ -270,10 +276,10 @@ fn a_forgotten_session_never_answers_twice_under_one_key() {
     for _ in 0..MAX_SESSIONS {
         dk.open_request(&send(&Vault::new(country("ES"))), &[0; 32]).unwrap();
     }
-    assert_eq!(dk.receiving().count(), MAX_SESSIONS, "bounded");
+    assert_eq!(dk.core().receiving().count(), MAX_SESSIONS, "bounded");
     let again = dk.open_request(&first, &[0; 32]).unwrap().reply;
     let answer = |reply| {
-        let sealed = Vault::seal_response(reply, &[0; 32], vec![0; 64]).unwrap();
+        let sealed = dk.seal_response(reply, &[0; 32], vec![0; 64]).unwrap();
         let (header, at) = Header::decode(&sealed).unwrap();
         (header.sequence, sealed[at..].to_vec())
     };
@@ -299,11 +305,11 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
         let (sealed, pending) =
             es.seal_request(&to, address(), &[0; 32], vec![0; 64], now).unwrap();
         let opened = dk.open_request(&sealed.into(), &[0; 32]).unwrap();
-        let answer = Vault::seal_response(opened.reply, &[0; 32], opened.plaintext).unwrap();
-        Vault::open_response(pending, &answer.into(), &[0; 32]).unwrap();
+        let answer = dk.seal_response(opened.reply, &[0; 32], opened.plaintext.to_vec()).unwrap();
+        es.open_response(pending, &answer.into(), &[0; 32]).unwrap();
     }
     assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
-    assert_eq!((dk.receiving().count(), es.sending.lock().unwrap().len()), (1, 1));
+    assert_eq!((dk.core().receiving().count(), es.core().sending()[&country("DK")].len()), (1, 1));
 }
 
 /// The crate's own receiver is the judge: what we seal opens with keys that it exports.
@@ -315,7 +321,8 @@ fn the_hpke_crate_exports_the_same_request_key() {
         es.seal_request(&recipient(&dk, now), address(), &[7; 32], b"hello".to_vec(), now).unwrap();
     let (header, at) = Header::decode(&sealed).unwrap();
     let enc = <XWing as Kem>::EncappedKey::from_bytes(&header.encapsulated).unwrap();
-    let context: Receiver = hpke::setup_receiver(&OpModeR::Base, &dk.private, &enc, INFO).unwrap();
+    let context: Receiver =
+        hpke::setup_receiver(&OpModeR::Base, &dk.core().private, &enc, INFO).unwrap();
     let mut key = [0; 32];
     context.export(b"konfido request key 1", &mut key).unwrap();
     let key = aws_lc_rs::aead::UnboundKey::new(&aws_lc_rs::aead::AES_256_GCM, &key).unwrap();

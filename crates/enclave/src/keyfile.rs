@@ -1,11 +1,10 @@
 //! Keys of 32 random bytes that a node makes at its first start and keeps in files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
 use exchange::Entropy;
 use zeroize::Zeroizing;
 
@@ -15,40 +14,45 @@ pub fn key(
     name: &str,
     removed: &str,
     entropy: &dyn Entropy,
-) -> anyhow::Result<Zeroizing<[u8; LENGTH]>> {
+) -> io::Result<Zeroizing<[u8; LENGTH]>> {
     let path = folder.join(name);
+    let told = |what: &str| {
+        let what = format!("cannot {what} {}", path.display());
+        move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"))
+    };
     let found = File::open(&path);
     if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        make(folder, name, entropy).with_context(|| format!("cannot make {}", path.display()))?;
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        entropy.fill(bytes.as_mut());
+        make(folder, name, bytes.as_ref()).map_err(told("make"))?;
     }
-    let mode = fs::metadata(&path).map(|file| file.mode() & 0o777);
-    let mode = mode.with_context(|| format!("cannot read {}", path.display()))?;
-    let others = mode & 0o077;
-    ensure!(
-        others == 0,
-        "{} may be read by others (mode {mode:o}): chmod 600, or remove it to {removed}",
-        path.display()
-    );
-    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (bytes, length) = (Zeroizing::new(bytes), fs::metadata(&path)?.len());
-    let bytes: [u8; LENGTH] = bytes.as_slice().try_into().ok().with_context(|| {
-        format!("{} has {length} bytes, not {LENGTH}: it is damaged", path.display())
+    let mode = fs::metadata(&path).map_err(told("read"))?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "{} may be read by others (mode {mode:o}): chmod 600, or remove it to {removed}",
+            path.display()
+        )));
+    }
+    let bytes = Zeroizing::new(fs::read(&path).map_err(told("read"))?);
+    let bytes: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| {
+        let length = bytes.len();
+        io::Error::other(format!(
+            "{} has {length} bytes, not {LENGTH}: it is damaged",
+            path.display()
+        ))
     })?;
     Ok(Zeroizing::new(bytes))
 }
 
 /// Whole or absent, and never readable by others.
-fn make(folder: &Path, name: &str, entropy: &dyn Entropy) -> std::io::Result<()> {
-    let mut bytes = [0; LENGTH];
-    entropy.fill(&mut bytes);
+pub(crate) fn make(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(&bytes)?;
-    bytes.fill(0);
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, folder.join(name))?;
     File::open(folder)?.sync_all()

@@ -1,0 +1,150 @@
+//! What runs in a vault process: take the keys, lock the door, serve.
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Barrier};
+
+use exchange::SystemEntropy;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use trust::seal::SigningKey;
+use zeroize::Zeroizing;
+
+use crate::core::Core;
+use crate::protocol::{Parts, Reader, read_frame, serve, write_frame};
+use crate::ring::{Ring, Use};
+use crate::{Memory, VaultError, keyfile, lockdown, memory, protocol};
+
+/// Serves the node at the other end of standard input until it is gone. To be called first in
+/// `main`, before there is a second thread.
+pub fn run() -> ExitCode {
+    let kept = memory::enter();
+    std::panic::set_hook(Box::new(|_| std::process::exit(PANICKED)));
+    match start(kept) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "konfido vault: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(kept: Memory) -> Result<(), String> {
+    lockdown::undumpable()?;
+    let control = io::stdin().as_fd().try_clone_to_owned();
+    let mut control = UnixStream::from(control.map_err(|e| e.to_string())?);
+    let lanes = lanes(&control).map_err(|e| format!("is started by a node, not by hand: {e}"))?;
+    let mut frame = Vec::new();
+    read_frame(&mut control, &mut frame).map_err(|e| e.to_string())?;
+    let opened = open(&frame, kept);
+    let (core, hello) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            write_frame(&mut control, &[&[REFUSED], error.as_bytes()])
+                .map_err(|e| e.to_string())?;
+            return Ok(());
+        }
+    };
+    let (core, ready) = (Arc::new(core), Arc::new(Barrier::new(lanes.len() + 1)));
+    for lane in lanes {
+        let (core, ready, mut lane) =
+            (Arc::clone(&core), Arc::clone(&ready), UnixStream::from(lane));
+        std::thread::spawn(move || {
+            // once it runs, and once it may do nothing else any more
+            ready.wait();
+            ready.wait();
+            let _ = serve(&core, &mut lane);
+        });
+    }
+    ready.wait();
+    lockdown::leave_calls()?;
+    ready.wait();
+    write_frame(&mut control, &[&hello]).map_err(|e| e.to_string())?;
+    // nothing comes here any more; it ends when the node does
+    let _ = read_frame(&mut control, &mut frame);
+    std::process::exit(0)
+}
+
+/// The lanes that the node gave us, with one byte: the version.
+fn lanes(control: &UnixStream) -> io::Result<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut version = [0];
+    let mut parts = [io::IoSliceMut::new(&mut version)];
+    recvmsg(control, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let lanes = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    let lanes: Vec<OwnedFd> = lanes.flatten().collect();
+    if version != [protocol::VERSION] || lanes.is_empty() {
+        return Err(io::Error::other("no lanes of this version"));
+    }
+    Ok(lanes)
+}
+
+/// Reads the keys and gives up everything but calls.
+fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
+    let malformed = |error: VaultError| error.to_string();
+    let mut read = Reader::new(frame, 0);
+    let country = read.country().map_err(malformed)?;
+    let [demanded] = read.take().map_err(malformed)?;
+    let user = u32::from_be_bytes(read.take().map_err(malformed)?);
+    if demanded == 1 && kept != Memory::Secret {
+        return Err("this kernel gives no secret memory (memfd_secret; before Linux 6.5 boot \
+                    with secretmem.enable=1, and see ulimit -l); [vault] memory = \"any\" goes without"
+            .into());
+    }
+    let mut ring = Ring::default();
+    while read.at < frame.len() {
+        let [purpose, kind] = read.take().map_err(malformed)?;
+        let purpose = *Use::ALL.get(usize::from(purpose)).ok_or("unknown use of a key")?;
+        let given = read.part().map_err(malformed)?;
+        match kind {
+            0 => {
+                let path = Path::new(OsStr::from_bytes(given));
+                let bytes = contents(path, purpose)?;
+                ring.add(purpose, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+            }
+            _ => ring.add(purpose, given)?,
+        }
+    }
+    lockdown::leave_root(user)?;
+    lockdown::leave_files()?;
+    let fingerprint = ring.fingerprint();
+    let core = Core::new(country, ring);
+    // the generator of chance opens what it needs before nothing can be opened any more
+    aws_lc_rs::rand::fill(&mut [0; 1]).map_err(|_| "no chance")?;
+    let hello = Parts(vec![0, u8::from(kept == Memory::Secret)]).raw(&fingerprint);
+    let hello = hello.part(&core.public());
+    let hello = core.ring().publics().fold(hello, Parts::part).0;
+    Ok((core, hello))
+}
+
+fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
+    let name = name.unwrap_or_default().to_string_lossy();
+    if purpose == Use::Derive {
+        let key = keyfile::key(folder, &name, "end all sessions", &SystemEntropy);
+        return key.map(|key| Zeroizing::new(key.to_vec())).map_err(|e| e.to_string());
+    }
+    if purpose == Use::Log && !path.exists() {
+        let key = SigningKey::new_ed25519().ok_or("no chance")?;
+        keyfile::make(folder, &name, &key)
+            .map_err(|e| format!("cannot make {}: {e}", path.display()))?;
+    }
+    let bytes = std::fs::read(path);
+    bytes.map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", path.display()))
+}
+
+/// First byte of an answer that says in words why the vault does not start.
+pub(crate) const REFUSED: u8 = 255;
+/// Lanes at most.
+pub(crate) const MAX_LANES: usize = 16;
+/// Exit code after a panic: no message, it could say too much.
+const PANICKED: i32 = 70;

@@ -1,0 +1,174 @@
+//! Who holds a node's private keys: its vault process, which reads their files itself, or the node
+//! (`[vault] home = "here"`; tests).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use enclave::process::{Source, Spec, StartError};
+use enclave::{Process, Use, Vault, keyfile};
+use exchange::{Country, Entropy};
+use identity::session::{OwnSecret, Secret};
+use ledger::log::{Log, LogError, LogKey};
+use trust::private::PrivateKey;
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Home};
+use crate::node::Setup;
+
+/// The holder. No `Debug`: it leads to keys.
+#[derive(Clone)]
+pub enum Custody {
+    /// The node itself: simulated.
+    Here,
+    /// A vault process, and the files whose keys it holds, in the order of their numbers.
+    Vault(Process, Vec<PathBuf>),
+}
+
+impl Custody {
+    /// Starts the vault process of a configuration.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let Some(program) = program().filter(|_| config.vault.home == Home::Process) else {
+            return Ok(Self::Here);
+        };
+        let mut files = vec![
+            (Use::Derive, config.data_dir.join(SESSION_KEY)),
+            (Use::Log, config.data_dir.join(LOG_KEY)),
+        ];
+        let mut add = |purpose, path: &Path| files.push((purpose, path.to_owned()));
+        add(Use::Sign, &config.tls.consumer.key.value);
+        add(Use::Sign, &config.tls.provider.key.value);
+        if config.seal.token.is_none() {
+            add(Use::Sign, &config.seal.pair.key.value);
+        }
+        if let Some(eid) = &config.eid {
+            add(Use::Sign, &eid.pages.key.value);
+            add(Use::Sign, &eid.signing.key.value);
+            add(Use::Unwrap, &eid.encryption.key.value);
+            if let Some(wallet) = &eid.wallet {
+                add(Use::Sign, &wallet.access.key.value);
+            }
+        }
+        std::fs::create_dir_all(&config.data_dir)?;
+        let process = Process::start(Spec {
+            country: config.country,
+            program,
+            keys: files.iter().map(|(of, path)| (*of, Source::File(path.clone()))).collect(),
+            secret: config.vault.secret,
+            user: config.vault.user,
+        })?;
+        Ok(Self::Vault(process, files.into_iter().map(|(_, path)| path).collect()))
+    }
+
+    /// Moves keys that were made a moment ago into a vault process: the demo's.
+    pub fn lodge(setup: &mut Setup) -> anyhow::Result<Self> {
+        let Some(program) = program() else { return Ok(Self::Here) };
+        std::fs::create_dir_all(&setup.data)?;
+        let mut keys = vec![
+            (Use::Derive, Source::File(setup.data.join(SESSION_KEY))),
+            (Use::Log, Source::File(setup.data.join(LOG_KEY))),
+        ];
+        let mut places = held(setup);
+        for (purpose, key) in &mut places {
+            if let PrivateKey::Pem(pem) = key {
+                keys.push((*purpose, Source::Bytes(Arc::clone(pem))));
+            }
+        }
+        let country = setup.country;
+        let (secret, user) = (false, crate::config::VAULT_USER);
+        let process = Process::start(Spec { country, program, keys, secret, user })?;
+        let mut number = LOG;
+        for (_, key) in held(setup) {
+            if matches!(key, PrivateKey::Pem(_)) {
+                number += 1;
+                *key = process.key(number);
+            }
+        }
+        Ok(Self::Vault(process, Vec::new()))
+    }
+
+    /// The key in a file, to be used.
+    pub fn key(&self, file: &Path) -> io::Result<PrivateKey> {
+        match self {
+            Self::Here => std::fs::read(file).map(PrivateKey::from),
+            Self::Vault(process, files) => files
+                .iter()
+                .position(|known| known == file)
+                .and_then(|number| u16::try_from(number).ok())
+                .map(|number| process.key(number))
+                .ok_or_else(|| io::Error::other("the vault does not have it")),
+        }
+    }
+
+    /// The vault that seals and opens.
+    pub fn vault(&self, country: Country) -> Vault {
+        match self {
+            Self::Here => Vault::new(country),
+            Self::Vault(process, _) => Vault::of(process.clone()),
+        }
+    }
+
+    /// The log in a folder; its key is beside it.
+    pub fn log(&self, folder: &Path, origin: &str) -> Result<Log, LogError> {
+        match self {
+            Self::Here => Log::open(folder, origin, &folder.with_file_name(LOG_KEY)),
+            Self::Vault(process, _) => {
+                let (PrivateKey::Held(holder), Some(public)) =
+                    (process.key(LOG), process.public_of(LOG))
+                else {
+                    return Err(LogError::Key);
+                };
+                Log::open_with(folder, origin, LogKey::new(holder, public))
+            }
+        }
+    }
+
+    /// The secret of sessions.
+    pub fn secret(&self, data: &Path, entropy: &dyn Entropy) -> io::Result<Arc<dyn Secret>> {
+        Ok(match self {
+            Self::Here => {
+                let key = keyfile::key(data, SESSION_KEY, "end all sessions", entropy)?;
+                Arc::new(OwnSecret::new(&key))
+            }
+            Self::Vault(process, _) => Arc::new(HeldSecret(process.clone())),
+        })
+    }
+}
+
+/// All private keys of a setup.
+fn held(setup: &mut Setup) -> Vec<(Use, &mut PrivateKey)> {
+    let mut all = vec![
+        (Use::Sign, &mut setup.consumer.key),
+        (Use::Sign, &mut setup.provider.key),
+        (Use::Sign, &mut setup.seal.0),
+    ];
+    if let Some(eid) = &mut setup.eid {
+        all.push((Use::Sign, &mut eid.pages.key));
+        all.push((Use::Sign, &mut eid.signing.0));
+        all.push((Use::Unwrap, &mut eid.encryption.0));
+        all.extend(eid.wallet.as_mut().map(|wallet| (Use::Sign, &mut wallet.access.0)));
+    }
+    all
+}
+
+/// The secret of sessions in a vault.
+struct HeldSecret(Process);
+
+impl Secret for HeldSecret {
+    fn derive(&self, message: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        self.0.derive(SESSIONS, message).ok().map(Zeroizing::new)
+    }
+}
+
+/// This program, as a vault. In unit tests this program is the tests.
+pub fn program() -> Option<(PathBuf, Vec<String>)> {
+    (!cfg!(test)).then(|| ("/proc/self/exe".into(), vec![COMMAND.to_owned()]))
+}
+
+/// The word after which the program is a vault process. Nobody types it.
+pub const COMMAND: &str = "vault-process";
+const SESSION_KEY: &str = "session.key";
+const LOG_KEY: &str = "log.key";
+/// Numbers of the keys that every vault has; the others follow.
+const SESSIONS: u16 = 0;
+const LOG: u16 = 1;

@@ -1,0 +1,69 @@
+//! Evidence of hardware and the policy over it: what a stranger's vault, or whoever carries its
+//! statement, may send.
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use enclave::attest::{Collateral, Evidence, Kind, Policy, ReleaseKeys, Roots, preview, verify};
+
+use crate::seed;
+
+/// SGX and TDX quotes.
+pub fn quote(data: &[u8]) -> bool {
+    read(Kind::Sgx, data) | read(Kind::Tdx, data)
+}
+
+/// SNP reports, and the certificates and lists that come with them.
+pub fn snp(data: &[u8]) -> bool {
+    let _ = Collateral::parse(Kind::Snp, data);
+    read(Kind::Snp, data)
+}
+
+/// Nitro documents, TPM quotes, and what software says of itself.
+pub fn nitro(data: &[u8]) -> bool {
+    read(Kind::Nitro, data) | read(Kind::Tpm, data) | read(Kind::Software, data)
+}
+
+/// Evidence as it travels, with its collateral.
+pub fn attestation(data: &[u8]) -> bool {
+    let Ok(evidence) = Evidence::decode(data) else { return false };
+    assert_eq!(evidence.encode(), data, "evidence has one spelling");
+    let _ = verify(&evidence, &Collateral::None, &Roots::pinned(), seed::written());
+    true
+}
+
+/// Policies: as they came, and signed after they were damaged.
+pub fn policy(data: &[u8]) -> bool {
+    let (keys, now) = (release_keys(), seed::written());
+    let _ = Policy::open(data, &keys, now, 0);
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let body = text.split("\n\n\u{2014} ").next().unwrap_or_default();
+    let body = format!("{}\n", body.trim_end_matches('\n'));
+    let note = format!("{body}\n{}", signature_line(&body));
+    let (opened, shown) =
+        (Policy::open(note.as_bytes(), &keys, now, 0), Policy::danger_unsigned(note.as_bytes()));
+    assert!(opened.is_err() || shown.is_ok(), "what is in force can be shown");
+    opened.is_ok()
+}
+
+/// The line under a policy of the fuzz target's only release key.
+pub fn signature_line(text: &str) -> String {
+    ReleaseKeys::signature_line(text, NAME, &key())
+}
+
+fn read(kind: Kind, data: &[u8]) -> bool {
+    let evidence = Evidence::new(kind, data);
+    let verified = verify(&evidence, &Collateral::None, &Roots::pinned(), seed::written());
+    assert!(verified.is_err() || kind == Kind::Software, "nothing here is genuine");
+    preview(&evidence).is_ok()
+}
+
+fn release_keys() -> ReleaseKeys {
+    use aws_lc_rs::signature::KeyPair as _;
+    let public = key().public_key().as_ref().try_into().expect("because the key has 32 bytes");
+    ReleaseKeys::new(1, vec![(NAME.into(), public)]).expect("because one of one is a quorum")
+}
+
+fn key() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("because a seed has 32 bytes")
+}
+
+const NAME: &str = "fuzz";
