@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import light
 import schemas
 import sealing
 from eidas import Party
@@ -70,11 +71,12 @@ def main():
                 providers, connectors, odd = parties(world, plan)
                 asked = [*connectors, *(party for name, party in odd.items() if name != "stranger")]
                 world.register("SE/199001011234", SWEDE["CurrentFamilyName"], SWEDE["CurrentGivenName"])
-                world.start(konfido, providers.values(), asked)
+                world.start(konfido, providers.values(), asked, light.configuration(world))
                 flows = Flows(world, providers, connectors, schema)
                 named = f"our keys {' and '.join(kinds)}: "
                 tally.run((named + name, judge) for name, judge in flows.judgements(plan["sealing"]))
                 tally.run((named + name, judge) for name, judge in refusals(flows, odd, plan["sealing"][0]))
+                tally.run((named + name, judge) for name, judge in light.judgements(flows, plan["sealing"][0], samples))
             finally:
                 world.stop()
     sys.exit(tally.end("eid"))

@@ -135,8 +135,8 @@ class World:
         row = f"{person},DK-1,{family},{given},221,Hospital,urn:oid:2.999.1,Hospital\n"
         (self.folder / "register.csv").write_text(header + row)
 
-    def start(self, konfido, providers, connectors):
-        """Writes konfido.toml and starts `konfido run`."""
+    def start(self, konfido, providers, connectors, more=""):
+        """Writes konfido.toml, with `more` at its end, and starts `konfido run`."""
         national, border, admin, front = self.ports
         made = {
             "consumer": self.authority.client("DK", "consumer.dk"), "provider": self.authority.server("DK", "localhost"),
@@ -189,7 +189,7 @@ client = "portal.dk"
             for party in parties:
                 signers = self.files(party.pair)[0].name
                 text += f'[[eid.{section}]]\ncountry = "{party.country}"\nmetadata = "{party.entity}"\nsigners = "{signers}"\n'
-        (self.folder / "konfido.toml").write_text(text)
+        (self.folder / "konfido.toml").write_text(text + more)
         self.log = self.folder / "konfido.log"
         environment = {**os.environ, "KONFIDO_LOG": "info", "NO_COLOR": "1"}
         arguments = [konfido, "run", "--config", str(self.folder / "konfido.toml")]

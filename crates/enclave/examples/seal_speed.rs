@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use enclave::key::Statement;
 use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
 use exchange::{Country, Transaction, TransactionId};
@@ -26,7 +25,7 @@ fn main() {
         let to = recipient(&dk, &seal, &anchors, now);
         let began = Instant::now();
         let (sealed, _) = es.seal_request(&to, address, &bound, b"first".to_vec(), now).unwrap();
-        dk.open_request(&Bytes::from(sealed), &bound).unwrap();
+        dk.open_request(&sealed, &bound).unwrap();
         first += began.elapsed().as_micros();
     }
     println!(
@@ -43,7 +42,7 @@ fn main() {
             let text = vec![7; size];
             let began = Instant::now();
             let (sealed, _) = es.seal_request(&to, address, &bound, text, now).unwrap();
-            let opened = dk.open_request(&Bytes::from(sealed), &bound).unwrap();
+            let opened = dk.open_request(&sealed, &bound).unwrap();
             spent += began.elapsed().as_nanos();
             assert_eq!(opened.plaintext.len(), size);
         }
@@ -57,11 +56,11 @@ fn main() {
     let mut spent = 0;
     for _ in 0..rounds {
         let (sealed, pending) = es.seal_request(&to, address, &bound, vec![7; 2_000], now).unwrap();
-        let reply = dk.open_request(&Bytes::from(sealed), &bound).unwrap().reply;
+        let reply = dk.open_request(&sealed, &bound).unwrap().reply;
         let text = vec![7; 100_000];
         let began = Instant::now();
         let answer = dk.seal_response(reply, &bound, text).unwrap();
-        es.open_response(pending, &Bytes::from(answer), &bound).unwrap();
+        es.open_response(pending, &answer, &bound).unwrap();
         spent += began.elapsed().as_nanos();
     }
     println!(

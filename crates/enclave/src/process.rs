@@ -177,7 +177,7 @@ impl Process {
         bound: &[u8; 32],
         plaintext: &[u8],
         now: Timestamp,
-    ) -> Result<(Vec<u8>, Pending), VaultError> {
+    ) -> Result<(Bytes, Pending), VaultError> {
         let head = Parts::of(Op::SealRequest)
             .raw(to.country.as_str().as_bytes())
             .time(to.not_after)
@@ -185,12 +185,11 @@ impl Process {
             .part(to.key)
             .address(&address)
             .raw(bound);
-        let mut answer = self.call(&head.0, plaintext)?;
+        let answer = self.call(&head.0, plaintext)?;
         let mut read = Reader::new(&answer, 1);
         let pending = read.pending().map_err(|_| VaultError::Gone)?;
         let at = read.at;
-        answer.drain(..at);
-        Ok((answer, pending))
+        Ok((Bytes::from(answer).slice(at..), pending))
     }
 
     pub(crate) fn open_request(
@@ -210,11 +209,9 @@ impl Process {
         reply: &ReplyToken,
         bound: &[u8; 32],
         plaintext: &[u8],
-    ) -> Result<Vec<u8>, VaultError> {
+    ) -> Result<Bytes, VaultError> {
         let head = Parts::of(Op::SealResponse).token(reply).raw(bound);
-        let mut answer = self.call(&head.0, plaintext)?;
-        answer.remove(0);
-        Ok(answer)
+        Ok(Bytes::from(self.call(&head.0, plaintext)?).slice(1..))
     }
 
     pub(crate) fn open_response(

@@ -174,7 +174,7 @@ impl Vault {
         bound: &[u8; 32],
         mut plaintext: Vec<u8>,
         now: Timestamp,
-    ) -> Result<(Vec<u8>, Pending), VaultError> {
+    ) -> Result<(Bytes, Pending), VaultError> {
         let target = to.target();
         match &self.home {
             Home::Here(core) => {
@@ -206,7 +206,7 @@ impl Vault {
         reply: ReplyToken,
         bound: &[u8; 32],
         mut plaintext: Vec<u8>,
-    ) -> Result<Vec<u8>, VaultError> {
+    ) -> Result<Bytes, VaultError> {
         match &self.home {
             Home::Here(core) => {
                 let around = core.seal_response(&reply, bound, &mut plaintext)?;
@@ -245,6 +245,6 @@ impl Vault {
 /// How far the clocks of two countries may be apart.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-fn whole(around: &Around, text: &[u8]) -> Vec<u8> {
-    [&around.header, text, &around.tag].concat()
+fn whole(around: &Around, text: &[u8]) -> Bytes {
+    [&around.header, text, &around.tag].concat().into()
 }

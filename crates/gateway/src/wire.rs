@@ -102,7 +102,7 @@ fn text(from: &mut Bytes) -> Result<String, Malformed> {
 }
 
 /// A sealed message as it travels: the envelope around [`SEALED_BODY`], the ciphertext as its part.
-pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: Vec<u8>) -> Package {
+pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: Bytes) -> Package {
     let mut sealed = BytesMut::with_capacity(root.len() - content.len() + SEALED_BODY.len());
     sealed.put_slice(&root[..content.start]);
     sealed.put_slice(SEALED_BODY.as_bytes());
@@ -110,7 +110,7 @@ pub fn seal_package(root: &Bytes, content: std::ops::Range<usize>, ciphertext: V
     let part = Part {
         cid: CIPHERTEXT_CID.to_owned(),
         mime: "application/octet-stream".to_owned(),
-        bytes: ciphertext.into(),
+        bytes: ciphertext,
     };
     Package { root: sealed.freeze(), parts: vec![part] }
 }

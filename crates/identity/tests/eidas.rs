@@ -10,6 +10,8 @@ use identity::eidas::EidasError;
 use identity::eidas::request::{Request, SpType};
 use identity::eidas::response::{Expectation, RULES, refuse, verify};
 use identity::replay::Spent;
+use trust::signature::{Profile, sign_enveloped_as};
+use trust::xml::{Limits, Xml};
 
 #[test]
 fn a_person_is_identified_over_the_border() {
@@ -258,4 +260,26 @@ fn private_askers_say_who_they_are_and_of_public_ones_nobody_needs_to_know() {
         assert_eq!(asked(private, refused), Err(EidasError::Rule("request.requester")));
     }
     assert_eq!(asked(None, None), Err(EidasError::Rule("request.sector")));
+}
+
+#[test]
+fn who_names_a_higher_level_first_is_answered_with_the_least_that_would_do() {
+    let world = World::new(false);
+    let (low, high) = (Assurance::Low.uri(), Assurance::High.uri());
+    let class =
+        |uri: &str| format!("<saml2:AuthnContextClassRef>{uri}</saml2:AuthnContextClassRef>");
+    let request = Request { assurance: Assurance::Low, ..world.request.clone() };
+    let signed = request.sign(&world.connector.key).unwrap();
+    let xml = Xml::parse(&signed, &Limits::MESSAGE).unwrap();
+    let signature = xml.root().descendants().find(|e| e.name() == "Signature").unwrap();
+    let listed = [high, Assurance::Substantial.uri(), low, "http://id.example/LoA/1"];
+    let text = signed
+        .replace(signature.source(), "")
+        .replace("Comparison=\"minimum\"", "Comparison=\"exact\"")
+        .replace(&class(low), &listed.map(class).concat());
+    let key = &world.connector.key;
+    let text = sign_enveloped_as(&text, &request.id, key, Profile::Eidas).unwrap();
+    let signers = [world.connector.certificate()];
+    let read = Request::verify(&text, &World::asked(&signers)).unwrap();
+    assert_eq!(read.assurance, Assurance::Low);
 }

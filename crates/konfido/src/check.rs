@@ -1,6 +1,7 @@
 //! `konfido check`: whether the files of a configuration exist, fit each other and hold today.
 //! `run` does the same first. Each fault points at the line that names the file.
 
+mod eid;
 mod light;
 mod register;
 
@@ -8,18 +9,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use exchange::Country;
-use identity::mask::SearchMask;
-use identity::matching;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
 use trust::certificate::{Anchors, Certificate, CertificateError, Usage};
-use trust::encryption::DecryptionKey;
 use trust::private::PrivateKey;
 use trust::seal::SealKey;
 
-use crate::config::{At, Config, ConfigError, Eid, Faults, Pair, Party};
+use crate::config::{At, Config, ConfigError, Faults, Pair};
 use crate::custody::Custody;
-use crate::eid;
+use crate::eid::Setup;
 
 /// The contents of the files that a configuration names. No `Debug`: keys.
 pub struct Files {
@@ -32,7 +30,7 @@ pub struct Files {
     /// Roots of seal certificates, with their revocation lists.
     pub seal_anchors: Anchors,
     /// What logins need.
-    pub eid: Option<eid::Setup>,
+    pub eid: Option<Setup>,
     /// Who holds the keys.
     pub custody: Custody,
 }
@@ -118,110 +116,11 @@ fn inspect(config: &Config, now: Timestamp, custody: Custody, faults: &Faults) -
             .map_err(|e| faults.add(&at.span, format!("no revocation list: {e}"), None))
             .ok()?,
     };
-    let eid = config
-        .eid
-        .as_ref()
-        .map_or(Some(None), |eid| self::eid(eid, config.country, now, &custody, faults).map(Some));
+    let eid = config.eid.as_ref().map_or(Some(None), |found| {
+        eid::eid(found, config.country, now, &custody, faults).map(Some)
+    });
     let (consumer, provider, seal, eid) = (consumer?, provider?, seal?, eid?);
     Some(Files { consumer, provider, seal, seal_anchors, eid, custody })
-}
-
-/// The files of `[eid]`.
-fn eid(
-    eid: &Eid,
-    country: Country,
-    now: Timestamp,
-    custody: &Custody,
-    faults: &Faults,
-) -> Option<eid::Setup> {
-    let read = |pair: &Pair| {
-        let (key, chain) = (key(&pair.key, custody, faults), bytes(&pair.certificate, faults));
-        key.zip(chain)
-    };
-    let roots = bytes(&eid.roots, faults);
-    let (pages, signing, encryption) =
-        (read(&eid.pages), read(&eid.signing), read(&eid.encryption));
-    let pages = pages.zip(roots).map(|((key, chain), roots)| Identity { chain, key, roots });
-    if let Some(pages) = &pages {
-        fits(&eid.pages, ServerTls::public(pages), faults);
-        if let Err(error) = ClientTls::anonymous(&pages.roots) {
-            faults.add(&eid.roots.span, format!("no roots: {error}"), None);
-        }
-    }
-    if let Some((key, chain)) = &signing {
-        fits(&eid.signing, SealKey::new(key, chain), faults);
-    }
-    if let Some((key, _)) = &encryption {
-        fits(&eid.encryption, DecryptionKey::new(key), faults);
-    }
-    let certificates = |at: &At<PathBuf>| {
-        let found = Certificate::from_pem(&bytes(at, faults)?).ok().filter(|all| !all.is_empty());
-        if found.is_none() {
-            faults.add(&at.span, "no certificate", Some("PEM, one CERTIFICATE block each"));
-        }
-        found
-    };
-    for (pair, found) in [(&eid.signing, &signing), (&eid.encryption, &encryption)] {
-        let first =
-            found.as_ref().and_then(|_| certificates(&pair.certificate)?.into_iter().next());
-        if first.is_some_and(|first| now > first.not_after()) {
-            faults.add(&pair.certificate.span, "certificate expired", Some("renew it"));
-        }
-    }
-    let parties = |parties: &[Party]| -> Option<Vec<eid::PartySetup>> {
-        let of = |party: &Party| {
-            let (country, metadata) = (party.country, party.metadata.clone());
-            Some(eid::PartySetup {
-                country,
-                metadata,
-                signers: certificates(&party.signers)?,
-                levels: party.levels,
-            })
-        };
-        parties.iter().map(of).collect()
-    };
-    let register = register::register(eid.register.as_ref(), country, faults);
-    let wallet = eid.wallet.as_ref().map(|wallet| {
-        let access = read(&wallet.access);
-        if let Some((key, chain)) = &access {
-            fits(&wallet.access, SealKey::new(key, chain), faults);
-        }
-        let roots =
-            |(country, at): &(Country, At<PathBuf>)| Some((*country, anchors(at, faults)?.1));
-        let issuers = wallet.issuers.iter().map(roots).collect::<Option<_>>();
-        Some(eid::WalletSetup { access: access?, issuers: issuers? })
-    });
-    let matching = eid.matching.iter().map(|row| {
-        let mask = row.mask.as_ref().map(|at| {
-            let text = String::from_utf8(bytes(at, faults)?).unwrap_or_default();
-            let told = |error| faults.add(&at.span, format!("no search mask: {error}"), None);
-            SearchMask::parse(&text).map_err(told).ok()
-        });
-        let mask = mask.map_or(Some(None), |mask| mask.map(Some))?;
-        Some(matching::Rule { country: row.country, ways: row.ways.clone(), mask })
-    });
-    let matching = matching.collect::<Option<_>>().and_then(|rows| {
-        let span = &eid.roots.span;
-        let help = "each country once, at least one way, and its own mask";
-        let told = |_| faults.add(span, "[[eid.patient]] rows do not fit", Some(help));
-        matching::Table::new(rows).map_err(told).ok()
-    });
-    let light = eid.light.as_ref().map(|light| light::light(light, faults));
-    Some(eid::Setup {
-        light: light.map_or(Some(None), |light| light.map(Some))?,
-        wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
-        matching: matching?,
-        register: register?,
-        url: eid.url.clone(),
-        contact: eid.contact.clone(),
-        pages: pages?,
-        signing: signing?,
-        encryption: encryption?,
-        certified: eid.certified,
-        providers: parties(&eid.providers)?,
-        connectors: parties(&eid.connectors)?,
-        applications: eid.applications.clone(),
-    })
 }
 
 fn fits<T, E: std::fmt::Display>(pair: &Pair, made: Result<T, E>, faults: &Faults) {

@@ -24,7 +24,7 @@ use toml::de::DeTable;
 use transport::server::Limits;
 
 pub use audit::Audit;
-pub use eid::{Eid, Party};
+pub use eid::{Eid, Party, Wallet};
 use identity::Policy;
 pub use keys::{Pair, Seal, Tls};
 pub use light::{Light, Stamp};

@@ -59,7 +59,6 @@ fn requests_and_answers_open_once_and_only_unchanged() {
     let bound = [7; 32];
     let (sealed, pending) =
         es.seal_request(&to, address(), &bound, b"hello".to_vec(), now).unwrap();
-    let sealed = Bytes::from(sealed);
     for at in 0..sealed.len() {
         let mut tampered = sealed.to_vec();
         tampered[at] ^= 1;
@@ -74,7 +73,7 @@ fn requests_and_answers_open_once_and_only_unchanged() {
     assert_eq!(&*opened.plaintext, b"hello");
     assert_eq!(opened.address, address());
     assert_eq!(dk.open_request(&sealed, &bound).err(), Some(VaultError::Replay));
-    let answer = Bytes::from(dk.seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap());
+    let answer = dk.seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap();
     let (_, other) = es.seal_request(&to, address(), &bound, b"next".to_vec(), now).unwrap();
     assert!(es.open_response(other, &answer, &bound).is_err(), "answer to another request");
     assert_eq!(&*es.open_response(pending, &answer, &bound).unwrap(), b"answer");
@@ -87,10 +86,7 @@ fn a_restarted_vault_says_that_the_key_is_unknown() {
     let (sealed, _) =
         es.seal_request(&recipient(&dk, now), address(), &[0; 32], b"x".to_vec(), now).unwrap();
     let restarted = Vault::new(country("DK"));
-    assert_eq!(
-        restarted.open_request(&sealed.into(), &[0; 32]).err(),
-        Some(VaultError::UnknownKey)
-    );
+    assert_eq!(restarted.open_request(&sealed, &[0; 32]).err(), Some(VaultError::UnknownKey));
 }
 
 type Change = fn(&mut Header);
@@ -133,7 +129,7 @@ fn each_field_of_the_header_is_bound() {
         );
     }
     assert_eq!(dk.core().receiving().count(), 0, "what does not open takes no place");
-    assert!(dk.open_request(&sealed.into(), &[7; 32]).is_ok());
+    assert!(dk.open_request(&sealed, &[7; 32]).is_ok());
 }
 
 #[test]
@@ -144,7 +140,7 @@ fn answers_are_bound_to_their_request() {
     let ask = || {
         let (sealed, pending) =
             es.seal_request(&to, address(), &[0; 32], b"ask".to_vec(), now).unwrap();
-        (pending, dk.open_request(&sealed.into(), &[0; 32]).unwrap().reply)
+        (pending, dk.open_request(&sealed, &[0; 32]).unwrap().reply)
     };
     let changes: [(&str, Change); 8] = [
         ("direction", |h| h.direction = Direction::Request),
@@ -165,7 +161,7 @@ fn answers_are_bound_to_their_request() {
         assert!(es.open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
     }
     let (pending, reply) = ask();
-    let answer = Bytes::from(dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap());
+    let answer = dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
     assert_eq!(
         es.open_response(pending, &answer, &[2; 32]),
         Err(VaultError::Integrity),
@@ -178,8 +174,7 @@ fn requests_may_overtake_each_other_within_the_window() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
     let to = recipient(&dk, now);
-    let seal =
-        || Bytes::from(es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0);
+    let seal = || es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0;
     let early: Vec<Bytes> = (0..3).map(|_| seal()).collect();
     for at in [2, 0] {
         dk.open_request(&early[at], &[0; 32]).unwrap();
@@ -210,7 +205,7 @@ fn threads_share_a_session_and_each_message_opens_once() {
                 for _ in 0..200 {
                     let message =
                         es.seal_request(&to, address(), &[0; 32], b"x".to_vec(), now).unwrap().0;
-                    sealed.lock().unwrap().push(Bytes::from(message));
+                    sealed.lock().unwrap().push(message);
                 }
             });
         }
@@ -268,9 +263,7 @@ fn a_forgotten_session_never_answers_twice_under_one_key() {
     let now = Timestamp::now();
     let dk = Vault::new(country("DK"));
     let to = recipient(&dk, now);
-    let send = |es: &Vault| {
-        Bytes::from(es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0)
-    };
+    let send = |es: &Vault| es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0;
     let first = send(&Vault::new(country("ES")));
     let reply = dk.open_request(&first, &[0; 32]).unwrap().reply;
     for _ in 0..MAX_SESSIONS {
@@ -304,9 +297,9 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
         }
         let (sealed, pending) =
             es.seal_request(&to, address(), &[0; 32], vec![0; 64], now).unwrap();
-        let opened = dk.open_request(&sealed.into(), &[0; 32]).unwrap();
+        let opened = dk.open_request(&sealed, &[0; 32]).unwrap();
         let answer = dk.seal_response(opened.reply, &[0; 32], opened.plaintext.to_vec()).unwrap();
-        es.open_response(pending, &answer.into(), &[0; 32]).unwrap();
+        es.open_response(pending, &answer, &[0; 32]).unwrap();
     }
     assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
     assert_eq!((dk.core().receiving().count(), es.core().sending()[&country("DK")].len()), (1, 1));

@@ -69,8 +69,9 @@ impl Party {
     /// Fetches its metadata if it should be asked for now; whether it was.
     pub async fn renew(&self, now: Timestamp) -> bool {
         let due = !self.book.due(now).is_empty();
-        if due && let Err(error) = self.metadata(now).await {
-            tracing::warn!(country = %self.country, %error, "metadata is not renewed");
+        // that a server is away is in the log already
+        if due && let Err(Unknown::Refused(error)) = self.metadata(now).await {
+            tracing::warn!(country = %self.country, %error, "new metadata is refused");
         }
         due
     }

@@ -67,26 +67,31 @@ pub async fn answer(eid: Arc<Eid>, request: Request<Incoming>) -> Response<Body>
                 _ => eid.no(StatusCode::NOT_FOUND, "no-such-page", "begin at your portal"),
             }
         }
-        (_, path) => {
-            let correlation = CorrelationId::random(eid.entropy.as_ref());
-            let known = [CONNECTOR_METADATA, PROXY_METADATA, LOGIN, ACS, SSO].contains(&path);
-            let (status, code) = if known {
-                (StatusCode::METHOD_NOT_ALLOWED, "wrong-method")
-            } else {
-                (StatusCode::NOT_FOUND, "no-such-page")
-            };
-            let mut response = problem(status, code, "begin at your portal", correlation);
-            if known {
-                let allow = match path {
-                    ACS => "POST",
-                    SSO => "GET, POST",
-                    _ => "GET",
-                };
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-            }
-            response
-        }
+        (_, path) => elsewhere(&eid, path),
     }
+}
+
+/// A path that is not ours, or not with this method.
+fn elsewhere(eid: &Eid, path: &str) -> Response<Body> {
+    let correlation = CorrelationId::random(eid.entropy.as_ref());
+    let token = light::place(path).is_some();
+    let known = token || [CONNECTOR_METADATA, PROXY_METADATA, LOGIN, ACS, SSO].contains(&path);
+    let (status, code) = if known {
+        (StatusCode::METHOD_NOT_ALLOWED, "wrong-method")
+    } else {
+        (StatusCode::NOT_FOUND, "no-such-page")
+    };
+    let mut response = problem(status, code, "begin at your portal", correlation);
+    if known {
+        let allow = match path {
+            ACS => "POST",
+            SSO => "GET, POST",
+            _ if token => "GET, POST",
+            _ => "GET",
+        };
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    response
 }
 
 /// RFC 6585 §4.

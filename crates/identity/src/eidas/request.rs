@@ -244,7 +244,7 @@ impl<'d> Said<'d> {
             .filter_map(|(name, _, _)| Attribute::of(name.strip_prefix(PREFIX)?))
             .filter(|row| !row.mandatory)
             .collect();
-        let level = self.levels.iter().find_map(|uri| Assurance::of_uri(uri));
+        let level = self.levels.iter().filter_map(|uri| Assurance::of_uri(uri)).min();
         Ok(Request {
             id: self.id.to_owned(),
             issued: self.issued.ok_or(EidasError::Malformed("issue instant"))?,

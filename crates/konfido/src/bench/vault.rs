@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use enclave::process::{Source, Spec};
 use enclave::{Acceptance, Address, Attestation, Process, Recipient, Use, Vault};
 use exchange::{Country, Transaction, TransactionId};
@@ -83,7 +82,6 @@ pub fn run() -> anyhow::Result<()> {
                 }
                 let text = vec![7; 100_000];
                 let (sealed, _) = sender[at].seal_request(&to[at], address, &[0; 32], text, now)?;
-                let sealed = Bytes::from(sealed);
                 let started = Instant::now();
                 vault.open_request(&sealed, &[0; 32])?;
                 spent[at].push(started.elapsed());

@@ -112,32 +112,16 @@ pub(super) fn read(
         })
     });
     let register = register::read(section, folder, empty, faults);
-    let rows = section.sections("provider", "[[eid.provider]]");
-    let providers: Option<Vec<_>> =
-        rows.into_iter().map(|row| provider(row, folder, country, faults)).collect();
-    let rows = section.sections("connector", "[[eid.connector]]");
-    let connectors: Option<_> = rows.into_iter().map(|row| party(row, folder, faults)).collect();
-    let light = section.place("light").map(|_| {
-        let providers = providers.as_deref().unwrap_or_default();
-        let around = light::Around { folder, country, providers };
-        light::read(section.section("light", "[eid.light]", empty), &around, empty, faults)
-    });
+    let parties = parties(section, folder, country, empty, faults);
     let rows = section.sections("application", "[[eid.application]]");
     let applications: Option<_> = rows.into_iter().map(|row| application(row, faults)).collect();
-    let wallet = section.place("wallet").map(|_| {
-        let inner = section.section("wallet", "[eid.wallet]", empty);
-        let access = pair(&inner, folder);
-        let rows = inner.sections("issuer", "[[eid.wallet.issuer]]");
-        let issuers: Option<_> = rows.into_iter().map(|row| issuer(row, folder)).collect();
-        inner.end();
-        Some(Wallet { access: access?, issuers: issuers? })
-    });
+    let wallet = section.place("wallet").map(|_| wallet(section, folder, empty));
     let rows = section.sections("patient", "[[eid.patient]]");
     let matching: Option<_> = rows.into_iter().map(|row| patient(row, folder, faults)).collect();
     let [organisation, page, email] = contact;
+    let parties = parties?;
     Some(Eid {
         wallet: wallet.map_or(Some(None), |wallet| wallet.map(Some))?,
-        light: light.map_or(Some(None), |light| light.map(Some))?,
         matching: matching?,
         listen: listen?.value,
         url: url?,
@@ -148,9 +132,41 @@ pub(super) fn read(
         roots: roots?,
         certified: certified?,
         register: register?,
+        providers: parties.providers,
+        connectors: parties.connectors,
+        light: parties.light,
+        applications: applications?,
+    })
+}
+
+/// Whom we ask and who asks us.
+struct Parties {
+    providers: Vec<Party>,
+    connectors: Vec<Party>,
+    light: Option<Light>,
+}
+
+fn parties(
+    section: &Section<'_, '_>,
+    folder: &Path,
+    country: Option<Country>,
+    empty: &DeTable<'_>,
+    faults: &Faults,
+) -> Option<Parties> {
+    let rows = section.sections("provider", "[[eid.provider]]");
+    let providers: Option<Vec<_>> =
+        rows.into_iter().map(|row| provider(row, folder, country, faults)).collect();
+    let rows = section.sections("connector", "[[eid.connector]]");
+    let connectors: Option<_> = rows.into_iter().map(|row| party(row, folder, faults)).collect();
+    let light = section.place("light").map(|_| {
+        let providers = providers.as_deref().unwrap_or_default();
+        let around = light::Around { folder, country, providers };
+        light::read(section.section("light", "[eid.light]", empty), &around, empty, faults)
+    });
+    Some(Parties {
         providers: providers?,
         connectors: connectors?,
-        applications: applications?,
+        light: light.map_or(Some(None), |light| light.map(Some))?,
     })
 }
 
@@ -178,6 +194,15 @@ fn provider(
         faults.add(&at.span, "levels of STORK are for our own identity provider", Some(help));
     }
     Some(Party { levels, ..party })
+}
+
+fn wallet(section: &Section<'_, '_>, folder: &Path, empty: &DeTable<'_>) -> Option<Wallet> {
+    let inner = section.section("wallet", "[eid.wallet]", empty);
+    let access = pair(&inner, folder);
+    let rows = inner.sections("issuer", "[[eid.wallet.issuer]]");
+    let issuers: Option<_> = rows.into_iter().map(|row| issuer(row, folder)).collect();
+    inner.end();
+    Some(Wallet { access: access?, issuers: issuers? })
 }
 
 fn issuer(section: Section<'_, '_>, folder: &Path) -> Option<(Country, At<PathBuf>)> {

@@ -5,8 +5,12 @@ use identity::Assurance;
 use identity::eidas::attributes::{Attribute, mandatory};
 use identity::eidas::light::{Cache, LightRequest, LightResponse, LightStatus};
 
-use crate::other::SECRET;
-use crate::{ISSUERS, Stage};
+use identity::eidas::request::SpType;
+use testbed::pki::Pki;
+
+use crate::other::{Other, SECRET};
+use crate::sector::CONNECTOR;
+use crate::{CLIENT, ISSUERS, Stage, peer};
 
 /// A citizen whom the other part identified.
 pub fn identified(request: &LightRequest, identifier: &str) -> LightResponse {
@@ -142,6 +146,36 @@ async fn konfido_stands_for_the_generic_part_on_both_ends() {
     assert_eq!(value(&answer, "PersonIdentifier"), "ES/ES/02635542Y");
     assert_eq!(value(&answer, "CurrentGivenName"), "Saga");
     stage.idp.stop().await;
+}
+
+/// A Danish connector speaks SAML; the Spanish specific proxy service speaks light.
+#[tokio::test(flavor = "multi_thread")]
+async fn konfido_is_the_generic_proxy_service_for_the_connector_of_another_country() {
+    let folder = tempfile::tempdir().unwrap();
+    let es = Country::parse("ES").unwrap();
+    let pki = Pki::of_the_world(jiff::Timestamp::now());
+    let mut other = Other::start(&pki, es).await;
+    let [request, response] = [2, 3].map(crate::stamp);
+    let toml = format!(
+        "{CONNECTOR}[eid.light]\nclient = \"{CLIENT}\"\n[eid.light.proxy]\npart = \"generic\"\n\
+         url = \"{}/proxy\"\nrequest = {request}\nresponse = {response}\n",
+        other.base
+    );
+    let mut stage = peer::Stage::beside(&pki, folder.path(), &toml).await;
+    other.beside(&stage.node.site);
+    let id = Some("https://apotek.example.dk/id");
+    stage.of_a_request("_danish-request", SpType::Private, id).await;
+    let asked = other.asked("/proxy", Cache::ProxyRequest, ISSUERS[2]).await;
+    assert_eq!((asked.citizen.as_str(), asked.asker.unwrap().as_str()), ("ES", "DK"));
+    assert_eq!((asked.sector.as_deref(), asked.requester.as_deref()), (Some("private"), id));
+    let answer = identified(&asked, "02635542Y").render();
+    let to = format!("{}/eid/light/proxy", stage.node.url);
+    let cache = Cache::ProxyResponse;
+    let page = other.send(&mut stage.browser, &to, cache, ISSUERS[3], &answer).await;
+    assert_eq!(page.url, format!("{}/acs", stage.peer.base), "{}", stage.node.log());
+    let who = stage.peer.identified("_danish-request", &stage.node);
+    assert_eq!(who.person().identifier.text(), "ES/DK/02635542Y");
+    assert_eq!(who.assurance(), Assurance::High);
 }
 
 /// Nothing that lets somebody in, or says who they are, is in the log.

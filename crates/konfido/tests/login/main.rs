@@ -89,10 +89,13 @@ impl Stage {
     }
 }
 
+/// How tokens of a direction are made.
+fn stamp(at: usize) -> String {
+    format!("{{ issuer = \"{}\", secret_file = \"light.secret\" }}", ISSUERS[at])
+}
+
 /// What an operator adds; Spain's own people are identified by its provider, or by the other part.
 fn toml(part: &str, idp: &Idp, other: &str) -> String {
-    let stamp =
-        |at: usize| format!("{{ issuer = \"{}\", secret_file = \"light.secret\" }}", ISSUERS[at]);
     let provider = format!(
         "[[eid.provider]]\ncountry = \"ES\"\nmetadata = \"{}\"\nsigners = \"idp.pem\"\n",
         idp.metadata_url()

@@ -13,6 +13,8 @@ use identity::Assurance;
 use identity::eidas::binding::read_post;
 use identity::eidas::metadata::{Binding, Contact, Metadata, Role};
 use identity::eidas::request::{Asked, Request as AuthnRequest};
+use identity::eidas::response::{Expectation, Identified, Levels, verify};
+use identity::replay::Spent;
 use jiff::{SignedDuration, Timestamp};
 use testbed::browser::{Browser, Page};
 use testbed::pki::Pki;
@@ -21,6 +23,7 @@ use transport::problem::{Body, respond};
 use transport::server::{Bound, Limits};
 use transport::tls::ServerTls;
 use trust::certificate::Certificate;
+use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
 
 use crate::CLIENT;
@@ -36,6 +39,7 @@ pub struct Stage {
 pub struct Peer {
     pub base: String,
     pub key: Arc<SealKey>,
+    pem: String,
     /// Forms that came to `/sso` and `/acs`: (path, message, relay state).
     came: Arc<Mutex<Vec<(String, String, String)>>>,
     stop: CancellationToken,
@@ -44,16 +48,20 @@ pub struct Peer {
 impl Stage {
     /// `levels` of the identity provider; `more` rows of the configuration, `{peer}` being its address.
     pub async fn start(dir: &Path, levels: &str, more: &str) -> Self {
-        let pki = Pki::of_the_world(Timestamp::now());
-        let (site, url) = Node::install(&pki, dir);
-        let peer = Peer::start(&pki).await;
-        fs::write(dir.join("peer.pem"), peer.key.certificate().pem()).unwrap();
-        let base = &peer.base;
         let toml = format!(
-            "[[eid.provider]]\ncountry = \"ES\"\nmetadata = \"{base}/idp\"\nsigners = \"peer.pem\"\nlevels = \"{levels}\"\n\
-             [[eid.application]]\nname = \"portal\"\nreturn = \"{base}/return\"\nclient = \"{CLIENT}\"\n"
+            "[[eid.provider]]\ncountry = \"ES\"\nmetadata = \"{{peer}}/idp\"\nsigners = \"peer.pem\"\nlevels = \"{levels}\"\n\
+             [[eid.application]]\nname = \"portal\"\nreturn = \"{{peer}}/return\"\nclient = \"{CLIENT}\"\n{more}"
         );
-        let node = Node::start(site, url, &(toml + &more.replace("{peer}", base))).await;
+        let pki = Pki::of_the_world(Timestamp::now());
+        Self::beside(&pki, dir, &toml).await
+    }
+
+    /// With this configuration and nothing else.
+    pub async fn beside(pki: &Pki, dir: &Path, toml: &str) -> Self {
+        let (site, url) = Node::install(pki, dir);
+        let peer = Peer::start(pki).await;
+        fs::write(dir.join("peer.pem"), peer.key.certificate().pem()).unwrap();
+        let node = Node::start(site, url, &toml.replace("{peer}", &peer.base)).await;
         let browser = Browser::new(&pki.ca_pem()).unwrap();
         Self { node, peer, browser }
     }
@@ -102,7 +110,8 @@ impl Peer {
         });
         let bound = Bound::tls(([127, 0, 0, 1], 0).into(), tls.unwrap()).await.unwrap();
         let base = format!("https://localhost:{}", bound.address().unwrap().port());
-        let key = Arc::new(pki.signer(es, "peer").seal_key());
+        let signer = pki.signer(es, "peer");
+        let (key, pem) = (Arc::new(signer.seal_key()), signer.key_pem().to_owned());
         let idp = metadata(&base, Role::ProxyService, es, &key);
         let connector = metadata(&base, Role::Connector, dk, &key);
         let (came, stop) = (Arc::default(), CancellationToken::new());
@@ -110,12 +119,35 @@ impl Peer {
         tokio::spawn(bound.serve(Limits::default(), stop.clone(), move |_, request| {
             serve(Arc::clone(&kept), [idp.clone(), connector.clone()], request)
         }));
-        Self { base, key, came, stop }
+        Self { base, key, pem, came, stop }
     }
 
     /// Its name as connector.
     pub fn connector(&self) -> String {
         format!("{}/connector", self.base)
+    }
+
+    /// Who was identified for the request of the connector with this id.
+    pub fn identified(&self, request: &str, node: &Node) -> Identified {
+        let (path, message, _) = self.came.lock().unwrap().pop().expect("an answer came");
+        assert_eq!(path, "/acs");
+        let signers = fs::read(node.site.dir.join("signing.pem")).unwrap();
+        let expected = Expectation {
+            request_id: request,
+            audience: &self.connector(),
+            endpoint: &format!("{}/acs", self.base),
+            issuer: &format!("{}/eid/proxy/metadata", node.url),
+            country: Country::parse("ES").unwrap(),
+            signers: &Certificate::from_pem(&signers).unwrap(),
+            assurance: Assurance::Low,
+            certified: Assurance::High,
+            levels: Levels::Eidas,
+            address: None,
+            now: Timestamp::now(),
+        };
+        let key = DecryptionKey::from_pem(self.pem.as_bytes()).unwrap();
+        let text = read_post(&message).unwrap();
+        verify(&text, &expected, &key, &Spent::default()).unwrap()
     }
 }
 

@@ -68,6 +68,24 @@ async fn a_token_is_of_the_other_part_and_fresh_and_used_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_brings_no_token_gets_a_page_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::start(folder.path(), "specific").await;
+    let to = stage.at("/eid/light/proxy");
+    assert_eq!(stage.browser.open(&to).await.unwrap().status, StatusCode::BAD_REQUEST);
+    let twice = token(ISSUERS[2]).encode(SECRET);
+    let twice = [("token", twice.as_str()), ("token", twice.as_str())];
+    assert_eq!(stage.browser.post(&to, &twice).await.unwrap().status, StatusCode::BAD_REQUEST);
+    assert_eq!(stage.node.refusals("light.token"), 2);
+    for path in ["/eid/light/", "/eid/light/else", "/eid/light/cache/x/1"] {
+        let url = stage.at(path);
+        let status = stage.browser.open(&url).await.unwrap().status;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: the shelf is not for browsers");
+    }
+    stage.idp.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shelf_is_for_the_other_part_and_its_directions() {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::start(folder.path(), "specific").await;

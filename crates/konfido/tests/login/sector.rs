@@ -12,7 +12,7 @@ use crate::CLIENT;
 use crate::peer::Stage;
 
 const PHARMACY: &str = "https://pharmacy.example.es/id";
-const CONNECTOR: &str = "[[eid.connector]]\ncountry = \"DK\"\nmetadata = \"{peer}/connector\"\nsigners = \"peer.pem\"\n";
+pub const CONNECTOR: &str = "[[eid.connector]]\ncountry = \"DK\"\nmetadata = \"{peer}/connector\"\nsigners = \"peer.pem\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_all_portals_are_public_the_metadata_says_so_and_no_request() {
@@ -48,9 +48,20 @@ async fn a_private_portal_says_who_it_is_in_each_request() {
 impl Stage {
     /// A Danish connector sends somebody to our proxy service.
     async fn of_a_connector(&mut self, sector: SpType, requester: Option<&str>) -> Page {
+        let id = identity::eidas::response::id(&exchange::SystemEntropy);
+        self.of_a_request(&id, sector, requester).await
+    }
+
+    /// The same with this `ID`.
+    pub async fn of_a_request(
+        &mut self,
+        id: &str,
+        sector: SpType,
+        requester: Option<&str>,
+    ) -> Page {
         let sso = format!("{}/eid/proxy/sso", self.node.url);
         let request = Request {
-            id: identity::eidas::response::id(&exchange::SystemEntropy),
+            id: id.to_owned(),
             issued: Timestamp::now(),
             destination: sso.clone(),
             issuer: self.peer.connector(),

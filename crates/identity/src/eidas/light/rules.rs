@@ -33,11 +33,18 @@ fn broken<M, H>(rules: &[Rule<M, H>], message: &M, held: &H) -> Result<(), Eidas
 pub static REQUEST_RULES: [Rule<LightRequest, ()>; 7] = [
     row("light.request-id", |said, ()| (1..=256).contains(&said.id.len())),
     row("light.relay-state", |said, ()| said.relay_state.as_ref().is_none_or(|r| r.len() <= 1024)),
-    // one notified level, which is a minimum; what else would do is not ours to give
+    // notified levels, of which the least would do; beside them others that are not ours to give
     row("light.level", |said, ()| {
-        let notified = said.levels.iter().filter(|(_, notified)| *notified);
-        let known = notified.clone().filter(|(uri, _)| Assurance::of_uri(uri).is_some());
-        said.levels.len() <= 8 && notified.count() == 1 && known.count() == 1
+        let known = |uri: &str| Assurance::of_uri(uri).is_some();
+        let fits = |(uri, notified): &(String, bool)| match notified {
+            true => known(uri),
+            false => !uri.starts_with(LEVELS),
+        };
+        let once = |at: usize| said.levels[..at].iter().all(|(uri, _)| *uri != said.levels[at].0);
+        said.levels.len() <= 8
+            && said.levels.iter().any(|(uri, _)| known(uri))
+            && said.levels.iter().all(fits)
+            && (0..said.levels.len()).all(once)
     }),
     row("light.sector", |said, ()| {
         said.sector.as_ref().is_none_or(|word| SpType::of(word).is_some())
@@ -62,7 +69,7 @@ impl LightRequest {
     /// What is asked, when every rule holds.
     pub fn wanted(&self) -> Result<Wanted, EidasError> {
         broken(&REQUEST_RULES, self, &())?;
-        let level = self.levels.iter().find_map(|(uri, _)| Assurance::of_uri(uri));
+        let level = self.levels.iter().filter_map(|(uri, _)| Assurance::of_uri(uri)).min();
         let own = self.attributes.iter().filter_map(|uri| Attribute::of(uri.strip_prefix(PREFIX)?));
         let sector = self.sector.as_deref().and_then(SpType::of).unwrap_or(SpType::Public);
         Ok(Wanted {
@@ -136,5 +143,7 @@ pub fn answered(said: &LightResponse, hoped: &Hoped) -> Result<Identified, Eidas
 
 /// All attributes of the profile begin with this.
 const ATTRIBUTES: &str = "http://eidas.europa.eu/attributes/";
+/// Levels of notified schemes begin with this.
+const LEVELS: &str = "http://eidas.europa.eu/LoA/";
 /// More than all attributes of natural and legal persons with their representatives.
 const MAX_ATTRIBUTES: usize = 128;

@@ -23,8 +23,9 @@ fn sealed(name: &str, want: Want, make: fn(&Stage) -> Package) -> Case {
     case(name, DENMARK, want, move |stage| package(SPAIN, SEALED_PATH, &make(stage)))
 }
 
-fn ciphertext(message: &Sealable, bytes: impl Into<Vec<u8>>) -> Package {
-    seal_package(&message.root, message.content.clone(), bytes.into())
+fn ciphertext(message: &Sealable, bytes: impl AsRef<[u8]>) -> Package {
+    let bytes = Bytes::copy_from_slice(bytes.as_ref());
+    seal_package(&message.root, message.content.clone(), bytes)
 }
 
 /// Changes the ciphertext of a flawless sealed message.
