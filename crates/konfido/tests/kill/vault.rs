@@ -1,7 +1,7 @@
 //! The vault processes of nodes that serve: they are killed, and their nodes' memory is searched.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,8 +9,8 @@ use testbed::memory::{finds, markers, memory};
 use testbed::pki::Role;
 
 use crate::client::{Ask, Client};
-use crate::node::Node;
-use crate::{books, install};
+use crate::node::{Node, pause};
+use crate::{PATIENCE, books, install};
 
 #[test]
 fn vaults_that_are_killed_cost_what_is_under_way_and_nothing_else() {
@@ -46,6 +46,12 @@ async fn killed() -> anyhow::Result<()> {
     let kill = async {
         for round in 0..KILLS {
             tokio::time::sleep(Duration::from_millis(150)).await;
+            // however busy the machine: not before somebody was answered since the one before
+            let until = Instant::now() + PATIENCE;
+            while acknowledged.load(Ordering::Relaxed) <= round as u64 {
+                ensure!(Instant::now() < until, "nobody is answered after {round} kills");
+                pause().await;
+            }
             let vault = vault_of(&nodes[round % 2]).context("a node without a vault")?;
             kill_process(vault, Signal::KILL)?;
         }

@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::structure::Sealed;
 use super::*;
 use crate::certificate::Certificate;
+use crate::private::{Holder, PrivateKey};
+use crate::seal::Scheme;
 use crate::xml::{Limits, Xml};
 
 struct Pair(Recipient, DecryptionKey);
@@ -17,6 +20,23 @@ fn pair(key: &rcgen::KeyPair) -> Pair {
     let certificate = Certificate::from_der(certificate.der()).unwrap();
     let private = DecryptionKey::from_pkcs8(&key.serialize_der()).unwrap();
     Pair(Recipient::new(certificate), private)
+}
+
+/// As a vault process uses a key: what was wrapped travels to it.
+struct Vault(DecryptionKey);
+
+impl Holder for Vault {
+    fn sign(&self, _: Scheme, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn unwrap(&self, wrapped: &WrappedKey) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.unwrap(&WrappedKey::decode(&wrapped.encode()).unwrap()).ok()
+    }
+}
+
+fn held(key: DecryptionKey) -> DecryptionKey {
+    DecryptionKey::new(&PrivateKey::Held(Arc::new(Vault(key)))).unwrap()
 }
 
 fn rsa(size: rcgen::RsaKeySize) -> Pair {
@@ -163,38 +183,44 @@ fn alike(what: &str, mut make: impl FnMut() -> (Vec<Class>, DecryptionKey), roun
     panic!("{said}");
 }
 
+fn with_rsa() -> (Vec<Class>, DecryptionKey) {
+    let [ours, other] = [rsa(rcgen::RsaKeySize::_3072), rsa(rcgen::RsaKeySize::_3072)];
+    let smaller = rsa(rcgen::RsaKeySize::_2048);
+    let kind = ec(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let mut all = classes(&ours, &other, &smaller, &kind);
+    let above = with(&all[0].text, "xenc:CipherValue", |bytes| vec![0xff; bytes.len()]);
+    all.push(class("key, above the modulus", above));
+    (all, ours.1)
+}
+
+fn with_a_curve() -> (Vec<Class>, DecryptionKey) {
+    let [ours, other] = [(); 2].map(|()| ec(&rcgen::PKCS_ECDSA_P256_SHA256));
+    let bigger = ec(&rcgen::PKCS_ECDSA_P384_SHA384);
+    let kind = rsa(rcgen::RsaKeySize::_2048);
+    let mut all = classes(&ours, &other, &bigger, &kind);
+    let nowhere = with(&all[0].text, "ds11:PublicKey", flip);
+    all.push(class("point, not on the curve", nowhere));
+    (all, ours.1)
+}
+
+fn in_a_vault((all, key): (Vec<Class>, DecryptionKey)) -> (Vec<Class>, DecryptionKey) {
+    (all, held(key))
+}
+
 #[test]
 fn each_failure_with_an_rsa_key_takes_as_long_as_another() {
-    alike(
-        "RSA-3072",
-        || {
-            let [ours, other] = [rsa(rcgen::RsaKeySize::_3072), rsa(rcgen::RsaKeySize::_3072)];
-            let smaller = rsa(rcgen::RsaKeySize::_2048);
-            let kind = ec(&rcgen::PKCS_ECDSA_P256_SHA256);
-            let mut all = classes(&ours, &other, &smaller, &kind);
-            let above = with(&all[0].text, "xenc:CipherValue", |bytes| vec![0xff; bytes.len()]);
-            all.push(class("key, above the modulus", above));
-            (all, ours.1)
-        },
-        100,
-    );
+    alike("RSA-3072", with_rsa, 100);
 }
 
 #[test]
 fn each_failure_with_a_key_on_a_curve_takes_as_long_as_another() {
-    alike(
-        "P-256",
-        || {
-            let [ours, other] = [(); 2].map(|()| ec(&rcgen::PKCS_ECDSA_P256_SHA256));
-            let bigger = ec(&rcgen::PKCS_ECDSA_P384_SHA384);
-            let kind = rsa(rcgen::RsaKeySize::_2048);
-            let mut all = classes(&ours, &other, &bigger, &kind);
-            let nowhere = with(&all[0].text, "ds11:PublicKey", flip);
-            all.push(class("point, not on the curve", nowhere));
-            (all, ours.1)
-        },
-        500,
-    );
+    alike("P-256", with_a_curve, 500);
+}
+
+#[test]
+fn each_failure_with_a_key_in_a_vault_takes_as_long_as_another() {
+    alike("RSA-3072, held", || in_a_vault(with_rsa()), 100);
+    alike("P-256, held", || in_a_vault(with_a_curve()), 500);
 }
 
 /// In bytes: enough that AES is seen. Not in a debug build, where wiping is slower than all else; there
