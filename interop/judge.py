@@ -291,7 +291,7 @@ def audited():
         record = etree.parse(str(path)).getroot()
         validate(schema_of("audit"), record)
         kinds.add(record.find("EventIdentification/EventTypeCode").get("csd-code"))
-    assert {"ITI-55", "ITI-38", "ITI-39", "ITI-41"} <= kinds, kinds
+    assert {"ITI-55", "ITI-38", "ITI-39", "ITI-41", "110122", "ITI-40", "EHDSI-92"} <= kinds, kinds
 
 
 def judgements():

@@ -9,6 +9,7 @@ mod receive;
 mod trail;
 
 pub use draft::Draft;
+pub(crate) use draft::outcome;
 pub use receive::receive;
 pub use trail::{Names, QUEUE_BYTES, Trail};
 

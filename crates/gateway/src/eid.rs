@@ -10,11 +10,14 @@ mod asking;
 mod back;
 mod light;
 mod login;
+mod noted;
 mod pages;
 mod party;
 mod pending;
 mod proxy;
 mod routes;
+mod shown;
+mod status;
 mod throttle;
 mod visit;
 mod wallet;
@@ -22,7 +25,7 @@ mod wallet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use exchange::{Clock, CorrelationId, Country, Entropy};
+use exchange::{Clock, Country, Entropy};
 use identity::Assurance;
 use identity::eidas::EidasError;
 use identity::eidas::attributes::{Attribute, NATURAL_PERSON};
@@ -34,17 +37,19 @@ use identity::register::Register;
 use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use jiff::{SignedDuration, Timestamp};
-use siem::{Event, Kind, Notes};
 use trust::certificate::Certificate;
 use trust::encryption::DecryptionKey;
 use trust::seal::SealKey;
+
+use crate::witness::Witness;
 
 pub use back::is_back_path;
 pub use light::{End, Light, Part, Stamp, is_shelf_path};
 pub use party::{Party, renew};
 pub use routes::answer;
+pub use status::StatusLists;
 pub use throttle::Throttle;
-pub use wallet::{StatusLists, Wallet};
+pub use wallet::Wallet;
 
 /// Everything that a login needs.
 pub struct Eid {
@@ -90,8 +95,8 @@ pub struct Eid {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
-    /// Events.
-    pub notes: Arc<Notes>,
+    /// Events and audit records.
+    pub witness: Witness,
 }
 
 /// A portal of ours.
@@ -101,7 +106,8 @@ pub struct Application {
     pub name: String,
     /// Where its people come back to: the whole address.
     pub returns: String,
-    /// Common name of the TLS certificate with which it redeems codes.
+    /// Name of the TLS certificate with which it redeems codes: the whole subject, or the common name.
+    /// Not its key or fingerprint, which a renewal in the night would change.
     pub client: String,
     /// Whose it is.
     pub sector: SpType,
@@ -166,19 +172,6 @@ impl Eid {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// One event and one line in the log, under the id that a person may quote. `why` is a row's name.
-    fn refused(&self, country: Option<Country>, why: &str) -> CorrelationId {
-        let correlation = CorrelationId::random(self.entropy.as_ref());
-        tracing::info!(%correlation, why, country = country.as_ref().map(Country::as_str), "login refused");
-        let event = Event::new(self.now(), Kind::LoginRefused);
-        self.notes.note(Event { peer: country, correlation: correlation.to_string(), ..event });
-        correlation
-    }
-
-    fn noted(&self, kind: Kind, country: Country) {
-        self.notes.note(Event { peer: Some(country), ..Event::new(self.now(), kind) });
     }
 }
 

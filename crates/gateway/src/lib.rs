@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod sts;
 pub mod trace;
 pub mod wire;
+pub mod witness;
 
 pub use message::{Message, Refused};
 pub use node::{Node, PeerCountry};

@@ -8,7 +8,7 @@ use exchange::{CorrelationId, Country, Side};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use ihe::mtom::Package;
-use siem::{Event, Kind};
+use siem::Kind;
 use transport::Peer;
 use transport::problem::{Body, problem, respond};
 use transport::server::{Limits, content_length, read_body};
@@ -43,7 +43,7 @@ pub async fn national(
         }
         return match (desk.body(request).await, node.eid()) {
             (Err(response), _) => response,
-            (Ok((_, body)), _) if path == STS_PATH => desk.token(body).await,
+            (Ok((_, body)), _) if path == STS_PATH => desk.token(peer, body).await,
             (Ok((_, body)), Some(eid)) if is_shelf_path(&path) => {
                 eid.shelf(&method, &path, peer, &body).await
             }
@@ -110,10 +110,14 @@ pub async fn border(
 
 /// For browsers, and for whoever fetches our metadata.
 pub async fn public(node: Arc<Node>, request: Request<Incoming>) -> Response<Body> {
-    match node.eid() {
+    let mut response = match node.eid() {
         Some(eid) => crate::eid::answer(eid, request).await,
         None => respond(StatusCode::NOT_FOUND, "text/plain", "not configured\n"),
-    }
+    };
+    // RFC 6797 §7.1: on each answer, redirects and problems, too
+    let year = HeaderValue::from_static("max-age=31536000");
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    response
 }
 
 /// For the operator, on loopback.
@@ -232,21 +236,15 @@ impl Desk<'_> {
     }
 
     /// WS-Trust: verifying and signing take a while, beside the async threads.
-    async fn token(&self, body: Bytes) -> Response<Body> {
+    async fn token(&self, peer: &Peer, body: Bytes) -> Response<Body> {
         let node = Arc::clone(self.node);
         let answered = tokio::task::spawn_blocking(move || sts::answer(&body, &node)).await;
         let Ok(answered) = answered else {
             return self.problem(StatusCode::INTERNAL_SERVER_ERROR, "fault", "try again");
         };
-        let (kind, code) = match &answered.outcome {
-            Ok(_) => (Kind::AssertionIssued, None),
-            Err(refusal) => (Kind::LoginRefused, Some(refusal.code)),
-        };
-        let correlation = answered.correlation.to_string();
-        let (event, side) = (Event::new(self.node.clock.now(), kind), Some(self.side));
-        self.node.notes.note(Event { side, code, correlation, ..event });
-        let status =
-            if code.is_none() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+        let (node, issued) = (self.node, answered.outcome.is_ok());
+        answered.tell(&node.witness(), peer, node.clock.now());
+        let status = if issued { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         respond(status, "application/soap+xml; charset=utf-8", answered.message)
     }
 

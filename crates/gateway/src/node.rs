@@ -21,6 +21,7 @@ use crate::audit::Trail;
 use crate::eid::Eid;
 use crate::metrics::Metrics;
 use crate::national::Connector;
+use crate::witness::Witness;
 pub use slots::{Line, Slots};
 
 /// One country's node.
@@ -44,7 +45,7 @@ pub struct Node {
     /// Our own audit records; `None` when no repository is configured.
     pub trail: Option<Arc<Trail>>,
     /// Pseudonyms for events.
-    pub pseudonyms: PseudonymKey,
+    pub pseudonyms: Arc<PseudonymKey>,
     /// Assertions that verified before.
     pub assertions: AssertionCache,
     /// What this country decides by itself.
@@ -145,6 +146,12 @@ impl Node {
     /// Logins, as they are configured at this moment.
     pub fn eid(&self) -> Option<Arc<Eid>> {
         self.eid.as_ref().map(ArcSwap::load_full)
+    }
+
+    /// What logins and assertions leave behind.
+    pub fn witness(&self) -> Witness {
+        let (notes, pseudonyms) = (Arc::clone(&self.notes), Arc::clone(&self.pseudonyms));
+        Witness { notes, pseudonyms, trail: self.trail.clone() }
     }
 
     /// The policy row of a country.

@@ -83,7 +83,7 @@ impl Node {
         }
         if let (Some(trail), Some(mut draft)) = (&self.trail, trace.draft.take()) {
             draft.end(trace.transaction, trace.txid, refusal, code);
-            trail.leave(*draft);
+            trail.leave(draft);
         }
         self.notes.note(Event {
             kind,

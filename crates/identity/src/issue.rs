@@ -215,7 +215,6 @@ impl Frame<'_> {
         let Self { kind, moment, .. } = self;
         let now = stamp(moment.now);
         let end = stamp(moment.now.checked_add(moment.life).unwrap_or(moment.now));
-        let prefix = if *kind == Kind::Hcp { "urn:idp" } else { "urn:initgw" };
         let mut w = Writer::new();
         w.open(
             "saml2:Assertion",
@@ -228,7 +227,7 @@ impl Frame<'_> {
                 ("Version", "2.0"),
             ],
         );
-        let issuer = format!("{prefix}:{}:countryB", moment.country);
+        let issuer = issuer(*kind, moment.country);
         w.leaf("saml2:Issuer", &[("NameQualifier", kind.qualifier())], &issuer);
         w.open("saml2:Subject", &[]);
         w.leaf("saml2:NameID", &[("Format", self.subject.format)], self.subject.user);
@@ -259,6 +258,12 @@ impl Frame<'_> {
         w.close();
         sign_enveloped(&w.finish(), moment.id, key)
     }
+}
+
+/// Who issues assertions of a kind in a country: their `Issuer`.
+pub fn issuer(kind: Kind, country: Country) -> String {
+    let prefix = if kind == Kind::Hcp { "urn:idp" } else { "urn:initgw" };
+    format!("{prefix}:{country}:countryB")
 }
 
 fn attribute(w: &mut Writer, name: &str, friendly: &str, values: impl FnOnce(&mut Writer)) {

@@ -35,6 +35,7 @@ fn session() -> SignedIn {
         authenticated: now(),
         used: now(),
         application: "ab12".into(),
+        login: "7".into(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! ATNA audit messages (DICOM PS3.15 A.5 as eHDSI uses it, openncp-protocol §1.10).
 //!
-//! [`Record`] is a message as it stands; [`occurrence`] makes those that we write ourselves.
+//! [`Record`] is a message as it stands; [`occurrence`] makes those that we write of exchanges,
+//! [`access`] those of logins.
 
+pub mod access;
 pub mod occurrence;
+mod participants;
 
 use trust::xml::{Element, Writer, XmlError};
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use exchange::{Clock, Country, Entropy, Oid};
 use gateway::eid::{Application, Eid, End, Light, Party, StatusLists, Throttle, Wallet};
+use gateway::witness::Witness;
 use identity::Assurance;
 use identity::eidas::metadata::Role;
 use identity::eidas::response::Levels;
@@ -17,7 +18,6 @@ use identity::replay::Spent;
 use identity::session::{Keeper, Lives};
 use identity::wallet::{Issuers, Verifier};
 use jiff::SignedDuration;
-use siem::Notes;
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, Identity};
 use trust::certificate::{Anchors, Certificate};
@@ -97,8 +97,8 @@ pub struct Lent {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
-    /// Events.
-    pub notes: Arc<Notes>,
+    /// Events and audit records.
+    pub witness: Witness,
     /// Logins, codes, sessions.
     pub keeper: Keeper,
     /// Answers that were used.
@@ -113,7 +113,7 @@ impl Lent {
             community: eid.terms.community.clone(),
             clock: Arc::clone(&eid.clock),
             entropy: Arc::clone(&eid.entropy),
-            notes: Arc::clone(&eid.notes),
+            witness: eid.witness.clone(),
             keeper: eid.keeper.clone(),
             spent: Arc::clone(&eid.spent),
         }
@@ -174,7 +174,7 @@ pub fn assemble(setup: Setup, lent: Lent) -> anyhow::Result<Eid> {
         lives: Lives::default(),
         clock: lent.clock,
         entropy: lent.entropy,
-        notes: lent.notes,
+        witness: lent.witness,
     })
 }
 

@@ -19,6 +19,7 @@ use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
+use gateway::witness::Witness;
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::session::Keeper;
 use identity::{AssertionCache, Policy};
@@ -97,6 +98,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         "have new pseudonyms",
         entropy.as_ref(),
     )?;
+    let pseudonyms = Arc::new(PseudonymKey::new(*pseudonyms));
     let notes =
         Arc::new(Notes::start(Arc::clone(&events) as Arc<dyn EventStore>, Arc::clone(&clock)));
     notes.note(Event::new(clock.now(), Kind::NodeStarted));
@@ -127,7 +129,11 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
             community: setup.community.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            notes: Arc::clone(&notes),
+            witness: Witness {
+                notes: Arc::clone(&notes),
+                trail: trail.clone(),
+                pseudonyms: Arc::clone(&pseudonyms),
+            },
             keeper: Keeper::new(
                 store,
                 setup.custody.secret(&setup.data, entropy.as_ref())?,
@@ -147,7 +153,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
-        pseudonyms: PseudonymKey::new(*pseudonyms),
+        pseudonyms,
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
         peers: peers

@@ -1,7 +1,7 @@
-//! Moments of a request at which a test kills the process, or holds it still.
+//! Moments of a request or a login at which a test kills the process, or holds it still.
 //!
 //! What was acknowledged must survive `kill -9` at any of them; `konfido/tests/kill` walks through
-//! the whole table, so that a new row is a new test. Only builds with debug assertions know the
+//! both tables, so that a new row is a new test. Only builds with debug assertions know the
 //! table and read the environment: in a release build [`point`] is empty, and `.ci/run` looks for
 //! the names in the binary.
 
@@ -11,7 +11,7 @@
 pub fn point(_moment: &'static str) {}
 
 #[cfg(debug_assertions)]
-pub use armed::{CRASH_AT, HOLD_AT, POINTS, point};
+pub use armed::{CRASH_AT, HOLD_AT, LOGIN_POINTS, POINTS, point};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -51,13 +51,24 @@ mod armed {
         ("log/checkpoint", &[Side::A, Side::B]),
     ];
 
-    /// Passes a moment of [`POINTS`].
+    /// Moments of a login, in their order.
+    pub static LOGIN_POINTS: &[&str] = &[
+        "login/asked",
+        "login/answered",
+        "login/shown",
+        "login/coded",
+        "login/taken",
+        "login/redeemed",
+    ];
+
+    /// Passes a moment of [`POINTS`] or [`LOGIN_POINTS`].
     ///
     /// # Panics
     /// When the moment is not in the table: then no test would kill there.
     pub fn point(moment: &'static str) {
         static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
-        assert!(POINTS.iter().any(|(known, _)| *known == moment), "{moment} is not in the table");
+        let known = POINTS.iter().map(|(known, _)| known).chain(LOGIN_POINTS);
+        assert!(known.into_iter().any(|known| *known == moment), "{moment} is not in the table");
         for armed in ARMED.get_or_init(Armed::read) {
             armed.pass(moment);
         }

@@ -44,14 +44,23 @@ pub enum Kind {
     EvidenceHalf,
     /// Somebody was identified and sent back to their portal.
     LoginDone,
-    /// One of our people was identified for another country.
+    /// One of our people was identified for another country, or somebody for the other part of a node.
     LoginPassedOn,
-    /// A login or the use of a session was refused.
+    /// A login that had begun came to nothing; `number` is the outcome in the audit record: 4 when the
+    /// person was not identified, 8 when the answer was not believed or something failed.
     LoginRefused,
+    /// What was asked of the pages of logins is no login: a wrong address, an expired or spent
+    /// ticket, a message that nobody can read. The only kind of these without an audit record.
+    LoginTurnedAway,
+    /// A code or a session was used as it may not be.
+    SessionRefused,
     /// A session was ended by its portal.
     SessionEnded,
-    /// An HCP, TRC or next-of-kin assertion was issued.
+    /// An assertion was issued; `number` says which: 40 HCP (ITI-40), 92 TRC (EHDSI-92), 96 next of
+    /// kin (EHDSI-96).
     AssertionIssued,
+    /// An assertion was refused; `number` as above, or 0 when the request does not say which.
+    AssertionRefused,
     /// Another country's vault key or its evidence is not accepted; the reason's code stands for the
     /// correlation.
     VaultRefused,
@@ -63,7 +72,7 @@ pub enum Kind {
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 20] = [
+static KINDS: [(Kind, &str); 23] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -78,8 +87,11 @@ static KINDS: [(Kind, &str); 20] = [
     (Kind::LoginDone, "login.done"),
     (Kind::LoginPassedOn, "login.passed-on"),
     (Kind::LoginRefused, "login.refused"),
+    (Kind::LoginTurnedAway, "login.turned-away"),
+    (Kind::SessionRefused, "session.refused"),
     (Kind::SessionEnded, "session.ended"),
     (Kind::AssertionIssued, "assertion.issued"),
+    (Kind::AssertionRefused, "assertion.refused"),
     (Kind::VaultRefused, "vault.refused"),
     (Kind::VaultRestarted, "vault.restarted"),
     (Kind::NodeStarted, "node.started"),
@@ -120,7 +132,8 @@ pub struct Event {
     pub code: Option<Code>,
     /// Exchange number.
     pub txid: Option<TransactionId>,
-    /// What the peer was told to quote; of a refused or restarted vault, the reason's code.
+    /// What the peer was told to quote; in the events of one login, the number of that login; of a
+    /// refused or restarted vault, the reason's code.
     pub correlation: String,
     /// The patient.
     pub patient: Option<Pseudonym>,

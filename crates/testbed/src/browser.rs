@@ -66,6 +66,8 @@ pub struct Hop {
     pub url: String,
     /// What came back.
     pub status: StatusCode,
+    /// Whether the server wants to be asked over TLS only (RFC 6797).
+    pub strict: bool,
 }
 
 impl fmt::Debug for Hop {
@@ -175,9 +177,10 @@ impl Browser {
                 return Err(BrowserError::Forbidden(origin(&step.url).to_owned()));
             }
             let answer = tokio::time::timeout(TIME, self.request(&step));
-            let (mut page, location) = answer.await.map_err(|_| BrowserError::Timeout)??;
+            let (mut page, location, strict) =
+                answer.await.map_err(|_| BrowserError::Timeout)??;
             let (method, url) = (step.method.clone(), without_values(&step.url));
-            hops.push(Hop { method, url, status: page.status });
+            hops.push(Hop { method, url, status: page.status, strict });
             if let Some(location) = location {
                 // browsers hold a form's policy against redirects, too; so does `from` stay
                 step.url = resolve(&step.url, &location)?;
@@ -195,8 +198,8 @@ impl Browser {
         Err(BrowserError::TooManyHops)
     }
 
-    /// One request; the second value is where a redirect leads.
-    async fn request(&mut self, step: &Step) -> Result<(Page, Option<String>), BrowserError> {
+    /// One request; the second value is where a redirect leads, the third is HSTS.
+    async fn request(&mut self, step: &Step) -> Result<(Page, Option<String>, bool), BrowserError> {
         let uri: Uri = step.url.parse().map_err(|_| BrowserError::Address)?;
         let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
         let host = host.ok_or(BrowserError::Address)?.trim_matches(['[', ']']).to_owned();
@@ -230,7 +233,8 @@ impl Browser {
             hops: Vec::new(),
             policy: Policy::read(&text(header::CONTENT_SECURITY_POLICY)),
         };
-        Ok((page, location.filter(|location| !location.is_empty())))
+        let strict = text(header::STRICT_TRANSPORT_SECURITY).starts_with("max-age=");
+        Ok((page, location.filter(|location| !location.is_empty()), strict))
     }
 
     fn message(

@@ -88,9 +88,9 @@ impl Site {
     }
 }
 
-/// A free loopback port. It stays this site's while its node is down: below the range from which the
+/// A free loopback port. It stays its site's while the node is down: below the range from which the
 /// system takes ports by itself, and given once in this process.
-fn free() -> io::Result<SocketAddr> {
+pub fn free() -> io::Result<SocketAddr> {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
         let given = GIVEN.fetch_add(1, Ordering::Relaxed);

@@ -178,6 +178,14 @@ impl Certificate {
             .unwrap_or_default()
     }
 
+    /// Whether it is issued to this name: the whole subject (RFC 4514, as [`Certificate::subject`]
+    /// writes it), or its `CN=` alone. Names outlive a renewal, keys and fingerprints do not; the
+    /// whole subject is what no other certificate of the same authority has (RFC 5280 §4.1.2.6).
+    pub fn is_named(&self, name: &str) -> bool {
+        let whole = name.contains('=');
+        if whole { self.subject() == name } else { !name.is_empty() && self.common_name() == name }
+    }
+
     /// Whether it names itself as its issuer, as roots do (RFC 5280 §3.2).
     pub fn is_self_issued(&self) -> bool {
         x509_cert::Certificate::from_der(&self.0.der).is_ok_and(|parsed| {

@@ -81,7 +81,10 @@ pub fn decrypt(
     data: Element<'_, '_>,
     key: &DecryptionKey,
 ) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
-    let sealed = Sealed::read(data).ok_or(Undecipherable)?;
+    unseal(Sealed::read(data).ok_or(Undecipherable)?, key)
+}
+
+fn unseal(sealed: Sealed, key: &DecryptionKey) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
     let unwrapped = key.unwrap(&sealed.key).ok();
     let unwrapped = unwrapped.filter(|found| found.len() == sealed.algorithm.key_length());
     let substitute = [0; 32];
@@ -147,6 +150,8 @@ pub fn encrypt(
 
 const TAG: usize = 16;
 
+#[cfg(test)]
+mod clock;
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;

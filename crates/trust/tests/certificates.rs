@@ -51,6 +51,33 @@ fn a_certificate_without_end_is_read() {
     assert!(anchors.verify(&certificate, &[], Usage::Seal, now()).is_ok());
 }
 
+/// Seen: a code for one portal was redeemed with a certificate of the same common name that another
+/// organisation has under the same roots.
+#[test]
+fn a_certificate_is_known_by_its_whole_name_and_keeps_it_when_it_is_renewed() {
+    let root = Root::new();
+    let of = |organisation: &'static str| {
+        let leaf = root.leaf(Kind::P256, move |params| {
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for (kind, value) in [
+                (DnType::CountryName, "ES"),
+                (DnType::OrganizationName, organisation),
+                (DnType::CommonName, "portal"),
+            ] {
+                params.distinguished_name.push(kind, value);
+            }
+        });
+        leaf.certificate()
+    };
+    let (portal, renewed, other) = (of("Hospital"), of("Hospital"), of("Laboratory"));
+    let name = "CN=portal,O=Hospital,C=ES";
+    assert_eq!(portal.subject(), name);
+    assert_ne!(portal.spki(), renewed.spki());
+    assert!(portal.is_named(name) && renewed.is_named(name) && !other.is_named(name));
+    assert!(portal.is_named("portal") && other.is_named("portal"), "the common name says less");
+    assert!(!portal.is_named("") && !portal.is_named("Hospital"));
+}
+
 #[test]
 fn a_path_holds_only_to_a_known_root_and_in_time() {
     let (root, other) = (Root::new(), Root::new());

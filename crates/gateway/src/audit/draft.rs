@@ -118,13 +118,7 @@ impl Draft {
             Some(transaction) => Activity::Exchange(transaction, it.side),
             None => Activity::Refused,
         };
-        it.outcome = match code {
-            None => Outcome::Success,
-            Some(Code::ErrorGeneric | Code::ErrorGenericConnectionNotPossible) => {
-                Outcome::Temporary
-            }
-            Some(_) => Outcome::Permanent,
-        };
+        it.outcome = outcome(code);
         it.error = code.map(|code| match refusal {
             Some(refusal) => format!("{}: {}", code.wire(), refusal.hint),
             None => code.wire().to_owned(),
@@ -148,6 +142,15 @@ impl Draft {
             let _ = read_answer(&mut self.occurrence, &answer);
         }
         self.occurrence.record().render()
+    }
+}
+
+/// How ATNA calls an end with this code.
+pub(crate) fn outcome(code: Option<Code>) -> Outcome {
+    match code {
+        None => Outcome::Success,
+        Some(Code::ErrorGeneric | Code::ErrorGenericConnectionNotPossible) => Outcome::Temporary,
+        Some(_) => Outcome::Permanent,
     }
 }
 

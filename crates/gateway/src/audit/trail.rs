@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use exchange::Side;
+use ihe::atna::access::Access;
+use ihe::atna::occurrence::End;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -29,12 +31,34 @@ pub struct Names {
 /// Where requests leave their drafts. Never waits and never fails; what does not fit is counted.
 pub struct Trail {
     names: Names,
-    sender: Mutex<Option<SyncSender<Draft>>>,
+    sender: Mutex<Option<SyncSender<Left>>>,
     shared: Arc<Shared>,
     worker: Mutex<Option<JoinHandle<()>>>,
     reached: Mutex<Option<bool>>,
     /// Where the records wait.
     pub spool: Arc<dyn Spool>,
+}
+
+/// What was left: a record in the making.
+enum Left {
+    Exchange(Box<Draft>),
+    Access(Box<Access>),
+}
+
+impl Left {
+    fn size(&self) -> usize {
+        match self {
+            Self::Exchange(draft) => draft.size(),
+            Self::Access(_) => ACCESS,
+        }
+    }
+
+    fn render(self) -> String {
+        match self {
+            Self::Exchange(draft) => draft.render(),
+            Self::Access(access) => access.record().render(),
+        }
+    }
 }
 
 struct Shared {
@@ -45,6 +69,8 @@ struct Shared {
 
 /// Drafts in memory, in bytes: some thousand requests.
 pub const QUEUE_BYTES: usize = 64 << 20;
+/// About what a step of a login takes, in bytes.
+const ACCESS: usize = 1024;
 const QUEUE: usize = 16_384;
 const BATCH: usize = 256;
 /// How long a draft waits for company: one step of the spool for many costs as much as for one.
@@ -80,13 +106,24 @@ impl Trail {
     }
 
     /// Leaves a draft.
-    pub fn leave(&self, draft: Draft) {
-        let size = draft.size();
+    pub fn leave(&self, draft: impl Into<Box<Draft>>) {
+        self.put(Left::Exchange(draft.into()));
+    }
+
+    /// Leaves a step of a login; who writes and who was asked is us.
+    pub fn leave_access(&self, mut access: Access) {
+        access.source.clone_from(&self.names.source);
+        access.provider = End { name: self.names.provider.clone(), address: String::new() };
+        self.put(Left::Access(Box::new(access)));
+    }
+
+    fn put(&self, left: Left) {
+        let size = left.size();
         let before = self.shared.waiting.fetch_add(size, Ordering::Relaxed);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = before + size <= QUEUE_BYTES
-            && sender.as_ref().is_some_and(|sender| sender.try_send(draft).is_ok());
-        if !left {
+        let taken = before + size <= QUEUE_BYTES
+            && sender.as_ref().is_some_and(|sender| sender.try_send(left).is_ok());
+        if !taken {
             self.shared.waiting.fetch_sub(size, Ordering::Relaxed);
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -121,18 +158,18 @@ impl Trail {
     }
 }
 
-fn keep_all(receiver: &Receiver<Draft>, spool: &dyn Spool, shared: &Shared) {
+fn keep_all(receiver: &Receiver<Left>, spool: &dyn Spool, shared: &Shared) {
     let mut more = false;
     while let Ok(first) = receiver.recv() {
         // asleep, not waiting on the queue: there each draft would wake us
         if !more {
             std::thread::sleep(LINGER);
         }
-        let drafts: Vec<Draft> =
+        let drafts: Vec<Left> =
             std::iter::once(first).chain(receiver.try_iter()).take(BATCH).collect();
         more = drafts.len() == BATCH;
-        let (count, size) = (drafts.len(), drafts.iter().map(Draft::size).sum());
-        let records = drafts.into_iter().map(Draft::render).collect();
+        let (count, size) = (drafts.len(), drafts.iter().map(Left::size).sum());
+        let records = drafts.into_iter().map(Left::render).collect();
         if let Err(error) = spool.append(records) {
             shared.lost.fetch_add(count as u64, Ordering::Relaxed);
             if !matches!(error, SpoolError::Full) {

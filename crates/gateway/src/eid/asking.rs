@@ -1,7 +1,7 @@
 //! Asking whoever identifies the people of a country, by SAML or through the light interface, and
 //! what becomes of the answer.
 
-use exchange::Country;
+use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
 use identity::eidas::EidasError;
 use identity::eidas::binding::{self, Field};
@@ -9,6 +9,8 @@ use identity::eidas::metadata::{Binding, Metadata};
 use identity::eidas::request::{Request, Wanted};
 use identity::eidas::response::{Expectation, Identified, Levels, verify};
 use identity::session::{Drawer, Ticket};
+use ihe::atna::occurrence::Outcome;
+use ledger::crash;
 use transport::problem::Body;
 
 use super::light::End;
@@ -81,6 +83,7 @@ impl Eid {
             then,
         };
         let kept = self.keeper.keep(Drawer::Login, &pending.encode(), now + self.lives.login).await;
+        crash::point("login/asked");
         let (relay, message) = match (kept, request.sign(&self.signing)) {
             (Ok(relay), Ok(message)) => (relay, message),
             (kept, signed) => {
@@ -128,7 +131,7 @@ impl Eid {
 
     /// Nobody can be asked: whoever sent the person here is told so.
     async fn unasked(&self, then: &Then, country: Country, why: &str) -> Response<Body> {
-        self.refused(Some(country), why);
+        self.failed(then, country, why, Outcome::Temporary);
         match then {
             Then::Portal(portal) => {
                 let error = ("error", "temporarily_unavailable");
@@ -143,24 +146,31 @@ impl Eid {
     /// `POST /eid/connector/acs`: the answer of a provider.
     pub(super) async fn answered(&self, visit: &Visit) -> Response<Body> {
         let relay = Ticket::of(visit.one("RelayState").unwrap_or(""));
-        let Some(pending) = self.pending(&relay, visit).await else { return self.expired() };
-        let identified = self.identified(&pending, visit).await;
-        self.conclude(&pending, identified).await
+        match self.pending(&relay, visit).await {
+            Ok(pending) => {
+                let identified = self.identified(&pending, visit).await;
+                self.conclude(&pending, identified).await
+            }
+            Err(correlation) => expired(correlation),
+        }
     }
 
-    /// What waits under this ticket, once, in the browser that began it.
-    pub(super) async fn pending(&self, ticket: &Ticket, visit: &Visit) -> Option<Pending> {
+    /// What waits under this ticket, once, in the browser that began it; or the number to quote.
+    pub(super) async fn pending(
+        &self,
+        ticket: &Ticket,
+        visit: &Visit,
+    ) -> Result<Pending, CorrelationId> {
         let taken = self.keeper.take(Drawer::Login, ticket, self.now()).await;
-        let pending = taken.ok().flatten().and_then(|bytes| Pending::decode(&bytes))?;
+        crash::point("login/answered");
+        let pending = taken.ok().flatten().and_then(|bytes| Pending::decode(&bytes));
+        let pending = pending.ok_or_else(|| self.refused(None, "login.unknown"))?;
         let browser = visit.cookie.as_ref().map(digest);
-        (browser.as_ref() == Some(&pending.browser)).then_some(pending)
-    }
-
-    pub(super) fn expired(&self) -> Response<Body> {
-        let correlation = self.refused(None, "login.unknown");
-        let next =
-            "This login took too long, was used before, or began in another browser. Begin again.";
-        pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation)
+        if browser.as_ref() == Some(&pending.browser) {
+            return Ok(pending);
+        }
+        let (then, asked) = (&pending.then, pending.asked);
+        Err(self.failed(then, asked, "login.browser", Outcome::Temporary))
     }
 
     /// On to whoever wanted to know.
@@ -169,7 +179,8 @@ impl Eid {
         pending: &Pending,
         identified: Result<Identified, Failed>,
     ) -> Response<Body> {
-        let failed = |why: &Failed| self.refused(Some(pending.asked), why.row);
+        let failed =
+            |why: &Failed| self.failed(&pending.then, pending.asked, why.row, why.outcome());
         match (&pending.then, identified) {
             (Then::Portal(portal), Ok(who)) => self.deliver(portal, pending.asked, &who).await,
             (Then::Portal(portal), Err(why)) => {
@@ -227,6 +238,13 @@ impl Eid {
     }
 }
 
+/// The page of who comes too late, or from somewhere else.
+pub(super) fn expired(correlation: CorrelationId) -> Response<Body> {
+    let next =
+        "This login took too long, was used before, or began in another browser. Begin again.";
+    pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation)
+}
+
 /// Why nobody was identified, for us, for the portal and for a connector.
 pub(super) struct Failed {
     row: &'static str,
@@ -237,6 +255,12 @@ pub(super) struct Failed {
 impl Failed {
     pub(super) fn fault(row: &'static str) -> Self {
         Self { row, error: "server_error", status: "AuthnFailed" }
+    }
+
+    /// A person who was not identified may try again; an answer that is not believed ends the login
+    /// (DICOM PS3.15 A.5.2).
+    fn outcome(&self) -> Outcome {
+        if self.error == "access_denied" { Outcome::Minor } else { Outcome::Temporary }
     }
 
     /// What can be told of a refused answer: a rule's name, never what stood in it.

@@ -1,13 +1,13 @@
 //! A login of ours: begun by a portal, and handed over to it.
 
-use exchange::Country;
+use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
 use identity::Assurance;
 use identity::eidas::attributes::Attribute;
 use identity::eidas::request::{SpType, Wanted};
 use identity::eidas::response::Identified;
 use identity::session::{Drawer, SignedIn, Subject};
-use siem::Kind;
+use ledger::crash;
 use transport::problem::Body;
 
 use super::pending::{Portal, Then};
@@ -106,6 +106,7 @@ impl Eid {
             authenticated: who.authenticated(),
             used: now,
             application: String::new(),
+            login: CorrelationId::random(self.entropy.as_ref()).to_string(),
         };
         self.hand_over(&session, &portal.returns, &portal.state).await
     }
@@ -123,13 +124,14 @@ impl Eid {
         value.extend(session.encode().iter());
         match self.keeper.keep(Drawer::Code, &value, until).await {
             Ok(code) => {
-                self.noted(Kind::LoginDone, session.country);
+                crash::point("login/coded");
+                self.signed_in(session, returns);
                 let pairs = [("code", code.text()), ("state", state)];
                 pages::redirect(&pages::with_query(returns, &pairs))
             }
             Err(error) => {
                 tracing::error!(%error, "a session could not be kept");
-                self.refused(Some(session.country), "login.store");
+                self.failed_at(returns, session.country, "login.store");
                 let pairs = [("error", "temporarily_unavailable"), ("state", state)];
                 pages::redirect(&pages::with_query(returns, &pairs))
             }

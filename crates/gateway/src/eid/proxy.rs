@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use exchange::CorrelationId;
 use http::{Response, StatusCode};
 use identity::eidas::EidasError;
 use identity::eidas::binding::{self, Field};
@@ -11,7 +12,6 @@ use identity::eidas::person::{Person, PersonIdentifier};
 use identity::eidas::request::{Asked, Request, SpType, Wanted};
 use identity::eidas::response::{Answer, Identified, refuse};
 use jiff::SignedDuration;
-use siem::Kind;
 use transport::problem::Body;
 use trust::encryption::Recipient;
 
@@ -42,7 +42,7 @@ impl Eid {
         let country = connector.country;
         let waiting = Connector { country, request, relay };
         if self.source(self.country).is_none() || wanted.assurance > self.certified {
-            self.refused(Some(country), "proxy.level");
+            self.failed_to(&waiting, "proxy.level");
             return self.pass_refusal(&waiting, "NoAuthnContext").await;
         }
         self.ask(self.country, wanted, Then::Connector(waiting), visit.cookie.clone()).await
@@ -103,7 +103,9 @@ impl Eid {
     pub(super) async fn pass_on(&self, to: &Connector, who: &Identified) -> Response<Body> {
         let person = self.person_for(to, who.person());
         let level = who.assurance().min(self.certified);
-        let Some((metadata, endpoint)) = self.consumer(to).await else { return self.lost(to) };
+        let Some((metadata, endpoint)) = self.consumer(to).await else {
+            return lost(self.failed_to(to, "proxy.answer"));
+        };
         let recipient = metadata.encryption.first().cloned().map(Recipient::new);
         let answer = Answer {
             request: &to.request,
@@ -117,21 +119,23 @@ impl Eid {
         let signed = recipient.map(|r| answer.sign(&self.signing, &r, self.entropy.as_ref()));
         match signed {
             Some(Ok(message)) => {
-                self.noted(Kind::LoginPassedOn, to.country);
+                self.passed_on(to, who.person());
                 onward(&endpoint, &message, &to.relay)
             }
-            _ => self.lost(to),
+            _ => lost(self.failed_to(to, "proxy.answer")),
         }
     }
 
     /// Tells the connector that nobody was identified.
     pub(super) async fn pass_refusal(&self, to: &Connector, code: &str) -> Response<Body> {
-        let Some((_, endpoint)) = self.consumer(to).await else { return self.lost(to) };
+        let Some((_, endpoint)) = self.consumer(to).await else {
+            return lost(self.refused(Some(to.country), "proxy.answer"));
+        };
         let (issuer, now) = (self.proxy_entity(), self.now());
         let entropy = self.entropy.as_ref();
         match refuse(&to.request, &endpoint, &issuer, code, now, &self.signing, entropy) {
             Ok(message) => onward(&endpoint, &message, &to.relay),
-            Err(_) => self.lost(to),
+            Err(_) => lost(self.refused(Some(to.country), "proxy.answer")),
         }
     }
 
@@ -141,12 +145,6 @@ impl Eid {
         let metadata = party.metadata(self.now()).await.ok()?;
         let endpoint = metadata.endpoint(Binding::Post)?.to_owned();
         Some((metadata, endpoint))
-    }
-
-    fn lost(&self, to: &Connector) -> Response<Body> {
-        let correlation = self.refused(Some(to.country), "proxy.answer");
-        let next = "The service that sent you here cannot be answered now. Begin again later.";
-        pages::trouble(StatusCode::BAD_GATEWAY, "Identification not possible", next, correlation)
     }
 
     /// The identifier is made for the asking country; optional attributes go only when asked for.
@@ -161,6 +159,12 @@ impl Eid {
         person.representative = person.representative.map(|other| Box::new(for_them(*other)));
         for_them(person)
     }
+}
+
+/// Nobody can be answered but the person.
+pub(super) fn lost(correlation: CorrelationId) -> Response<Body> {
+    let next = "The service that sent you here cannot be answered now. Begin again later.";
+    pages::trouble(StatusCode::BAD_GATEWAY, "Identification not possible", next, correlation)
 }
 
 fn onward(endpoint: &str, message: &str, relay: &str) -> Response<Body> {

@@ -4,24 +4,22 @@
 //! One login has two tickets: the one in the picture, which any device may hold against a camera,
 //! and the one in the link, whose answer leads back to this browser with a code of its own.
 
-use std::sync::{Mutex, PoisonError};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use exchange::Country;
+use exchange::{CorrelationId, Country};
 use http::{Response, StatusCode};
-use identity::session::{Drawer, SignedIn, Subject, Ticket};
+use identity::session::{Drawer, SignedIn, Ticket};
 use identity::wallet::{Addresses, MEDIA_TYPE, Scheme, Session, Verifier, wallet_nonce};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use ledger::crash;
 use transport::client::{Client, ClientLimits};
-use transport::problem::{Body, respond};
+use transport::problem::{Body, problem, respond};
 use transport::tls::ClientTls;
-use zeroize::Zeroizing;
 
+use super::asking::expired;
 use super::login::{Visit, digest};
 use super::pending::Portal;
+use super::shown::Shown;
+use super::status::StatusLists;
 use super::{Eid, pages};
 
 /// What logins by wallet need.
@@ -32,37 +30,6 @@ pub struct Wallet {
     pub tls: ClientTls,
     /// Status lists that were fetched.
     pub lists: StatusLists,
-}
-
-/// Status lists, kept for a minute: a doctor's morning asks for the same one again and again.
-#[derive(Default)]
-pub struct StatusLists(Mutex<Vec<(String, Bytes, Timestamp)>>);
-
-impl StatusLists {
-    fn kept(&self, uri: &str, now: Timestamp) -> Option<Bytes> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(_, _, until)| now < *until);
-        all.iter().find(|list| list.0 == uri).map(|list| list.1.clone())
-    }
-
-    fn keep(&self, uri: &str, list: &Bytes, now: Timestamp) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MOST_LISTS {
-            all.push((uri.to_owned(), list.clone(), now + LIST_LIFE));
-        }
-    }
-}
-
-/// What is kept under a ticket, before and after the wallet answered.
-struct Shown {
-    browser: String,
-    country: Country,
-    portal: Portal,
-    session: Zeroizing<Vec<u8>>,
-    /// In the picture's row: the link's ticket.
-    other: String,
-    /// After the answer: who, or why nobody.
-    outcome: Option<Result<Zeroizing<Vec<u8>>, String>>,
 }
 
 impl Eid {
@@ -94,6 +61,7 @@ impl Eid {
                 portal: Portal { subject: *subject, returns, state },
                 session: session.to_bytes(),
                 other: if here { String::new() } else { link.text().to_owned() },
+                answered: None,
                 outcome: None,
             });
         }
@@ -122,6 +90,10 @@ impl Eid {
             return self.go_on(&ticket, visit, None).await;
         }
         let link = self.look(&Ticket::of(&row.other)).await;
+        let now = self.now();
+        if row.is_lost(now) || link.as_ref().is_some_and(|link| link.is_lost(now)) {
+            return self.lost(&ticket, &row).await;
+        }
         let link = link.and_then(|row| Session::from_bytes(&row.session).ok());
         let (Ok(picture), Some(link)) = (Session::from_bytes(&row.session), link) else {
             return self.over();
@@ -159,13 +131,21 @@ impl Eid {
         if self.keeper.first_seen(&mark, now, Session::LIFE).await != Ok(true) {
             return self.no(StatusCode::BAD_REQUEST, "wallet.unknown", "begin again");
         }
+        let until = now + self.lives.login;
+        row.answered = Some(now);
+        if self.keeper.replace(Drawer::Wallet, &ticket, &row.encode(), until).await != Ok(true) {
+            return self.no(StatusCode::SERVICE_UNAVAILABLE, "login.store", "begin again");
+        }
+        crash::point("login/shown");
         let shown = self.shown(wallet, &row, form, now).await;
         let answer = match &shown {
             Ok((_, answer)) => respond(StatusCode::OK, "application/json", answer.clone()),
-            Err(why) => self.no(StatusCode::BAD_REQUEST, why, "begin again"),
+            Err(why) => {
+                let correlation = self.failed_at(&row.portal.returns, row.country, why);
+                problem(StatusCode::BAD_REQUEST, why, "begin again", correlation)
+            }
         };
         row.outcome = Some(shown.map(|(signed, _)| signed.encode()));
-        let until = now + self.lives.login;
         match self.keeper.replace(Drawer::Wallet, &ticket, &row.encode(), until).await {
             Ok(true) => answer,
             _ => self.no(StatusCode::SERVICE_UNAVAILABLE, "login.store", "begin again"),
@@ -200,6 +180,7 @@ impl Eid {
             authenticated: now,
             used: now,
             application: String::new(),
+            login: CorrelationId::random(self.entropy.as_ref()).to_string(),
         };
         Ok((signed, presented.answer()))
     }
@@ -239,6 +220,17 @@ impl Eid {
         }
     }
 
+    /// The node died while it checked the answer, which is taken once: the portal is told.
+    async fn lost(&self, ticket: &Ticket, row: &Shown) -> Response<Body> {
+        if !self.taken(ticket).await {
+            return self.over();
+        }
+        let Portal { returns, state, .. } = &row.portal;
+        self.failed_at(returns, row.country, "login.interrupted");
+        let pairs = [("error", "temporarily_unavailable"), ("state", state.as_str())];
+        pages::redirect(&pages::with_query(returns, &pairs))
+    }
+
     /// Of two that take the login at the same time, one has it.
     async fn taken(&self, ticket: &Ticket) -> bool {
         let taken = self.keeper.take(Drawer::Wallet, ticket, self.now()).await;
@@ -251,19 +243,17 @@ impl Eid {
     }
 
     fn over(&self) -> Response<Body> {
-        let correlation = self.refused(None, "login.unknown");
-        let next =
-            "This login took too long, was used before, or began in another browser. Begin again.";
-        pages::trouble(StatusCode::BAD_REQUEST, "Login expired", next, correlation)
+        expired(self.refused(None, "login.unknown"))
     }
 }
 
 impl Wallet {
     /// The status list behind an address that a country's issuer signed; `None` when it cannot be had.
     async fn list(&self, uri: &str, now: Timestamp) -> Option<Bytes> {
-        if let Some(list) = self.lists.kept(uri, now) {
-            return Some(list);
-        }
+        self.lists.find(uri, now, || self.fetch(uri)).await
+    }
+
+    async fn fetch(&self, uri: &str) -> Option<Bytes> {
         let host = uri.strip_prefix("https://")?;
         let path = host.find('/').map_or(uri.len(), |at| at + "https://".len());
         let limits = ClientLimits {
@@ -274,60 +264,11 @@ impl Wallet {
         };
         let client = Client::new(&uri[..path], None, self.tls.clone(), limits);
         let answer = client.get(&uri[path..]).await.ok()?;
-        let list = answer.status.is_success().then_some(answer.body)?;
-        self.lists.keep(uri, &list, now);
-        Some(list)
-    }
-}
-
-impl Shown {
-    fn is_of(&self, visit: &Visit) -> bool {
-        visit.cookie.as_ref().is_some_and(|cookie| digest(cookie) == self.browser)
-    }
-
-    fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let (signed, refused) = match &self.outcome {
-            Some(Ok(signed)) => (Value::from(STANDARD.encode(signed)), Value::Null),
-            Some(Err(why)) => (Value::Null, Value::from(why.as_str())),
-            None => (Value::Null, Value::Null),
-        };
-        let value = json!({
-            "browser": self.browser,
-            "country": self.country.as_str(),
-            "subject": self.portal.subject.word(),
-            "returns": self.portal.returns,
-            "state": self.portal.state,
-            "session": STANDARD.encode(&self.session),
-            "other": self.other,
-            "signed": signed,
-            "refused": refused,
-        });
-        Zeroizing::new(value.to_string().into_bytes())
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(bytes).ok()?;
-        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-        let secret = |name: &str| STANDARD.decode(text(name)?).ok().map(Zeroizing::new);
-        let outcome = secret("signed").map(Ok).or_else(|| text("refused").map(Err));
-        Some(Self {
-            browser: text("browser")?,
-            country: Country::parse(&text("country")?).ok()?,
-            portal: Portal {
-                subject: Subject::of(&text("subject")?)?,
-                returns: text("returns")?,
-                state: text("state")?,
-            },
-            session: secret("session")?,
-            other: text("other")?,
-            outcome,
-        })
+        answer.status.is_success().then_some(answer.body)
     }
 }
 
 /// Pages and ends of logins by wallet stand below.
 pub(super) const WALLET: &str = "/eid/wallet";
-const LIST_LIFE: SignedDuration = SignedDuration::from_mins(1);
-const MOST_LISTS: usize = 64;
 /// Longest status list, in bytes, compressed.
 const MAX_LIST: usize = 1 << 20;

@@ -54,6 +54,8 @@ pub struct SignedIn {
     /// Fingerprint of the certificate of the application that it belongs to; empty before that is
     /// known.
     pub application: String,
+    /// Number of the login that it came from, the same in all its events; empty before there is one.
+    pub login: String,
 }
 
 impl SignedIn {
@@ -78,6 +80,7 @@ impl SignedIn {
             "authenticated": self.authenticated.to_string(),
             "used": self.used.to_string(),
             "application": self.application,
+            "login": self.login,
         });
         Zeroizing::new(value.to_string().into_bytes())
     }
@@ -96,6 +99,7 @@ impl SignedIn {
             authenticated: text("authenticated")?.parse().ok()?,
             used: text("used")?.parse().ok()?,
             application: text("application")?.to_owned(),
+            login: text("login").unwrap_or("").to_owned(),
         })
     }
 }

@@ -5,7 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use exchange::{Side, Transaction};
 use jiff::Timestamp;
 
+use super::participants::{person, point_of_care};
 use super::{Coded, Object, Participant, Record};
+
+pub use super::participants::End;
 
 /// What happened, in ATNA's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +28,12 @@ pub enum Activity {
 pub enum Outcome {
     /// 0.
     Success,
+    /// 4: a person may try again (DICOM PS3.15 A.5.2: minor failure).
+    Minor,
     /// 8: may succeed when it is tried again.
     Temporary,
     /// 12.
     Permanent,
-}
-
-/// One end of the connection: a service consumer or provider.
-#[derive(Clone, Default)]
-pub struct End {
-    /// Common name of its TLS certificate.
-    pub name: String,
-    /// Its IP address; empty when not known.
-    pub address: String,
 }
 
 /// A SOAP message that an occurrence is about.
@@ -145,9 +141,10 @@ impl Activity {
 }
 
 impl Outcome {
-    fn indicator(self) -> u8 {
+    pub(super) fn indicator(self) -> u8 {
         match self {
             Self::Success => 0,
+            Self::Minor => 4,
             Self::Temporary => 8,
             Self::Permanent => 12,
         }
@@ -172,32 +169,11 @@ impl Occurrence {
     }
 
     fn participants(&self) -> Vec<Participant> {
-        let care = self.point_of_care.as_ref().map(|name| Participant {
-            user: name.clone(),
-            alternative: name.clone(),
-            requestor: false,
-            address: String::new(),
-            role: Coded::new("110152", "DCM", "Destination Role ID"),
-        });
+        let care = self.point_of_care.as_deref().map(point_of_care);
         let care = care.filter(|_| self.activity != Activity::CommunicationFailure);
-        let professional = self.professional.as_ref().map(|(id, name)| Participant {
-            user: format!("<{id}>"),
-            alternative: name.clone(),
-            requestor: self.side == Side::B,
-            address: String::new(),
-            role: Coded::new("110153", "DCM", "Source Role ID"),
-        });
-        let end = |end: &End, requestor, code, text| Participant {
-            user: if end.name.is_empty() { "unknown".to_owned() } else { end.name.clone() },
-            alternative: end.name.clone(),
-            requestor,
-            address: end.address.clone(),
-            role: Coded::new(code, "eHealth DSI", text),
-        };
-        let ends = [
-            end(&self.consumer, true, "ServiceConsumer", "eHealth DSI Service Consumer"),
-            end(&self.provider, false, "ServiceProvider", "eHealth DSI Service Provider"),
-        ];
+        let professional =
+            self.professional.as_ref().map(|(id, name)| person(id, name, self.side == Side::B));
+        let ends = [self.consumer.consumer(), self.provider.provider()];
         care.into_iter().chain(professional).chain(ends).collect()
     }
 
@@ -245,7 +221,7 @@ impl Occurrence {
     }
 }
 
-fn object(id: &str, kind: &str, role: &str, id_type: Coded) -> Object {
+pub(super) fn object(id: &str, kind: &str, role: &str, id_type: Coded) -> Object {
     Object {
         id: id.to_owned(),
         kind: kind.to_owned(),
@@ -257,7 +233,7 @@ fn object(id: &str, kind: &str, role: &str, id_type: Coded) -> Object {
     }
 }
 
-fn detail(kind: &str, value: &[u8]) -> (String, String) {
+pub(super) fn detail(kind: &str, value: &[u8]) -> (String, String) {
     (kind.to_owned(), STANDARD.encode(value))
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use exchange::{Country, Transaction};
 use jiff::Timestamp;
-use siem::{EventStore as _, Kind};
+use siem::{Event, EventStore as _, Kind};
 use trust::xml::{Limits, Xml};
 
 use super::{Circle, Narrator};
@@ -86,25 +86,42 @@ pub async fn written(
     Ok(())
 }
 
-/// What event and record must have in common: time, transaction, and whether it was refused.
-type Essence = (String, String, bool);
+/// What event and record must have in common: time, transaction or step, and whether it was refused.
+pub type Essence = (String, String, bool);
 
-async fn noted(circle: &Circle, country: Country) -> anyhow::Result<Vec<Essence>> {
+/// The `EventTypeCode` that the record of an event has; `None` for events without a record.
+fn code(event: &Event) -> Option<&'static str> {
+    match (event.kind, event.number) {
+        (Kind::LoginDone | Kind::LoginPassedOn | Kind::LoginRefused, _) => Some("110122"),
+        (Kind::SessionEnded, _) => Some("110123"),
+        (Kind::AssertionIssued | Kind::AssertionRefused, 40) => Some("ITI-40"),
+        (Kind::AssertionIssued | Kind::AssertionRefused, 92) => Some("EHDSI-92"),
+        (Kind::AssertionIssued | Kind::AssertionRefused, 96) => Some("EHDSI-96"),
+        (Kind::AssertionRefused | Kind::SessionRefused, _) => Some("110132"),
+        (kind, _) if kind.name().starts_with("exchange.") => {
+            Some(event.transaction.map_or("110132", Transaction::iti))
+        }
+        _ => None,
+    }
+}
+
+/// What the events say.
+pub async fn noted(circle: &Circle, country: Country) -> anyhow::Result<Vec<Essence>> {
     let events = Arc::clone(&circle.node(country).events);
     let all = tokio::task::spawn_blocking(move || events.newest(1000)).await??;
     let mut found: Vec<_> = all
         .into_iter()
-        .filter(|e| e.kind.name().starts_with("exchange."))
-        .map(|e| {
-            let kind = e.transaction.map_or("110132", Transaction::iti).to_owned();
-            (format!("{:.3}", e.at), kind, e.code.is_some())
+        .filter_map(|e| {
+            let refused = [Kind::LoginRefused, Kind::SessionRefused].contains(&e.kind);
+            Some((format!("{:.3}", e.at), code(&e)?.to_owned(), refused || e.code.is_some()))
         })
         .collect();
     found.sort();
     Ok(found)
 }
 
-fn audited(circle: &Circle, country: Country) -> anyhow::Result<Vec<Essence>> {
+/// What the records say.
+pub fn audited(circle: &Circle, country: Country) -> anyhow::Result<Vec<Essence>> {
     let mut found = Vec::new();
     for text in circle.audited(country) {
         let xml = Xml::parse(&text, &Limits::ASSERTION)?;

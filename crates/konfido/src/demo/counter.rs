@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use testbed::browser::{Browser, Page};
 use testbed::idp::{Idp, Requester, Setup};
-use testbed::pki::{Identity, Pki};
+use testbed::pki::{Identity, Pki, Role};
 use testbed::portal::web::{self, WebPortal};
 use testbed::wallet::{Bearer, Holder, PidIssuer};
 use testbed::world::{self, CLINICIANS, Land};
@@ -41,6 +41,8 @@ pub struct Front {
     access: Identity,
     /// The pages of its hospitals' portal.
     pub portal: WebPortal,
+    /// The subject of the certificate with which that portal redeems codes.
+    client: String,
 }
 
 impl Front {
@@ -66,7 +68,8 @@ impl Front {
         let portal = WebPortal::start(web::Setup::new(country, pki, &url, &national)).await?;
         let pids = PidIssuer::new(country.as_str(), Timestamp::now());
         let access = pki.signer(country, "wallet");
-        Ok(Self { country, url, signing, encryption, idp, pids, access, portal })
+        let client = pki.identity(country, Role::OpenncpClient).certificate().subject();
+        Ok(Self { country, url, signing, encryption, idp, pids, access, portal, client })
     }
 
     /// Stops both.
@@ -156,7 +159,7 @@ pub fn setup(
         applications: vec![Application {
             name: "portal".to_owned(),
             returns: own.portal.return_url(),
-            client: format!("openncp-client.{}.konfido.example", of.to_lower()),
+            client: own.client.clone(),
             sector: SpType::Public,
             requester: None,
         }],

@@ -156,7 +156,12 @@ async fn patient_id(client: &Client, patient: &SignedIn) -> anyhow::Result<Patie
 async fn relation(client: &Client, hcp: &str, patient: &PatientId) -> anyhow::Result<String> {
     let relation =
         Relation { patient: patient.clone(), purpose: None, prescription: None, pin: None };
-    let body = Ask::Relation(relation).render();
+    token(client, hcp, Ask::Relation(relation)).await
+}
+
+/// Whatever the token service gives.
+async fn token(client: &Client, hcp: &str, ask: Ask) -> anyhow::Result<String> {
+    let body = ask.render();
     let message_id = format!("urn:uuid:{}", ihe::uuid(&SystemEntropy));
     let header = soap::Header { action: ISSUE, message_id: &message_id, ..soap::Header::default() };
     let message = soap::render(&header, &[hcp], &body);
@@ -183,5 +188,7 @@ fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
+#[cfg(test)]
+mod records;
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use exchange::{SystemClock, SystemEntropy};
 use gateway::eid::{Eid, Party};
+use gateway::witness::Witness;
 use identity::eidas::binding::claimed_issuer;
 use identity::eidas::metadata::Role;
 use identity::register::PersonKey;
 use identity::session::{Keeper, Memory, OwnSecret};
 use jiff::Timestamp;
-use siem::Notes;
+use siem::{Notes, PseudonymKey};
 use trust::certificate::Certificate;
 use trust::signature::{Profile, verify_enveloped};
 use trust::xml::{Limits, Xml};
@@ -29,7 +30,11 @@ fn alone(config: &Config, files: Files) -> anyhow::Result<Eid> {
     let lent = Lent {
         country: config.country,
         community: config.community.clone(),
-        notes: Arc::new(Notes::start(Arc::new(Nowhere), Arc::clone(&clock))),
+        witness: Witness {
+            notes: Arc::new(Notes::start(Arc::new(Nowhere), Arc::clone(&clock))),
+            trail: None,
+            pseudonyms: Arc::new(PseudonymKey::new([0; 32])),
+        },
         keeper: Keeper::new(
             Arc::new(Memory::default()),
             Arc::new(OwnSecret::new(&[0; 32])),

@@ -3,13 +3,15 @@
 //!
 //! Two nodes of their own, ES (B) and DK (A), and a stand-in for OpenNCP that does what OpenNCP
 //! does: it repeats with a new message. The moments are the rows of [`ledger::crash::POINTS`].
-//! [`books`] is what must hold afterwards.
+//! [`books`] is what must hold afterwards. [`logins`] does the same to a login.
 #![cfg(debug_assertions)]
 
 mod books;
 mod client;
+mod logins;
 mod node;
 mod renewal;
+mod stage;
 mod vault;
 
 use std::collections::VecDeque;

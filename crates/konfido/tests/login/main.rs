@@ -1,10 +1,11 @@
 //! Logins between real processes over real HTTP, with a browser between: beside the other part of an
-//! eIDAS node (`light`, `refusals`), and with peers that a test plays itself (`sector`, `stork`).
+//! eIDAS node (`light`, `refusals`, `records`), and with peers that a test plays itself (`sector`, `stork`).
 
 mod light;
 mod node;
 mod other;
 mod peer;
+mod records;
 mod refusals;
 mod sector;
 mod stork;
@@ -42,6 +43,11 @@ struct Stage {
 
 impl Stage {
     async fn start(dir: &Path, part: &str) -> Self {
+        Self::with(dir, part, "").await
+    }
+
+    /// With `more` in its configuration.
+    async fn with(dir: &Path, part: &str, more: &str) -> Self {
         let es = Country::parse("ES").unwrap();
         let pki = Pki::of_the_world(jiff::Timestamp::now());
         let (site, url) = Node::install(&pki, dir);
@@ -54,7 +60,7 @@ impl Stage {
         };
         let idp = Idp::start(Setup::new(es, &pki, requester)).await.unwrap();
         std::fs::write(dir.join("idp.pem"), idp.signing_certificate().pem()).unwrap();
-        let node = Node::start(site, url, &toml(part, &idp, &other.base)).await;
+        let node = Node::start(site, url, &(toml(part, &idp, &other.base) + more)).await;
         let browser = Browser::new(&pki.ca_pem()).unwrap();
         Self { pki, node, other, idp, browser }
     }

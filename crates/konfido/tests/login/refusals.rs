@@ -25,7 +25,7 @@ impl Stage {
     }
 
     /// A response to a login of a Swede, changed.
-    async fn answered_with(&mut self, change: impl Fn(&mut LightResponse)) -> Page {
+    pub async fn answered_with(&mut self, change: impl Fn(&mut LightResponse)) -> Page {
         self.sign_in("SE", "substantial").await;
         let asked = self.other.asked("/connector", Cache::ConnectorRequest, ISSUERS[0]).await;
         let mut answer = identified(&asked, "SE/ES/8005171234");
@@ -190,6 +190,7 @@ async fn an_answer_that_breaks_a_rule_signs_nobody_in() {
     let (to, cache) = ("/eid/light/connector", Cache::ConnectorResponse);
     let page = stage.send(to, cache, ISSUERS[1], &answer).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert_eq!(stage.node.refusals("login.unknown"), 2);
+    assert_eq!(stage.node.refusals("login.unknown"), 1);
+    assert_eq!(stage.node.refusals("login.browser"), 1);
     stage.idp.stop().await;
 }

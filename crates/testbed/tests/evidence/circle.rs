@@ -193,7 +193,7 @@ impl Circle {
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
             trail: Some(Arc::new(self.trail(country))),
-            pseudonyms: PseudonymKey::new([7; 32]),
+            pseudonyms: PseudonymKey::new([7; 32]).into(),
             assertions: AssertionCache::new(64),
             policy: Policy::default(),
             peers: [(other, Arc::new(peer))].into(),

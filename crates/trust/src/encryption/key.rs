@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::oaep::RsaKey;
-use super::structure::{Wrap, WrappedKey};
+use super::structure::{Hash, Wrap, WrappedKey};
 use super::{Undecipherable, XENC, XENC11};
 use crate::certificate::{Certificate, CertificateError, PublicKey};
 use crate::private::{self, Holder};
@@ -26,8 +26,14 @@ pub struct DecryptionKey(Private);
 
 enum Private {
     Rsa(RsaKey),
-    Ec(PrivateKey),
+    Ec(EcKey),
     Held(Arc<dyn Holder>),
+}
+
+/// A private key on a curve, and its own point: who answers for a point that is none.
+struct EcKey {
+    key: PrivateKey,
+    own: Vec<u8>,
 }
 
 impl DecryptionKey {
@@ -54,23 +60,55 @@ impl DecryptionKey {
         [&ECDH_P256, &ECDH_P384, &ECDH_P521]
             .into_iter()
             .find_map(|curve| PrivateKey::from_private_key_der(curve, der).ok())
-            .map(|key| Self(Private::Ec(key)))
+            .and_then(|key| {
+                let own = key.compute_public_key().ok()?.as_ref().to_vec();
+                Some(Self(Private::Ec(EcKey { key, own })))
+            })
             .ok_or_else(|| CertificateError::Key("cannot decrypt: not RSA or a NIST curve".into()))
     }
 
-    /// The key that was wrapped for this one.
+    /// The key that was wrapped for this one. Uses the private key once, whatever is wrong, also where
+    /// what came is nothing for a key of this kind: how long it takes does not tell. A holder has
+    /// a key like these and does the same.
     pub fn unwrap(&self, sealed: &WrappedKey) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
         match (&self.0, &sealed.wrap) {
             (Private::Held(holder), _) => holder.unwrap(sealed).ok_or(Undecipherable),
             (Private::Rsa(key), Wrap::Oaep(label, mask)) => {
                 key.decrypt(*label, *mask, &sealed.bytes)
             }
+            (Private::Rsa(key), Wrap::Ecdh { .. }) => key.decrypt(Hash::Sha256, Hash::Sha256, &[]),
             (Private::Ec(key), Wrap::Ecdh { originator, info, length }) => {
-                let originator = UnparsedPublicKey::new(key.algorithm(), originator);
-                let kek = agree(key, originator, info, *length)?;
-                unwrap_aes(&kek, &sealed.bytes)
+                let kek = key.agree(originator, info, *length);
+                let (kek, agreed) = (&kek.0, kek.1);
+                unwrap_aes(kek, &sealed.bytes).and_then(|found| agreed.map(|()| found))
             }
-            _ => Err(Undecipherable),
+            (Private::Ec(key), Wrap::Oaep(..)) => {
+                let (kek, _) = key.agree(&[], &[], 32);
+                unwrap_aes(&kek, &[0; 40]).and(Err(Undecipherable))
+            }
+        }
+    }
+}
+
+impl EcKey {
+    /// The key that wraps, or one that nobody has with the error.
+    fn agree(
+        &self,
+        originator: &[u8],
+        info: &[u8],
+        length: usize,
+    ) -> (Zeroizing<Vec<u8>>, Result<(), Undecipherable>) {
+        let with = |point: &[u8]| {
+            let point = UnparsedPublicKey::new(self.key.algorithm(), point);
+            agree(&self.key, point, info, length)
+        };
+        match with(originator) {
+            Ok(kek) => (kek, Ok(())),
+            // aws-lc refuses a point before it uses the key
+            Err(error) => {
+                let kek = with(&self.own).unwrap_or_else(|_| Zeroizing::new(vec![0; length]));
+                (kek, Err(error))
+            }
         }
     }
 }

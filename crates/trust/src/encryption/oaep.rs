@@ -14,8 +14,11 @@ use zeroize::Zeroizing;
 use super::Undecipherable;
 use super::structure::Hash;
 
-/// An RSA private key.
-pub(super) struct RsaKey(*mut lc::EVP_PKEY);
+/// An RSA private key, with the modulus that a ciphertext is below.
+pub(super) struct RsaKey {
+    key: *mut lc::EVP_PKEY,
+    modulus: Vec<u8>,
+}
 
 // SAFETY: an EVP_PKEY is reference-counted with atomics and not changed after it was parsed;
 // aws-lc documents concurrent use of a key as allowed when nobody changes it.
@@ -26,7 +29,7 @@ unsafe impl Sync for RsaKey {}
 impl Drop for RsaKey {
     fn drop(&mut self) {
         // SAFETY: the pointer came from EVP_parse_private_key and is freed once.
-        unsafe { lc::EVP_PKEY_free(self.0) }
+        unsafe { lc::EVP_PKEY_free(self.key) }
     }
 }
 
@@ -63,13 +66,25 @@ impl RsaKey {
         if key.is_null() {
             return None;
         }
-        let key = Self(key);
+        let mut key = Self { key, modulus: Vec::new() };
         // SAFETY: the key is not null.
-        let (kind, bits) = unsafe { (lc::EVP_PKEY_id(key.0), lc::EVP_PKEY_bits(key.0)) };
-        (kind == lc::EVP_PKEY_RSA && bits >= 2048).then_some(key)
+        let (kind, bits) = unsafe { (lc::EVP_PKEY_id(key.key), lc::EVP_PKEY_bits(key.key)) };
+        if kind != lc::EVP_PKEY_RSA || bits < 2048 {
+            return None;
+        }
+        // SAFETY: the key is not null.
+        key.modulus = vec![0; usize::try_from(unsafe { lc::EVP_PKEY_size(key.key) }).ok()?];
+        let (to, room) = (key.modulus.as_mut_ptr(), key.modulus.len());
+        // SAFETY: it is an RSA key, which has a modulus; both belong to the key. `room` is what `to` has.
+        let written = unsafe {
+            lc::BN_bn2bin_padded(to, room, lc::RSA_get0_n(lc::EVP_PKEY_get0_RSA(key.key)))
+        };
+        (written == 1).then_some(key)
     }
 
-    /// Decrypts; the label is empty, as XML Encryption's `OAEPparams` is in eIDAS.
+    /// Decrypts; the label is empty, as XML Encryption's `OAEPparams` is in eIDAS. What is no
+    /// ciphertext for this key, in length or in value, would be refused before the key is used:
+    /// another one is decrypted in its place.
     pub(super) fn decrypt(
         &self,
         label: Hash,
@@ -77,7 +92,7 @@ impl RsaKey {
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Undecipherable> {
         // SAFETY: the key is not null; a null engine means the default.
-        let context = Context(unsafe { lc::EVP_PKEY_CTX_new(self.0, ptr::null_mut()) });
+        let context = Context(unsafe { lc::EVP_PKEY_CTX_new(self.key, ptr::null_mut()) });
         if context.0.is_null() {
             return Err(Undecipherable);
         }
@@ -91,8 +106,11 @@ impl RsaKey {
         if !ready {
             return Err(Undecipherable);
         }
-        // SAFETY: the key is not null.
-        let size = usize::try_from(unsafe { lc::EVP_PKEY_size(self.0) }).unwrap_or(0);
+        let size = self.modulus.len();
+        let ours = ciphertext.len() == size && ciphertext < self.modulus.as_slice();
+        let mut substitute = vec![0; size];
+        substitute[size - 1] = 2;
+        let ciphertext = if ours { ciphertext } else { &substitute };
         let mut plaintext = Zeroizing::new(vec![0; size]);
         let mut length = plaintext.len();
         // SAFETY: `length` says how long `plaintext` is; the ciphertext is given with its length.
@@ -105,7 +123,7 @@ impl RsaKey {
                 ciphertext.len(),
             )
         };
-        if done != 1 {
+        if done != 1 || !ours {
             // SAFETY: empties this thread's error queue, which nobody reads.
             unsafe { lc::ERR_clear_error() };
             return Err(Undecipherable);

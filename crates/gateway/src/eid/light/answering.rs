@@ -1,19 +1,19 @@
 //! The other part asks us: as specific proxy service for people of our country, as generic connector
 //! for people of others.
 
-use http::{Response, StatusCode};
+use http::Response;
 use identity::eidas::EidasError;
 use identity::eidas::light::{LightRequest, LightResponse, LightStatus, Place, attributes_of};
 use identity::eidas::person::Person;
 use identity::eidas::request::Wanted;
 use identity::eidas::response::{Identified, id};
-use siem::Kind;
 use transport::problem::Body;
 
 use super::End;
+use crate::eid::Eid;
 use crate::eid::pending::{Asker, Then};
+use crate::eid::proxy::lost;
 use crate::eid::visit::Visit;
-use crate::eid::{Eid, pages};
 
 impl Eid {
     /// A request of the other part: it is answered, by a page or by a light response.
@@ -41,7 +41,7 @@ impl Eid {
                 self.ask(citizen, wanted, Then::Light(asker), cookie).await
             }
             Err(why) => {
-                self.refused(request.asker, why);
+                self.failed_beside(request.citizen, why);
                 self.light_refusal(&asker, status(why)).await
             }
         }
@@ -85,11 +85,13 @@ impl Eid {
             attributes: attributes_of(&person, bare),
             ..self.light_response(to, status_of("Success", None))
         };
-        let sent = self.light_send(to, &response).await;
-        if sent.is_some() {
-            self.noted(Kind::LoginPassedOn, to.country.unwrap_or(self.country));
+        match self.light_send(to, &response).await {
+            Some(sent) => {
+                self.passed_beside(to, who.person());
+                sent
+            }
+            None => lost(self.failed_beside(person.identifier.of, LOST)),
         }
-        sent.unwrap_or_else(|| self.light_lost(to))
     }
 
     /// Tells the other part that nobody was identified. `code` is the last word of a SAML status.
@@ -99,7 +101,7 @@ impl Eid {
         let first = if sub == "AuthnFailed" { "Responder" } else { "Requester" };
         let response = self.light_response(to, status_of(first, Some(sub)));
         let sent = self.light_send(to, &response).await;
-        sent.unwrap_or_else(|| self.light_lost(to))
+        sent.unwrap_or_else(|| lost(self.refused(to.country, LOST)))
     }
 
     /// An answer that says nothing of anybody.
@@ -121,12 +123,6 @@ impl Eid {
     async fn light_send(&self, to: &Asker, response: &LightResponse) -> Option<Response<Body>> {
         let end = self.light.as_ref()?.at(to.place).filter(|end| !end.asks())?;
         self.send(end, &zeroize::Zeroizing::new(response.render())).await
-    }
-
-    fn light_lost(&self, to: &Asker) -> Response<Body> {
-        let correlation = self.refused(to.country, "light.answer");
-        let next = "The service that sent you here cannot be answered now. Begin again later.";
-        pages::trouble(StatusCode::BAD_GATEWAY, "Identification not possible", next, correlation)
     }
 }
 
@@ -163,6 +159,8 @@ fn status_of(code: &str, sub: Option<&str>) -> LightStatus {
     LightStatus { failure, code: Some(uri(code)), sub_code: sub.map(uri), message: None }
 }
 
+/// The row of an answer that could not be given.
+const LOST: &str = "light.answer";
 /// `subStatusCode` of the interface's schema.
 const SUB_STATUS: [&str; 4] =
     ["AuthnFailed", "InvalidAttrNameOrValue", "InvalidNameIDPolicy", "RequestDenied"];

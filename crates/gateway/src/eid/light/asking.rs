@@ -7,11 +7,12 @@ use identity::eidas::attributes::{Attribute, mandatory};
 use identity::eidas::light::{Hoped, LightRequest, LightResponse, Place, answered};
 use identity::eidas::request::Wanted;
 use identity::session::{Drawer, Ticket};
+use ledger::crash;
 use transport::problem::Body;
 
 use super::End;
 use crate::eid::Eid;
-use crate::eid::asking::{Failed, Source};
+use crate::eid::asking::{Failed, Source, expired};
 use crate::eid::pending::{Asker, Connector, Pending, Then};
 use crate::eid::visit::{Visit, digest};
 
@@ -50,6 +51,7 @@ impl Eid {
         };
         let until = self.now() + self.lives.login;
         let kept = self.keeper.keep_at(Drawer::Login, &ticket, &pending.encode(), until).await;
+        crash::point("login/asked");
         let sent = match kept {
             Ok(true) => self.send(end, &request.render()).await,
             _ => None,
@@ -77,7 +79,10 @@ impl Eid {
             return self.untaken("light.message");
         };
         let ticket = Ticket::of(&response.in_response_to);
-        let Some(pending) = self.pending(&ticket, visit).await else { return self.expired() };
+        let pending = match self.pending(&ticket, visit).await {
+            Ok(pending) => pending,
+            Err(correlation) => return expired(correlation),
+        };
         let hoped = Hoped {
             request_id: pending.request.clone(),
             country: pending.asked,
