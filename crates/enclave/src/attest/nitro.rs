@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use coset::{
     CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable, iana,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::der::Decode;
@@ -19,6 +19,7 @@ use super::claims::{Claims, Platform};
 use super::evidence::Kind;
 use super::reason::{Reason, Refusal};
 use super::roots::Roots;
+use super::snp::authority;
 use document::Document;
 
 /// Verifies a document. All-zero PCRs are an enclave in debug mode: a fact here that no policy takes.
@@ -31,7 +32,8 @@ pub(super) fn verify(blob: &[u8], roots: &Roots, now: Timestamp) -> Result<Claim
         })
         .map_err(|_| Reason::Signature)?;
     // the document speaks of a moment; one of before its certificate was not made by it
-    if document.timestamp < leaf.valid_from || document.timestamp > leaf.valid_until {
+    let latest = leaf.valid_until.min(now + SKEW);
+    if document.timestamp < leaf.valid_from || document.timestamp > latest {
         return Err(Refusal::new(Reason::CertificateTime, "the document's own time"));
     }
     let (valid_from, valid_until) = (leaf.valid_from, leaf.valid_until);
@@ -98,9 +100,14 @@ fn chain(document: &Document, roots: &Roots, now: Timestamp) -> Result<Leaf, Ref
         valid_from: Timestamp::MIN,
         valid_until: Timestamp::MAX,
     };
-    let between = path.intermediate_certificates().map(|certificate| certificate.der().to_vec());
-    for der in between.chain([document.certificate.clone()]) {
-        let parsed = x509_cert::Certificate::from_der(&der).map_err(|e| malformed(&e))?;
+    let between: Vec<Vec<u8>> =
+        path.intermediate_certificates().map(|certificate| certificate.der().to_vec()).collect();
+    for (at, der) in between.iter().chain([&document.certificate]).enumerate() {
+        let parsed = x509_cert::Certificate::from_der(der).map_err(|e| malformed(&e))?;
+        if at < between.len() {
+            // rustls-webpki does not look at keyUsage (RFC 5280 §6.1.4 n)
+            authority(&parsed)?;
+        }
         let validity = parsed.tbs_certificate().validity();
         let time = |time: x509_cert::time::Time| {
             Timestamp::from_second(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(0))
@@ -134,6 +141,9 @@ fn claims(document: Document) -> Claims {
         ..Claims::of(Kind::Nitro)
     }
 }
+
+/// How far AWS' clock may be before ours.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Names of the registers that a document may have.
 static PCRS: [&str; 32] = [

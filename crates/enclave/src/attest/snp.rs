@@ -17,6 +17,7 @@ use super::evidence::Kind;
 use super::reason::{Reason, Refusal};
 use super::roots::Roots;
 use chain::Endorsement;
+pub(super) use chain::authority;
 pub use report::REPORT_BYTES;
 use report::{Report, Signer};
 

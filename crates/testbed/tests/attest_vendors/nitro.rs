@@ -120,12 +120,11 @@ fn form() -> Vec<Row<Change>> {
     ]
 }
 
-/// keyUsage of an authority is not in this table: rustls-webpki does not look at it (RFC 5280
-/// §6.1.4 n), so an authority that may not certify is taken. AMD's chain is our own code, and looks.
 fn chain() -> Vec<Row<Change>> {
     use Reason::{CertificateTime, Chain, Malformed};
     vec![
         row("all of another AWS", Chain, "InvalidSignature", |m| *m = Maker::with(Keys::other())),
+        row("zone that may not certify", Chain, "", |m| m.authorities[1].usage = Some(0x80)),
         row("leaf expired a second ago", CertificateTime, "CertExpired", |m| m.leaf.expired()),
         row("leaf begins in a second", CertificateTime, "CertNotValidYet", |m| {
             m.leaf.not_yet_valid();
@@ -157,6 +156,9 @@ fn chain() -> Vec<Row<Change>> {
         }),
         row("made before its leaf", CertificateTime, "own time", |m| {
             m.set("timestamp", in_seconds(-3600).as_millisecond().into());
+        }),
+        row("made in six minutes", CertificateTime, "own time", |m| {
+            m.set("timestamp", in_seconds(360).as_millisecond().into());
         }),
         row("made after its leaf", CertificateTime, "own time", |m| {
             m.set("timestamp", (now().as_millisecond() + 4 * 3_600_000).into());

@@ -153,7 +153,7 @@ pub(super) fn first_inner(der: &[u8]) -> Option<&[u8]> {
 }
 
 /// BasicConstraints and KeyUsage of an authority (RFC 5280 §4.2.1.3, §4.2.1.9).
-fn authority(certificate: &Certificate) -> Result<(), Refusal> {
+pub(in crate::attest) fn authority(certificate: &Certificate) -> Result<(), Refusal> {
     let extension = |oid: ObjectIdentifier| {
         let all = certificate.tbs_certificate().extensions().into_iter().flatten();
         all.filter(move |e| e.extn_id == oid).map(|e| e.extn_value.as_bytes()).next()
