@@ -1,0 +1,45 @@
+//! Frames on a socket.
+
+use std::io::{self, IoSlice, Read, Write};
+
+use super::MAX_FRAME;
+
+/// Reads a frame; false at a clean end.
+pub(crate) fn read_frame(from: &mut impl Read, frame: &mut Vec<u8>) -> io::Result<bool> {
+    frame.clear();
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        read => read?,
+    }
+    let length = u32::from_be_bytes(length);
+    if length as usize > MAX_FRAME {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame is too long"));
+    }
+    frame.reserve_exact(length as usize);
+    let read = from.take(u64::from(length)).read_to_end(frame)?;
+    if read < length as usize { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(true) }
+}
+
+/// Writes a frame of these parts.
+pub(crate) fn write_frame(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let length = u32::try_from(length)
+        .ok()
+        .filter(|length| *length as usize <= MAX_FRAME)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame is too long"))?
+        .to_be_bytes();
+    let mut slices: Vec<IoSlice<'_>> =
+        std::iter::once(&length[..]).chain(parts.iter().copied()).map(IoSlice::new).collect();
+    let mut slices = slices.as_mut_slice();
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match to.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
