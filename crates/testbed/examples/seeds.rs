@@ -226,11 +226,35 @@ impl World {
         self.put("cda", "pdf", documents::wrapped_pdf(&header, class, &["Summary"]))
     }
 
+    /// A frame that has a vault seal (`enclave::protocol`): request 2.
+    fn frame(&self, said: &enclave::KeyStatement) -> Vec<u8> {
+        let millis = |at: Timestamp| at.as_millisecond().to_be_bytes();
+        let key = u32::try_from(said.key.len()).unwrap_or(0).to_be_bytes();
+        let parts: [&[u8]; 11] = [
+            &[2],
+            b"DK",
+            &millis(said.not_after),
+            &millis(self.now),
+            &key,
+            &said.key,
+            b"ESDK",
+            &[2],
+            &[7; 16],
+            &[1; 32],
+            b"text",
+        ];
+        parts.concat()
+    }
+
     fn sealed(&self) -> Result<()> {
         let vault = Vault::new(self.denmark);
         let seal = self.pki.identity(self.denmark, Role::Seal).seal_key();
         let statement = vault.publish(&seal, self.now)?;
-        self.put("sealed", "statement", statement.encode())?;
+        self.put("statement", "published", statement.encode())?;
+        let said = statement.said().context("our own statement can be read")?;
+        self.put("statement", "said", said.encode())?;
+        self.put("vault", "ping", b"\x01ping".to_vec())?;
+        self.put("vault", "seal", self.frame(&said))?;
         let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =
             Recipient::verify(&statement, &self.pki.anchors(), self.denmark, self.now, &accepted)?;

@@ -1,6 +1,8 @@
 //! Evidence of hardware and the policy over it: what a stranger's vault, or whoever carries its
 //! statement, may send.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::signature::Ed25519KeyPair;
 use enclave::attest::{Collateral, Evidence, Kind, Policy, ReleaseKeys, Roots, preview, verify};
 
@@ -67,3 +69,25 @@ fn key() -> Ed25519KeyPair {
 }
 
 const NAME: &str = "fuzz";
+
+/// Statements of vault keys, as another country publishes them.
+pub fn statement(data: &[u8]) -> bool {
+    let mut taken = false;
+    if let Ok(said) = enclave::KeyStatement::decode(data) {
+        assert_eq!(said.encode(), data, "one statement has one encoding");
+        taken = true;
+    }
+    if let Ok(statement) = enclave::key::Statement::decode(data) {
+        let _ = statement.said();
+        taken = true;
+    }
+    taken
+}
+
+/// What a node that was taken over may send to its vault.
+pub fn vault(data: &[u8]) -> bool {
+    static VAULT: LazyLock<enclave::Vault> = LazyLock::new(|| {
+        enclave::Vault::new(exchange::Country::parse("DK").expect("because Denmark is a country"))
+    });
+    VAULT.takes_frame(data)
+}
