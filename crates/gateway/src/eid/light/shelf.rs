@@ -43,7 +43,7 @@ impl Eid {
         let Some(light) = &self.light else {
             return self.no(StatusCode::NOT_FOUND, "light.off", "this node has no [eid.light]");
         };
-        if peer.certificate().common_name() != light.client {
+        if !peer.certificate().is_named(&light.client) {
             let hint = "the shelf is for the client of [eid.light]";
             return self.no(StatusCode::FORBIDDEN, "light.client", hint);
         }
