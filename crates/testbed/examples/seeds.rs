@@ -253,7 +253,7 @@ impl World {
         self.put("statement", "published", statement.encode())?;
         let said = statement.said().context("our own statement can be read")?;
         self.put("statement", "said", said.encode())?;
-        self.put("vault", "ping", b"\x01ping".to_vec())?;
+        self.put("vault", "ping", b"\x01ping")?;
         self.put("vault", "seal", self.frame(&said))?;
         let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =
