@@ -108,11 +108,6 @@ impl Vault {
         }
     }
 
-    /// Whether hardware vouches for it.
-    pub fn is_attested(&self) -> bool {
-        self.attester.is_some()
-    }
-
     /// The statement that peers check, signed by the country's seal key. Made once for each key and
     /// seal, and again when half of its life is over.
     pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Arc<Statement>, VaultError> {

@@ -9,7 +9,7 @@ mod register;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use enclave::Acceptance;
+use enclave::{Acceptance, Use};
 use exchange::Country;
 use jiff::Timestamp;
 use transport::tls::{ClientTls, Identity, ServerTls};
@@ -53,9 +53,9 @@ pub fn load_with_vault(file: &Path, now: Timestamp) -> miette::Result<(Config, F
     let config = parse(file)?;
     let custody = Custody::start(&config).map_err(|error| {
         let (faults, said) = (Faults::default(), error.to_string());
-        let at = config.keys().find(|at| said.contains(&*at.value.to_string_lossy()));
+        let at = config.keys().find(|(_, at)| said.contains(&*at.value.to_string_lossy()));
         match at {
-            Some(at) => faults.add(&at.span, said, None),
+            Some((_, at)) => faults.add(&at.span, said, None),
             None => return miette::miette!("{said}"),
         }
         ConfigError::new(&config.source, faults).into()
@@ -88,7 +88,7 @@ fn inspect(config: &Config, now: Timestamp, custody: Custody, faults: &Faults) -
         let anchors = anchors.as_ref().map(|(_, a)| a);
         leaf(pair, usage, anchors, config.country, now, faults)
     };
-    let held = |pair: &Pair| key(&pair.key, &custody, faults);
+    let held = |pair: &Pair| key(Use::Sign, &pair.key, &custody, faults);
     let consumer = asked(Usage::TlsClient, &tls_anchors, &config.tls.consumer);
     let provider = asked(Usage::TlsServer, &tls_anchors, &config.tls.provider);
     let seal = asked(Usage::Seal, &seal_anchors, &config.seal.pair);
@@ -161,9 +161,9 @@ fn anchors(at: &At<PathBuf>, faults: &Faults) -> Option<(Vec<u8>, Anchors)> {
 }
 
 /// The key in a file, wherever it is held.
-fn key(at: &At<PathBuf>, custody: &Custody, faults: &Faults) -> Option<PrivateKey> {
+fn key(purpose: Use, at: &At<PathBuf>, custody: &Custody, faults: &Faults) -> Option<PrivateKey> {
     custody
-        .key(&at.value)
+        .key(purpose, &at.value)
         .map_err(|e| faults.add(&at.span, format!("cannot read {}: {e}", at.value.display()), None))
         .ok()
 }

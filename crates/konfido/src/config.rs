@@ -19,6 +19,7 @@ mod vault;
 
 use std::path::{Path, PathBuf};
 
+use enclave::Use;
 use exchange::{Country, Oid};
 use miette::NamedSource;
 use toml::de::DeTable;
@@ -110,14 +111,16 @@ impl ConfigError {
 }
 
 impl Config {
-    /// The files of private keys.
-    pub fn keys(&self) -> impl Iterator<Item = &At<PathBuf>> {
+    /// The files of private keys, and what each is for. A seal in a token has none.
+    pub fn keys(&self) -> impl Iterator<Item = (Use, &At<PathBuf>)> {
+        let seal = self.seal.token.is_none().then_some(&self.seal.pair);
         let eid = self.eid.iter().flat_map(|eid| {
             let wallet = eid.wallet.iter().map(|wallet| &wallet.access);
-            [&eid.pages, &eid.signing, &eid.encryption].into_iter().chain(wallet)
+            [&eid.pages, &eid.signing].into_iter().chain(wallet)
         });
-        let pairs = [&self.tls.consumer, &self.tls.provider, &self.seal.pair];
-        pairs.into_iter().chain(eid).map(|pair| &pair.key)
+        let signing = [&self.tls.consumer, &self.tls.provider].into_iter().chain(seal).chain(eid);
+        let unwrapping = self.eid.iter().map(|eid| (Use::Unwrap, &eid.encryption.key));
+        signing.map(|pair| (Use::Sign, &pair.key)).chain(unwrapping)
     }
 
     /// Reads a text; relative paths are relative to the folder of `file`.

@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use enclave::process::{Source, Spec, StartError};
 use enclave::{Process, Use, Vault, keyfile};
 use exchange::{Country, Entropy};
 use identity::session::{OwnSecret, Secret};
 use ledger::log::{Log, LogError, LogKey};
-use trust::private::PrivateKey;
+use trust::private::{Holder, PrivateKey};
+use trust::seal::Scheme;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Home};
@@ -22,7 +24,7 @@ pub enum Custody {
     /// The node itself: simulated.
     Here,
     /// A vault process, and the files whose keys it holds, in the order of their numbers.
-    Vault(Process, Vec<PathBuf>),
+    Vault(Process, Vec<(Use, PathBuf)>),
 }
 
 impl Custody {
@@ -35,20 +37,7 @@ impl Custody {
             (Use::Derive, config.data_dir.join(SESSION_KEY)),
             (Use::Log, config.data_dir.join(LOG_KEY)),
         ];
-        let mut add = |purpose, path: &Path| files.push((purpose, path.to_owned()));
-        add(Use::Sign, &config.tls.consumer.key.value);
-        add(Use::Sign, &config.tls.provider.key.value);
-        if config.seal.token.is_none() {
-            add(Use::Sign, &config.seal.pair.key.value);
-        }
-        if let Some(eid) = &config.eid {
-            add(Use::Sign, &eid.pages.key.value);
-            add(Use::Sign, &eid.signing.key.value);
-            add(Use::Unwrap, &eid.encryption.key.value);
-            if let Some(wallet) = &eid.wallet {
-                add(Use::Sign, &wallet.access.key.value);
-            }
-        }
+        files.extend(config.keys().map(|(purpose, at)| (purpose, at.value.clone())));
         std::fs::create_dir_all(&config.data_dir)?;
         let process = Process::start(Spec {
             country: config.country,
@@ -57,7 +46,7 @@ impl Custody {
             secret: config.vault.secret,
             user: config.vault.user,
         })?;
-        Ok(Self::Vault(process, files.into_iter().map(|(_, path)| path).collect()))
+        Ok(Self::Vault(process, files))
     }
 
     /// Moves keys that were made a moment ago into a vault process: the demo's.
@@ -87,13 +76,13 @@ impl Custody {
         Ok(Self::Vault(process, Vec::new()))
     }
 
-    /// The key in a file, to be used.
-    pub fn key(&self, file: &Path) -> io::Result<PrivateKey> {
+    /// The key in a file, to be used for this. One file may have two uses.
+    pub fn key(&self, purpose: Use, file: &Path) -> io::Result<PrivateKey> {
         match self {
             Self::Here => std::fs::read(file).map(PrivateKey::from),
             Self::Vault(process, files) => files
                 .iter()
-                .position(|known| known == file)
+                .position(|known| known.0 == purpose && known.1 == file)
                 .and_then(|number| u16::try_from(number).ok())
                 .map(|number| process.key(number))
                 .ok_or_else(|| io::Error::other("the vault does not have it")),
@@ -108,18 +97,28 @@ impl Custody {
         }
     }
 
-    /// The log in a folder; its key is beside it.
-    pub fn log(&self, folder: &Path, origin: &str) -> Result<Log, LogError> {
+    /// The log in a folder; its key is beside it, or with whom `holder` names.
+    pub fn log(
+        &self,
+        folder: &Path,
+        origin: &str,
+        holder: &Arc<LogHolder>,
+    ) -> Result<Log, LogError> {
+        self.lend(holder);
         match self {
             Self::Here => Log::open(folder, origin, &folder.with_file_name(LOG_KEY)),
             Self::Vault(process, _) => {
-                let (PrivateKey::Held(holder), Some(public)) =
-                    (process.key(LOG), process.public_of(LOG))
-                else {
-                    return Err(LogError::Key);
-                };
+                let public = process.public_of(LOG).ok_or(LogError::Key)?;
+                let holder = Arc::clone(holder) as Arc<dyn Holder>;
                 Log::open_with(folder, origin, LogKey::new(holder, public))
             }
+        }
+    }
+
+    /// From now on the log is signed in this custody.
+    pub fn lend(&self, holder: &LogHolder) {
+        if let Self::Vault(process, _) = self {
+            holder.0.store(Some(Arc::new(process.clone())));
         }
     }
 
@@ -132,6 +131,19 @@ impl Custody {
             }
             Self::Vault(process, _) => Arc::new(HeldSecret(process.clone())),
         })
+    }
+}
+
+/// Signs the log in the vault of the moment: the log outlives a reload, which starts a new one.
+#[derive(Default)]
+pub struct LogHolder(ArcSwapOption<Process>);
+
+impl Holder for LogHolder {
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
+        match self.0.load_full()?.key(LOG) {
+            PrivateKey::Held(key) => key.sign(scheme, message),
+            PrivateKey::Pem(_) => None,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use trust::certificate::{Anchors, Certificate};
 use trust::private::PrivateKey;
 
 use crate::config::{Audit, Peer};
-use crate::custody::Custody;
+use crate::custody::{Custody, LogHolder};
 use crate::{eid, seals};
 use running::{CONSUMER, PROVIDER, SEAL, certificates};
 
@@ -91,7 +91,9 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
     let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
-    let log = setup.custody.log(&setup.data.join("log"), &setup.origin).context("log")?;
+    let holder = Arc::new(LogHolder::default());
+    let folder = setup.data.join("log");
+    let log = setup.custody.log(&folder, &setup.origin, &holder).context("log")?;
     let pseudonyms = enclave::keyfile::key(
         &setup.data,
         "pseudonym.key",
@@ -218,6 +220,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         client,
         data: setup.data,
         tsm: setup.tsm,
+        holder,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use enclave::Use;
 use exchange::Country;
 use identity::mask::SearchMask;
 use identity::matching::{self, Table};
@@ -60,14 +61,15 @@ pub(super) fn eid(
     })
 }
 
-fn read(pair: &Pair, custody: &Custody, faults: &Faults) -> Option<Read> {
-    let (key, chain) = (key(&pair.key, custody, faults), bytes(&pair.certificate, faults));
+fn read(purpose: Use, pair: &Pair, custody: &Custody, faults: &Faults) -> Option<Read> {
+    let key = key(purpose, &pair.key, custody, faults);
+    let chain = bytes(&pair.certificate, faults);
     Some((key?, chain?))
 }
 
 /// TLS of the pages, and the roots of those from whom we fetch.
 fn pages(eid: &Eid, custody: &Custody, faults: &Faults) -> Option<Identity> {
-    let (roots, pair) = (bytes(&eid.roots, faults), read(&eid.pages, custody, faults));
+    let (roots, pair) = (bytes(&eid.roots, faults), read(Use::Sign, &eid.pages, custody, faults));
     let (roots, (key, chain)) = (roots?, pair?);
     let pages = Identity { chain, key, roots };
     fits(&eid.pages, ServerTls::public(&pages), faults);
@@ -79,8 +81,9 @@ fn pages(eid: &Eid, custody: &Custody, faults: &Faults) -> Option<Identity> {
 
 /// What we sign with, and what answers are sealed for.
 fn keys(eid: &Eid, now: Timestamp, custody: &Custody, faults: &Faults) -> Option<(Read, Read)> {
-    let read = |pair: &Pair| read(pair, custody, faults);
-    let (signing, encryption) = (read(&eid.signing), read(&eid.encryption));
+    let read = |purpose, pair: &Pair| read(purpose, pair, custody, faults);
+    let signing = read(Use::Sign, &eid.signing);
+    let encryption = read(Use::Unwrap, &eid.encryption);
     if let Some((key, chain)) = &signing {
         fits(&eid.signing, SealKey::new(key, chain), faults);
     }
@@ -106,7 +109,7 @@ fn certificates(at: &At<PathBuf>, faults: &Faults) -> Option<Vec<Certificate>> {
 }
 
 fn wallet(wallet: &Wallet, custody: &Custody, faults: &Faults) -> Option<WalletSetup> {
-    let access = read(&wallet.access, custody, faults);
+    let access = read(Use::Sign, &wallet.access, custody, faults);
     if let Some((key, chain)) = &access {
         fits(&wallet.access, SealKey::new(key, chain), faults);
     }

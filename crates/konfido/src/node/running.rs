@@ -11,6 +11,7 @@ use transport::tls::{ClientTls, ServerTls};
 use trust::certificate::Certificate;
 
 use crate::check::{Files, remember};
+use crate::custody::LogHolder;
 use crate::{eid, seals};
 
 /// A node that serves.
@@ -31,6 +32,7 @@ pub struct Running {
     pub(super) client: ClientTls,
     pub(super) data: PathBuf,
     pub(super) tsm: bool,
+    pub(super) holder: Arc<LogHolder>,
 }
 
 impl Running {
@@ -62,6 +64,7 @@ impl Running {
         {
             self.node.sealing.store(Arc::new(Sealing::new(seal, vault)));
         }
+        files.custody.lend(&self.holder);
         self.node.assertions.forget();
         for peer in self.node.peers.values() {
             if let Some(accepted) = &files.acceptance {

@@ -142,6 +142,12 @@ async fn appraised() -> anyhow::Result<()> {
         told = client.ask(Ask::Retrieve).await;
     }
     ensure!(told.is_err(), "a vault that the policy does not name got a request");
+    // the vault of before the reload is gone: nobody holds on to it
+    let until = Instant::now() + PATIENCE;
+    while vaults_of(&nodes[0]).len() != 1 {
+        ensure!(Instant::now() < until, "two vaults after a reload");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let until = Instant::now() + PATIENCE;
     loop {
         let events = konfido(&["events", "list"], &es)?;
@@ -197,12 +203,16 @@ fn konfido(arguments: &[&str], site: &Site) -> anyhow::Result<String> {
 
 /// The vault process of a node: its one child.
 fn vault_of(node: &Node) -> Option<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.id())).ok()?;
-    let children = tasks.flatten().filter_map(|task| {
-        let children = std::fs::read_to_string(task.path().join("children")).ok()?;
-        children.split_whitespace().next()?.parse().ok()
+    vaults_of(node).into_iter().next()
+}
+
+fn vaults_of(node: &Node) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.id()));
+    let children = tasks.into_iter().flatten().flatten().flat_map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
     });
-    children.into_iter().find_map(Pid::from_raw)
+    children.filter_map(Pid::from_raw).collect()
 }
 
 const KILLS: usize = 12;
