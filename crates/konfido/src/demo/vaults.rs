@@ -19,7 +19,7 @@ pub fn told(circle: &Circle, narrator: &mut Narrator, countries: &[Country]) {
             || "the node's own".to_owned(),
             |process| format!("number {}, without files, network or root", process.id()),
         );
-        let what = format!("{country}: the private keys are in a process of their own");
+        let what = format!("{country}: who holds the private keys");
         narrator.step(started, &what, Ok(format!("assurance {class}; {place}")));
     }
 }
