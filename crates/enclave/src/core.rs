@@ -6,15 +6,16 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::aead::LessSafeKey;
 use exchange::Country;
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::VaultError;
-use crate::header::{Address, Direction, Header};
+use crate::header::{Address, Direction, Header, TAG};
 use crate::key::{PublicKey, XWing, key_id};
 use crate::ring::Ring;
-use crate::session::{Keys, Receiver, Sender, TAG, open, seal};
+use crate::session::{Keys, Receiver, Sender, nonce, open, seal};
 use crate::sessions::{Accepted, Sessions};
 
 /// Holds an X-Wing key that never leaves it and is made new at every start, so that a sealed
@@ -38,7 +39,7 @@ struct Outgoing {
     since: Timestamp,
 }
 
-/// Whose vault a request is sealed for: what a [`crate::Recipient`] says of its key.
+/// Whose vault a message is sealed for: what a [`crate::Recipient`] says of its key.
 pub(crate) struct Target<'k> {
     pub(crate) country: Country,
     pub(crate) key: &'k [u8],
@@ -58,14 +59,36 @@ pub struct Pending {
 pub struct ReplyToken {
     pub(crate) session: [u8; 16],
     pub(crate) sequence: u64,
-    pub(crate) key_id: [u8; 16],
+    pub(crate) sender: [u8; 16],
+    pub(crate) delivery: Option<[u8; 32]>,
     pub(crate) address: Address,
 }
 
-/// What stands around a ciphertext that was made in the place of its plaintext.
-pub(crate) struct Around {
-    pub(crate) header: Vec<u8>,
-    pub(crate) tag: [u8; TAG],
+impl ReplyToken {
+    /// Whether a key is the one that the answer is to be sealed for.
+    pub fn is_for(&self, recipient: &crate::Recipient) -> bool {
+        key_id(recipient.target().key) == self.sender
+    }
+
+    /// Which pouch the documents of the answer go into: the digest of its key.
+    pub fn delivery(&self) -> Option<[u8; 32]> {
+        self.delivery
+    }
+}
+
+/// A piece of a message, as it is given to be sealed: its bytes, and room for a tag, stand in a
+/// buffer behind those of the one before.
+pub(crate) struct Given {
+    pub(crate) length: usize,
+    /// Kept by this vault (see [`Ring::keep`]), under this label and nonce; its tag is in the room.
+    pub(crate) kept: Option<(Vec<u8>, [u8; 12])>,
+}
+
+/// An opened request; its pieces stand at these places.
+pub(crate) struct OpenedAt {
+    pub(crate) address: Address,
+    pub(crate) reply: ReplyToken,
+    pub(crate) places: Vec<Range<usize>>,
 }
 
 impl Core {
@@ -87,35 +110,38 @@ impl Core {
         &self.ring
     }
 
-    /// Seals a request in the place of its plaintext.
+    /// Seals a request in the place of its pieces; gives what stands before them.
     pub(crate) fn seal_request(
         &self,
         to: &Target<'_>,
-        address: Address,
+        (address, delivery): (Address, Option<[u8; 32]>),
         bound: &[u8; 32],
-        text: &mut [u8],
+        (given, buffer): (&[Given], &mut [u8]),
         now: Timestamp,
-    ) -> Result<(Around, Pending), VaultError> {
+    ) -> Result<(Vec<u8>, Pending), VaultError> {
         let session = self.session_to(to, now)?;
         let sequence = session.next.fetch_add(1, Ordering::Relaxed);
         let header = Header {
             direction: Direction::Request,
             address,
             key_id: session.key_id,
+            sender: self.key_id,
             session: session.session,
             sequence,
             encapsulated: session.encapsulated.clone(),
+            delivery,
+            pieces: lengths(given)?,
         };
-        let around = finish(&header, &session.keys.request, bound, text)?;
-        Ok((around, Pending { session: session.session, sequence, address }))
+        let clear = self.finish(&header, &session.keys.request, bound, given, buffer)?;
+        Ok((clear, Pending { session: session.session, sequence, address }))
     }
 
-    /// Opens a request in its place, once, and says where the plaintext is.
+    /// Opens a request in its place, once.
     pub(crate) fn open_request(
         &self,
         sealed: &mut [u8],
         bound: &[u8; 32],
-    ) -> Result<(Address, ReplyToken, Range<usize>), VaultError> {
+    ) -> Result<OpenedAt, VaultError> {
         let (header, at) = Header::decode(sealed)?;
         if header.direction != Direction::Request || header.address.to != self.country {
             return Err(VaultError::Malformed);
@@ -123,65 +149,104 @@ impl Core {
         if header.key_id != self.key_id {
             return Err(VaultError::UnknownKey);
         }
-        let session = self.session_from(&header)?;
-        let (clear, text) = sealed.split_at_mut(at);
-        let length = open(&session.keys.request, header.sequence, &aad(clear, bound), text)?;
+        let session =
+            self.session_from(header.address.from, header.session, &header.encapsulated)?;
+        let places = open_pieces(&header, at, &session.keys.request, bound, sealed)?;
         // only a message that opens may take a place in the table or move a window; and two first
         // messages that race must end with the same window
         let session = self.receiving().keep(header.address.from, header.session, session);
         session.window.lock().unwrap_or_else(PoisonError::into_inner).accept(header.sequence)?;
-        let Header { address, key_id, session, sequence, .. } = header;
-        Ok((address, ReplyToken { session, sequence, key_id, address }, at..at + length))
+        let Header { address, sender, session, sequence, delivery, .. } = header;
+        let reply = ReplyToken { session, sequence, sender, delivery, address };
+        Ok(OpenedAt { address, reply, places })
     }
 
-    /// Seals the one answer to a request, in the place of its plaintext.
+    /// Seals the one answer to a request in the place of its pieces, for the vault that asked.
     pub(crate) fn seal_response(
         &self,
         reply: &ReplyToken,
+        to: &Target<'_>,
         bound: &[u8; 32],
-        text: &mut [u8],
-    ) -> Result<Around, VaultError> {
-        let ReplyToken { session, sequence, key_id, address } = *reply;
-        let keys = self.receiving().find(address.from, &session).ok_or(VaultError::UnknownKey)?;
-        let mut salt = vec![0; SALT];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| VaultError::Integrity)?;
-        let key = keys.keys.answer(sequence, &salt)?;
+        (given, buffer): (&[Given], &mut [u8]),
+        now: Timestamp,
+    ) -> Result<Vec<u8>, VaultError> {
+        let ReplyToken { session, sequence, sender, delivery, address } = *reply;
+        if to.country != address.from || key_id(to.key) != sender {
+            return Err(VaultError::Key("is not the one that asked"));
+        }
+        let asked = self.receiving().find(address.from, &session).ok_or(VaultError::UnknownKey)?;
+        let back = self.session_to(to, now)?;
+        let mut encapsulated = vec![0; SALT];
+        aws_lc_rs::rand::fill(&mut encapsulated).map_err(|_| VaultError::Integrity)?;
+        let key = asked.keys.answer(&back.keys, sequence, &encapsulated)?;
+        encapsulated.extend_from_slice(&back.encapsulated);
         let header = Header {
             direction: Direction::Response,
             address: address.answered(),
-            key_id,
+            key_id: sender,
+            sender: self.key_id,
             session,
             sequence,
-            encapsulated: salt,
+            encapsulated,
+            delivery,
+            pieces: lengths(given)?,
         };
-        finish(&header, &key, bound, text)
+        self.finish(&header, &key, bound, given, buffer)
     }
 
-    /// Opens the answer to a request of ours in its place, and says where the plaintext is.
+    /// Opens the answer to a request of ours in its place.
     pub(crate) fn open_response(
         &self,
         pending: &Pending,
         sealed: &mut [u8],
         bound: &[u8; 32],
-    ) -> Result<Range<usize>, VaultError> {
+    ) -> Result<Vec<Range<usize>>, VaultError> {
         let (header, at) = Header::decode(sealed)?;
         let ours = header.direction == Direction::Response
             && header.address == pending.address.answered()
             && header.session == pending.session
-            && header.sequence == pending.sequence
-            && header.encapsulated.len() == SALT;
+            && header.sequence == pending.sequence;
         if !ours {
             return Err(VaultError::Integrity);
         }
-        let session = self
+        if header.key_id != self.key_id {
+            return Err(VaultError::UnknownKey);
+        }
+        let asked = self
             .sending()
             .get(&pending.address.to)
             .and_then(|all| all.iter().find(|known| known.session == pending.session).cloned())
             .ok_or(VaultError::UnknownKey)?;
-        let key = session.keys.answer(header.sequence, &header.encapsulated)?;
-        let (clear, text) = sealed.split_at_mut(at);
-        let length = open(&key, header.sequence, &aad(clear, bound), text)?;
-        Ok(at..at + length)
+        let (salt, encapsulated) =
+            header.encapsulated.split_at_checked(SALT).ok_or(VaultError::Malformed)?;
+        let (from, id) = (header.address.from, key_id(encapsulated));
+        let back = self.session_from(from, id, encapsulated)?;
+        let key = asked.keys.answer(&back.keys, header.sequence, salt)?;
+        let places = open_pieces(&header, at, &key, bound, sealed)?;
+        self.receiving().keep(from, id, back);
+        Ok(places)
+    }
+
+    /// Seals the pieces; gives the header as it stands before them.
+    fn finish(
+        &self,
+        header: &Header,
+        key: &LessSafeKey,
+        bound: &[u8; 32],
+        given: &[Given],
+        buffer: &mut [u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let clear = header.encode();
+        let aad = aad(&clear, bound);
+        let places = header.places(0, buffer.len())?;
+        for (number, (given, place)) in given.iter().zip(places).enumerate() {
+            let piece = &mut buffer[place.start..place.end + TAG];
+            if let Some((label, once)) = &given.kept {
+                self.ring.take_out(label, *once, piece).ok_or(VaultError::Integrity)?;
+            }
+            seal(key, nonce(header.sequence, number), &aad, piece)?;
+        }
+        Ok(clear)
     }
 
     /// The session to a recipient: made new for a new key, after [`MAX_AGE`] or [`MAX_MESSAGES`].
@@ -220,14 +285,20 @@ impl Core {
         Ok(session)
     }
 
-    fn session_from(&self, header: &Header) -> Result<Arc<Accepted>, VaultError> {
-        if header.session != key_id(&header.encapsulated) {
+    /// The session that a peer opened to us, from the table or from its `enc`.
+    fn session_from(
+        &self,
+        from: Country,
+        id: [u8; 16],
+        encapsulated: &[u8],
+    ) -> Result<Arc<Accepted>, VaultError> {
+        if id != key_id(encapsulated) {
             return Err(VaultError::Malformed);
         }
-        if let Some(known) = self.receiving().find(header.address.from, &header.session) {
+        if let Some(known) = self.receiving().find(from, &id) {
             return Ok(known);
         }
-        let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(&header.encapsulated)
+        let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(encapsulated)
             .map_err(|_| VaultError::Malformed)?;
         let context: Receiver =
             hpke::setup_receiver(&OpModeR::Base, &self.private, &encapsulated, INFO)
@@ -245,15 +316,26 @@ impl Core {
     }
 }
 
-fn finish(
+fn open_pieces(
     header: &Header,
-    key: &aws_lc_rs::aead::LessSafeKey,
+    at: usize,
+    key: &LessSafeKey,
     bound: &[u8; 32],
-    text: &mut [u8],
-) -> Result<Around, VaultError> {
-    let clear = header.encode();
-    let tag = seal(key, header.sequence, &aad(&clear, bound), text)?;
-    Ok(Around { header: clear, tag })
+    sealed: &mut [u8],
+) -> Result<Vec<Range<usize>>, VaultError> {
+    let places = header.places(at, sealed.len())?;
+    let (clear, _) = sealed.split_at(at);
+    let aad = aad(clear, bound);
+    for (number, place) in places.iter().enumerate() {
+        let piece = &mut sealed[place.start..place.end + TAG];
+        open(key, nonce(header.sequence, number), &aad, piece)?;
+    }
+    Ok(places)
+}
+
+fn lengths(given: &[Given]) -> Result<Vec<u32>, VaultError> {
+    let length = |given: &Given| u32::try_from(given.length).map_err(|_| VaultError::Malformed);
+    given.iter().map(length).collect()
 }
 
 fn aad(header: &[u8], bound: &[u8; 32]) -> Vec<u8> {

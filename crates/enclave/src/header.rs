@@ -1,4 +1,9 @@
 //! The clear header of a sealed message. All of it is bound to the ciphertext.
+//!
+//! Behind it stand the pieces, each with its tag: first what the receiving node reads, then one for
+//! each document, so that a vault can hand out the first and keep the others to itself.
+
+use std::ops::Range;
 
 use exchange::{Country, Transaction, TransactionId};
 use hpke::Kem;
@@ -49,22 +54,32 @@ pub struct Header {
     pub address: Address,
     /// First half of the SHA-256 of the recipient's public key.
     pub key_id: [u8; 16],
-    /// First half of the SHA-256 of `encapsulated`.
+    /// The same of the sender's, which an answer is sealed for.
+    pub sender: [u8; 16],
+    /// First half of the SHA-256 of the request's `encapsulated`.
     pub session: [u8; 16],
-    /// Sequence number within the session; the AEAD's nonce.
+    /// Sequence number within the session, part of the nonces.
     pub sequence: u64,
-    /// HPKE `enc` of a request; the salt of an answer (32 bytes).
+    /// HPKE `enc` of a request; of an answer its salt (32 bytes) and the `enc` of the session back.
     pub encapsulated: Vec<u8>,
+    /// Which pouch the documents of the answer go into: the digest of its key.
+    pub delivery: Option<[u8; 32]>,
+    /// How long the pieces are, in bytes without their tags.
+    pub pieces: Vec<u32>,
 }
 
-const MAGIC: &[u8; 4] = b"KSB1";
+const MAGIC: &[u8; 4] = b"KSB2";
 /// X-Wing's `enc` is 1,120 bytes.
 const MAX_ENCAPSULATED: usize = 2048;
+/// What the node reads, and at most 64 documents.
+const MAX_PIECES: usize = 65;
+/// Bytes of a tag.
+pub(crate) const TAG: usize = 16;
 
 impl Header {
     /// Writes the header.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(128 + self.encapsulated.len());
+        let mut out = Vec::with_capacity(160 + self.encapsulated.len() + 4 * self.pieces.len());
         out.extend_from_slice(MAGIC);
         for id in SUITE {
             out.extend_from_slice(&id.to_be_bytes());
@@ -76,12 +91,32 @@ impl Header {
         out.push(u8::try_from(transaction.unwrap_or(0)).unwrap_or(0));
         out.extend_from_slice(&self.address.txid.0);
         out.extend_from_slice(&self.key_id);
+        out.extend_from_slice(&self.sender);
         out.extend_from_slice(&self.session);
         out.extend_from_slice(&self.sequence.to_be_bytes());
         let length = u16::try_from(self.encapsulated.len()).unwrap_or(0);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.encapsulated);
+        match &self.delivery {
+            None => out.push(0),
+            Some(pouch) => {
+                out.push(1);
+                out.extend_from_slice(pouch);
+            }
+        }
+        out.push(u8::try_from(self.pieces.len()).unwrap_or(0));
+        for length in &self.pieces {
+            out.extend_from_slice(&length.to_be_bytes());
+        }
         out
+    }
+
+    /// Where the pieces stand behind a header that ends at `at`, without their tags; together they
+    /// are exactly what is there.
+    pub(crate) fn places(&self, at: usize, total: usize) -> Result<Vec<Range<usize>>, VaultError> {
+        let places = places(at, self.pieces.iter().map(|length| *length as usize));
+        let end = places.last().map(|last| last.end + TAG);
+        if end == Some(total) { Ok(places) } else { Err(VaultError::Malformed) }
     }
 
     /// Reads the header and gives its length in bytes.
@@ -106,7 +141,7 @@ impl Header {
         let transaction =
             *Transaction::ALL.get(usize::from(transaction)).ok_or(VaultError::Malformed)?;
         let txid = TransactionId(cursor.take()?);
-        let (key_id, session) = (cursor.take()?, cursor.take()?);
+        let (key_id, sender, session) = (cursor.take()?, cursor.take()?, cursor.take()?);
         let sequence = u64::from_be_bytes(cursor.take()?);
         let length = usize::from(u16::from_be_bytes(cursor.take()?));
         if length > MAX_ENCAPSULATED {
@@ -114,9 +149,42 @@ impl Header {
         }
         let end = cursor.at + length;
         let encapsulated = bytes.get(cursor.at..end).ok_or(VaultError::Malformed)?.to_vec();
+        cursor.at = end;
+        let delivery = match cursor.take::<1>()? {
+            [0] => None,
+            [1] => Some(cursor.take()?),
+            _ => return Err(VaultError::Malformed),
+        };
+        let [count] = cursor.take()?;
+        if count == 0 || usize::from(count) > MAX_PIECES {
+            return Err(VaultError::Malformed);
+        }
+        let pieces = (0..count).map(|_| cursor.take().map(u32::from_be_bytes));
+        let pieces = pieces.collect::<Result<_, _>>()?;
         let address = Address { from, to, transaction, txid };
-        Ok((Self { direction, address, key_id, session, sequence, encapsulated }, end))
+        let header = Self {
+            direction,
+            address,
+            key_id,
+            sender,
+            session,
+            sequence,
+            encapsulated,
+            delivery,
+            pieces,
+        };
+        Ok((header, cursor.at))
     }
+}
+
+/// Where pieces of these lengths stand from `at` on, each with room for its tag behind it.
+pub(crate) fn places(mut at: usize, lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let place = |length| {
+        let place = at..at + length;
+        at = place.end + TAG;
+        place
+    };
+    lengths.map(place).collect()
 }
 
 fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
@@ -153,7 +221,20 @@ mod tests {
         };
         let direction =
             if sequence.is_multiple_of(2) { Direction::Request } else { Direction::Response };
-        Header { direction, address, key_id: [1; 16], session: [2; 16], sequence, encapsulated }
+        let delivery = (sequence % 3 == 0).then_some([5; 32]);
+        let pieces = vec![7; 1 + transaction];
+        let (key_id, sender, session) = ([1; 16], [4; 16], [2; 16]);
+        Header {
+            direction,
+            address,
+            key_id,
+            sender,
+            session,
+            sequence,
+            encapsulated,
+            delivery,
+            pieces,
+        }
     }
 
     #[test]
@@ -165,10 +246,20 @@ mod tests {
     fn other_versions_suites_and_shapes_are_refused() {
         let good = header(0, 2, vec![9; 40]).encode();
         assert!(Header::decode(&good).is_ok());
-        // magic, suite, direction, lower-case country, transaction, length of enc
-        for (at, value) in
-            [(0, b'X'), (5, 0x20), (7, 2), (9, 1), (10, 2), (11, b'e'), (15, 9), (72, 0xff)]
-        {
+        // magic, suite, direction, lower-case country, transaction, length of enc, delivery, pieces
+        for (at, value) in [
+            (0, b'X'),
+            (5, 0x20),
+            (7, 2),
+            (9, 1),
+            (10, 2),
+            (11, b'e'),
+            (15, 9),
+            (88, 0xff),
+            (good.len() - 6, 2),
+            (good.len() - 5, 0),
+            (good.len() - 5, 66),
+        ] {
             let mut bad = good.clone();
             bad[at] = value;
             assert_eq!(Header::decode(&bad), Err(VaultError::Malformed), "byte {at}");
@@ -192,7 +283,7 @@ mod tests {
         fn foreign_bytes_do_not_panic_and_what_decodes_is_canonical(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0..100_usize, value: u8) {
             let _ = Header::decode(&bytes);
             let mut near = header(1, 7, vec![0; 32]).encode();
-            near[at % 74] = value;
+            near[at % 90] = value;
             if let Ok((header, length)) = Header::decode(&near) {
                 prop_assert_eq!(header.encode(), &near[..length]);
             }

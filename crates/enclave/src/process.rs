@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::core::{Pending, ReplyToken, Target};
 use crate::header::Address;
+use crate::piece::Piece;
 use crate::protocol::{Op, Parts, Reader, error};
 use crate::ring::Use;
 use crate::vault::Opened;
@@ -100,7 +101,7 @@ impl Process {
     /// 32 bytes that the secret of this number and the message make (HMAC-SHA256).
     pub fn derive(&self, number: u16, message: &[u8]) -> Result<[u8; 32], VaultError> {
         let head = Parts::of(Op::Derive).raw(&number.to_be_bytes()).0;
-        let made = self.call(&head, message)?;
+        let made = self.call(&head, &[message])?;
         made.get(1..).and_then(|made| made.try_into().ok()).ok_or(VaultError::Gone)
     }
 
@@ -126,7 +127,7 @@ impl Process {
 
     /// A round trip with nothing in it but these bytes.
     pub fn ping(&self, bytes: &[u8]) -> Result<(), VaultError> {
-        let back = self.call(&[Op::Ping as u8], bytes)?;
+        let back = self.call(&[Op::Ping as u8], &[bytes])?;
         if back.get(1..) == Some(bytes) { Ok(()) } else { Err(VaultError::Gone) }
     }
 
@@ -147,19 +148,14 @@ impl Process {
     pub(crate) fn seal_request(
         &self,
         to: &Target<'_>,
-        address: Address,
+        (address, delivery): (Address, Option<[u8; 32]>),
         bound: &[u8; 32],
-        plaintext: &[u8],
+        pieces: &[Piece<'_>],
         now: Timestamp,
     ) -> Result<(Bytes, Pending), VaultError> {
-        let head = Parts::of(Op::SealRequest)
-            .raw(to.country.as_str().as_bytes())
-            .time(to.not_after)
-            .time(now)
-            .part(to.key)
-            .address(&address)
-            .raw(bound);
-        let answer = self.call(&head.0, plaintext)?;
+        let head = Parts::of(Op::SealRequest).target(to).time(now).address(&address);
+        let head = head.delivery(delivery).raw(bound).pieces(pieces)?;
+        let answer = self.call_with(&head.0, pieces)?;
         let mut read = Reader::new(&answer, 1);
         let pending = read.pending().map_err(|_| VaultError::Gone)?;
         let at = read.at;
@@ -171,21 +167,25 @@ impl Process {
         sealed: &[u8],
         bound: &[u8; 32],
     ) -> Result<Opened, VaultError> {
-        let answer = self.call(&Parts::of(Op::OpenRequest).raw(bound).0, sealed)?;
+        let answer = self.call(&Parts::of(Op::OpenRequest).raw(bound).0, &[sealed])?;
+        let answer = Bytes::from(answer);
         let mut read = Reader::new(&answer, 1);
         let reply = read.token().map_err(|_| VaultError::Gone)?;
-        let at = read.at;
-        Ok(Opened { address: reply.address, plaintext: Bytes::from(answer).slice(at..), reply })
+        let pieces = read.opened(&answer).map_err(|_| VaultError::Gone)?;
+        Ok(Opened { address: reply.address, pieces, reply })
     }
 
     pub(crate) fn seal_response(
         &self,
         reply: &ReplyToken,
+        to: &Target<'_>,
         bound: &[u8; 32],
-        plaintext: &[u8],
+        pieces: &[Piece<'_>],
+        now: Timestamp,
     ) -> Result<Bytes, VaultError> {
-        let head = Parts::of(Op::SealResponse).token(reply).raw(bound);
-        Ok(Bytes::from(self.call(&head.0, plaintext)?).slice(1..))
+        let head = Parts::of(Op::SealResponse).token(reply).target(to).time(now);
+        let head = head.raw(bound).pieces(pieces)?;
+        Ok(Bytes::from(self.call_with(&head.0, pieces)?).slice(1..))
     }
 
     pub(crate) fn open_response(
@@ -193,14 +193,25 @@ impl Process {
         pending: &Pending,
         sealed: &[u8],
         bound: &[u8; 32],
-    ) -> Result<Bytes, VaultError> {
+    ) -> Result<Vec<Bytes>, VaultError> {
         let head = Parts::of(Op::OpenResponse).pending(pending).raw(bound);
-        Ok(Bytes::from(self.call(&head.0, sealed)?).slice(1..))
+        let answer = Bytes::from(self.call(&head.0, &[sealed])?);
+        Reader::new(&answer, 1).opened(&answer).map_err(|_| VaultError::Gone)
+    }
+
+    pub(crate) fn keep(&self, label: &[u8], document: &[u8]) -> Result<Bytes, VaultError> {
+        let head = Parts::of(Op::Keep).part(label);
+        Ok(Bytes::from(self.call(&head.0, &[document])?).slice(1..))
+    }
+
+    fn call_with(&self, head: &[u8], pieces: &[Piece<'_>]) -> Result<Vec<u8>, VaultError> {
+        let slices: Vec<&[u8]> = pieces.iter().flat_map(|piece| piece.slices()).collect();
+        self.call(head, &slices)
     }
 
     /// One request and its answer, whose first byte is 0. A process that died is started again, and
     /// asked once more.
-    fn call(&self, head: &[u8], body: &[u8]) -> Result<Vec<u8>, VaultError> {
+    fn call(&self, head: &[u8], body: &[&[u8]]) -> Result<Vec<u8>, VaultError> {
         for _ in 0..2 {
             let live = self.live();
             match live.exchange(head, body) {

@@ -15,12 +15,12 @@ use trust::encryption::WrappedKey;
 use trust::seal::Scheme;
 
 use crate::VaultError;
-use crate::core::{Core, Target};
+use crate::core::Core;
 pub(crate) use frame::{read_frame, write_frame};
 pub(crate) use parts::{Parts, Reader};
 
 /// Of this protocol. Both ends are one program, so there is one.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 /// Longest frame, in bytes: a message of a node with all of its attachments.
 pub(crate) const MAX_FRAME: usize = 160 << 20;
 
@@ -36,10 +36,11 @@ pub(crate) enum Op {
     Sign = 6,
     Unwrap = 7,
     Derive = 8,
+    Keep = 9,
 }
 
 impl Op {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ping,
         Self::SealRequest,
         Self::OpenRequest,
@@ -48,11 +49,12 @@ impl Op {
         Self::Sign,
         Self::Unwrap,
         Self::Derive,
+        Self::Keep,
     ];
 }
 
 /// How it went; an answer's first byte.
-const STATUS: [(u8, VaultError); 7] = [
+const STATUS: [(u8, VaultError); 8] = [
     (1, VaultError::Malformed),
     (2, VaultError::UnknownKey),
     (3, VaultError::Replay),
@@ -60,6 +62,7 @@ const STATUS: [(u8, VaultError); 7] = [
     (5, VaultError::Key("statement has expired")),
     (6, VaultError::Key("cannot be sealed for")),
     (7, VaultError::Key("cannot be used so")),
+    (8, VaultError::Key("is not the one that asked")),
 ];
 
 pub(crate) fn status(error: VaultError) -> u8 {
@@ -120,34 +123,43 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
     match op {
         Op::Ping => Ok(Answer { head: done.0, body: 1..frame.len(), tail: Vec::new() }),
         Op::SealRequest => {
-            let (country, not_after, now) = (read.country()?, read.time()?, read.time()?);
-            let (key, address, bound) = (read.part()?.to_vec(), read.address()?, read.take()?);
+            let (to, now) = (read.target()?, read.time()?);
+            let (what, bound) = ((read.address()?, read.delivery()?), read.take()?);
+            let given = read.given()?;
             let place = from_one(read.rest()?);
-            let target = Target { country, key: &key, not_after };
-            let (around, pending) =
-                core.seal_request(&target, address, &bound, &mut frame[place.clone()], now)?;
-            let head = done.pending(&pending).raw(&around.header).0;
-            Ok(Answer { head, body: place, tail: around.tag.to_vec() })
+            let into = (&*given, &mut frame[place.clone()]);
+            let (header, pending) = core.seal_request(&to.target(), what, &bound, into, now)?;
+            let head = done.pending(&pending).raw(&header).0;
+            Ok(Answer { head, body: place, tail: Vec::new() })
         }
         Op::OpenRequest => {
             let bound = read.take()?;
             let place = from_one(read.rest()?);
-            let (_, reply, text) = core.open_request(&mut frame[place.clone()], &bound)?;
-            let body = place.start + text.start..place.start + text.end;
-            Ok(Answer { head: done.token(&reply).0, body, tail: Vec::new() })
+            let opened = core.open_request(&mut frame[place.clone()], &bound)?;
+            let head = done.token(&opened.reply).lengths(&opened.places).0;
+            Ok(Answer { head, body: within(&place, &opened.places), tail: Vec::new() })
         }
         Op::SealResponse => {
-            let (reply, bound) = (read.token()?, read.take()?);
+            let (reply, to, now) = (read.token()?, read.target()?, read.time()?);
+            let bound = read.take()?;
+            let given = read.given()?;
             let place = from_one(read.rest()?);
-            let around = core.seal_response(&reply, &bound, &mut frame[place.clone()])?;
-            Ok(Answer { head: done.raw(&around.header).0, body: place, tail: around.tag.to_vec() })
+            let into = (&*given, &mut frame[place.clone()]);
+            let header = core.seal_response(&reply, &to.target(), &bound, into, now)?;
+            Ok(Answer { head: done.raw(&header).0, body: place, tail: Vec::new() })
         }
         Op::OpenResponse => {
             let (pending, bound) = (read.pending()?, read.take()?);
             let place = from_one(read.rest()?);
-            let text = core.open_response(&pending, &mut frame[place.clone()], &bound)?;
-            let body = place.start + text.start..place.start + text.end;
-            Ok(Answer { head: done.0, body, tail: Vec::new() })
+            let places = core.open_response(&pending, &mut frame[place.clone()], &bound)?;
+            let head = done.lengths(&places).0;
+            Ok(Answer { head, body: within(&place, &places), tail: Vec::new() })
+        }
+        Op::Keep => {
+            let label = read.part()?.to_vec();
+            let place = from_one(read.rest()?);
+            let kept = core.ring().keep(&label, &mut frame[place.clone()]).ok_or(unusable)?;
+            Ok(Answer { head: done.raw(&kept.0).0, body: place, tail: kept.1.to_vec() })
         }
         Op::Sign => {
             let (key, [scheme]) = (read.number()?, read.take()?);
@@ -173,6 +185,11 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
 /// Of a frame, when it is of what stands behind its first byte.
 fn from_one(place: Range<usize>) -> Range<usize> {
     place.start + 1..place.end + 1
+}
+
+/// From the first of the places within `frame` to the end: the pieces with what stands between them.
+fn within(frame: &Range<usize>, places: &[Range<usize>]) -> Range<usize> {
+    frame.start + places.first().map_or(0, |first| first.start)..frame.end
 }
 
 /// A lane keeps a buffer of this size; longer ones are given back.

@@ -1,5 +1,6 @@
 //! The keys that a vault uses for others: each of one use, by number.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use trust::encryption::{DecryptionKey, WrappedKey};
 use trust::private::Holder as _;
@@ -17,10 +18,13 @@ pub enum Use {
     Derive,
     /// Signs the checkpoints of a log (Ed25519). A file of PKCS#8, made when it is missing.
     Log,
+    /// Keeps documents at rest (AES-256-GCM). A file of 32 bytes, made when it is missing.
+    Keep,
 }
 
 impl Use {
-    pub(crate) const ALL: [Self; 4] = [Self::Sign, Self::Unwrap, Self::Derive, Self::Log];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Sign, Self::Unwrap, Self::Derive, Self::Log, Self::Keep];
 }
 
 /// Private keys. They can be used and not read.
@@ -31,6 +35,7 @@ enum Key {
     Sign(SigningKey),
     Unwrap(DecryptionKey),
     Derive(Box<hmac::Key>),
+    Keep(Box<LessSafeKey>, Box<hmac::Key>),
 }
 
 impl Ring {
@@ -41,6 +46,11 @@ impl Ring {
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Log => Key::Sign(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
             Use::Derive => Key::Derive(Box::new(hmac::Key::new(hmac::HMAC_SHA256, bytes))),
+            Use::Keep => {
+                let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| "is not of 32 bytes")?;
+                let known = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+                Key::Keep(Box::new(LessSafeKey::new(key)), Box::new(known))
+            }
         });
         Ok(())
     }
@@ -66,11 +76,35 @@ impl Ring {
         }
     }
 
+    /// Seals a document to be kept at rest, in its place: the nonce and the tag. The label says
+    /// what it is, and is bound.
+    pub(crate) fn keep(&self, label: &[u8], text: &mut [u8]) -> Option<([u8; 12], [u8; 16])> {
+        let mut nonce = [0; 12];
+        aws_lc_rs::rand::fill(&mut nonce).ok()?;
+        let once = Nonce::assume_unique_for_key(nonce);
+        let tag = self.keeper()?.seal_in_place_separate_tag(once, Aad::from(label), text).ok()?;
+        Some((nonce, tag.as_ref().try_into().ok()?))
+    }
+
+    /// Opens a kept document in its place, its tag behind it. For sealing only: what is kept leaves
+    /// the vault as a piece of an answer and not otherwise.
+    pub(crate) fn take_out(&self, label: &[u8], nonce: [u8; 12], piece: &mut [u8]) -> Option<()> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.keeper()?.open_in_place(nonce, Aad::from(label), piece).ok().map(drop)
+    }
+
+    fn keeper(&self) -> Option<&LessSafeKey> {
+        self.0.iter().find_map(|key| match key {
+            Key::Keep(key, _) => Some(&**key),
+            _ => None,
+        })
+    }
+
     /// The public half of each key that signs; nothing of the others.
     pub(crate) fn publics(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| match key {
             Key::Sign(key) => key.public(),
-            Key::Unwrap(_) | Key::Derive(_) => &[],
+            Key::Unwrap(_) | Key::Derive(_) | Key::Keep(..) => &[],
         })
     }
 
@@ -81,7 +115,9 @@ impl Ring {
             match key {
                 Key::Sign(key) => all.extend_from_slice(key.public()),
                 Key::Unwrap(_) => all.push(1),
-                Key::Derive(key) => all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref()),
+                Key::Derive(key) | Key::Keep(_, key) => {
+                    all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref());
+                }
             }
         }
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &all);

@@ -2,13 +2,14 @@
 //! replay window.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use hpke::aead::{AeadCtxR, AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
 
 use zeroize::Zeroizing;
 
 use crate::VaultError;
+use crate::header::TAG;
 use crate::key::XWing;
 
 pub(crate) type Sender = AeadCtxS<AesGcm256, HkdfSha256, XWing>;
@@ -17,7 +18,10 @@ pub(crate) type Receiver = AeadCtxR<AesGcm256, HkdfSha256, XWing>;
 /// What both ends export from the HPKE context (RFC 9180 §9.8).
 pub(crate) struct Keys {
     pub(crate) request: LessSafeKey,
-    answers: Prk,
+    /// Of answers to requests in this session.
+    answers: Zeroizing<[u8; 32]>,
+    /// Of answers that are sealed for the one whom this session was opened to.
+    back: Zeroizing<[u8; 32]>,
 }
 
 impl Keys {
@@ -32,58 +36,69 @@ impl Keys {
         let request = secret(b"konfido request key 1")?;
         let request =
             UnboundKey::new(&AES_256_GCM, request.as_ref()).map_err(|_| VaultError::Integrity)?;
-        let answers = secret(b"konfido answer secret 1")?;
         Ok(Self {
             request: LessSafeKey::new(request),
-            answers: Prk::new_less_safe(HKDF_SHA256, answers.as_ref()),
+            answers: secret(b"konfido answer secret 1")?,
+            back: secret(b"konfido answer back secret 1")?,
         })
     }
 
-    /// The key of one answer, from a salt that is drawn for it (as RFC 9458 §4.4 does).
+    /// The key of one answer: of the session of its request, of the session `back` to the vault
+    /// that asked, and of a salt that is drawn for it (as RFC 9458 §4.4 does).
     ///
-    /// One key for all answers of a session would not do: a receiver that forgot a session (its
-    /// table is bounded) opens a replayed request again, and a second answer under the same key and
-    /// number would give away both.
-    pub(crate) fn answer(&self, sequence: u64, salt: &[u8]) -> Result<LessSafeKey, VaultError> {
+    /// The request's session alone would let whoever opened it read the answer, and anybody can
+    /// open one; the session back is to the key that was attested. One key for all answers of a
+    /// session would not do either: a receiver that forgot a session (its table is bounded) opens a
+    /// replayed request again, and a second answer under the same key would give away both.
+    pub(crate) fn answer(
+        &self,
+        back: &Self,
+        sequence: u64,
+        salt: &[u8],
+    ) -> Result<LessSafeKey, VaultError> {
+        let mut secrets = Zeroizing::new([0; 64]);
+        secrets[..32].copy_from_slice(self.answers.as_ref());
+        secrets[32..].copy_from_slice(back.back.as_ref());
         let sequence = sequence.to_be_bytes();
-        let info = [b"konfido answer key 1".as_slice(), &sequence, salt];
-        let key = self.answers.expand(&info, &AES_256_GCM).map_err(|_| VaultError::Integrity)?;
+        let info = [b"konfido answer key 2".as_slice(), &sequence];
+        let made = Salt::new(HKDF_SHA256, salt).extract(secrets.as_ref());
+        let key = made.expand(&info, &AES_256_GCM).map_err(|_| VaultError::Integrity)?;
         Ok(LessSafeKey::new(UnboundKey::from(key)))
     }
 }
 
-/// Seals in place. Every (key, sequence) is used once: the sender counts requests, and every answer
-/// has its own key.
+/// Seals a piece in its place, the tag behind it. Every (key, sequence, piece) is used once: the
+/// sender counts requests, and every answer has its own key.
 pub(crate) fn seal(
     key: &LessSafeKey,
-    sequence: u64,
+    nonce: Nonce,
     aad: &[u8],
-    text: &mut [u8],
-) -> Result<[u8; TAG], VaultError> {
+    piece: &mut [u8],
+) -> Result<(), VaultError> {
+    let length = piece.len().checked_sub(TAG).ok_or(VaultError::Malformed)?;
+    let (text, room) = piece.split_at_mut(length);
     let tag = key
-        .seal_in_place_separate_tag(nonce(sequence), Aad::from(aad), text)
+        .seal_in_place_separate_tag(nonce, Aad::from(aad), text)
         .map_err(|_| VaultError::Integrity)?;
-    tag.as_ref().try_into().map_err(|_| VaultError::Integrity)
+    room.copy_from_slice(tag.as_ref());
+    Ok(())
 }
 
-/// Opens in place; how long the plaintext is.
+/// Opens a piece with its tag in its place.
 pub(crate) fn open(
     key: &LessSafeKey,
-    sequence: u64,
+    nonce: Nonce,
     aad: &[u8],
-    sealed: &mut [u8],
-) -> Result<usize, VaultError> {
-    let opened = key
-        .open_in_place(nonce(sequence), Aad::from(aad), sealed)
-        .map_err(|_| VaultError::Integrity)?;
-    Ok(opened.len())
+    piece: &mut [u8],
+) -> Result<(), VaultError> {
+    key.open_in_place(nonce, Aad::from(aad), piece).map_err(|_| VaultError::Integrity)?;
+    Ok(())
 }
 
-/// Bytes of a tag.
-pub(crate) const TAG: usize = 16;
-
-fn nonce(sequence: u64) -> Nonce {
+/// Of a piece of a message.
+pub(crate) fn nonce(sequence: u64, piece: usize) -> Nonce {
     let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&u32::try_from(piece).unwrap_or(u32::MAX).to_be_bytes());
     bytes[4..].copy_from_slice(&sequence.to_be_bytes());
     Nonce::assume_unique_for_key(bytes)
 }

@@ -9,9 +9,10 @@ use trust::seal::SealKey;
 
 use crate::attest::Evidence;
 
-use crate::core::{Around, Core, Pending, ReplyToken};
+use crate::core::{Core, OpenedAt, Pending, ReplyToken};
 use crate::header::Address;
 use crate::key::{Recipient, Statement};
+use crate::piece::{self, Piece};
 use crate::process::Process;
 use crate::ring::Ring;
 use crate::statement::KeyStatement;
@@ -57,8 +58,8 @@ impl std::fmt::Debug for Vault {
 pub struct Opened {
     /// Between whom, about what, as the sender bound it.
     pub address: Address,
-    /// The plaintext.
-    pub plaintext: Bytes,
+    /// Its pieces.
+    pub pieces: Vec<Bytes>,
     /// The right to answer, once.
     pub reply: ReplyToken,
 }
@@ -166,24 +167,25 @@ impl Vault {
         }
     }
 
-    /// Seals a request. `bound` is the digest of what travels in the clear beside it.
+    /// Seals a request. `bound` is the digest of what travels in the clear beside it; `delivery` the
+    /// digest of the pouch that the documents of the answer are to go into.
     pub fn seal_request(
         &self,
         to: &Recipient,
         address: Address,
+        delivery: Option<[u8; 32]>,
         bound: &[u8; 32],
-        mut plaintext: Vec<u8>,
+        pieces: &[Piece<'_>],
         now: Timestamp,
     ) -> Result<(Bytes, Pending), VaultError> {
-        let target = to.target();
+        let (target, what) = (to.target(), (address, delivery));
         match &self.home {
             Home::Here(core) => {
-                let made = core.seal_request(&target, address, bound, &mut plaintext, now)?;
-                Ok((whole(&made.0, &plaintext), made.1))
+                let (given, mut buffer) = piece::buffer(pieces)?;
+                let made = core.seal_request(&target, what, bound, (&given, &mut buffer), now)?;
+                Ok(([made.0, buffer].concat().into(), made.1))
             }
-            Home::Process(process) => {
-                process.seal_request(&target, address, bound, &plaintext, now)
-            }
+            Home::Process(process) => process.seal_request(&target, what, bound, pieces, now),
         }
     }
 
@@ -193,26 +195,33 @@ impl Vault {
         match &self.home {
             Home::Here(core) => {
                 let mut bytes = sealed.to_vec();
-                let (address, reply, place) = core.open_request(&mut bytes, bound)?;
-                Ok(Opened { address, plaintext: Bytes::from(bytes).slice(place), reply })
+                let OpenedAt { address, reply, places } = core.open_request(&mut bytes, bound)?;
+                let bytes = Bytes::from(bytes);
+                let pieces = places.into_iter().map(|place| bytes.slice(place)).collect();
+                Ok(Opened { address, pieces, reply })
             }
             Home::Process(process) => process.open_request(sealed, bound),
         }
     }
 
-    /// Seals the one answer to a request.
+    /// Seals the one answer to a request for the vault that asked, and for nobody else.
     pub fn seal_response(
         &self,
         reply: ReplyToken,
+        to: &Recipient,
         bound: &[u8; 32],
-        mut plaintext: Vec<u8>,
+        pieces: &[Piece<'_>],
+        now: Timestamp,
     ) -> Result<Bytes, VaultError> {
+        let target = to.target();
         match &self.home {
             Home::Here(core) => {
-                let around = core.seal_response(&reply, bound, &mut plaintext)?;
-                Ok(whole(&around, &plaintext))
+                let (given, mut buffer) = piece::buffer(pieces)?;
+                let header =
+                    core.seal_response(&reply, &target, bound, (&given, &mut buffer), now)?;
+                Ok([header, buffer].concat().into())
             }
-            Home::Process(process) => process.seal_response(&reply, bound, &plaintext),
+            Home::Process(process) => process.seal_response(&reply, &target, bound, pieces, now),
         }
     }
 
@@ -230,21 +239,32 @@ impl Vault {
         pending: Pending,
         sealed: &Bytes,
         bound: &[u8; 32],
-    ) -> Result<Bytes, VaultError> {
+    ) -> Result<Vec<Bytes>, VaultError> {
         match &self.home {
             Home::Here(core) => {
                 let mut bytes = sealed.to_vec();
-                let place = core.open_response(&pending, &mut bytes, bound)?;
-                Ok(Bytes::from(bytes).slice(place))
+                let places = core.open_response(&pending, &mut bytes, bound)?;
+                let bytes = Bytes::from(bytes);
+                Ok(places.into_iter().map(|place| bytes.slice(place)).collect())
             }
             Home::Process(process) => process.open_response(&pending, sealed, bound),
+        }
+    }
+
+    /// Seals a document to be kept at rest; it leaves this vault, or one with the same keys, only as
+    /// [`Piece::Kept`]. The label says what it is, and is bound.
+    pub fn keep(&self, label: &[u8], document: &[u8]) -> Result<Bytes, VaultError> {
+        match &self.home {
+            Home::Here(core) => {
+                let mut text = document.to_vec();
+                let kept = core.ring().keep(label, &mut text);
+                let (nonce, tag) = kept.ok_or(VaultError::Key("cannot be used so"))?;
+                Ok(piece::kept(&nonce, &text, &tag).into())
+            }
+            Home::Process(process) => process.keep(label, document),
         }
     }
 }
 
 /// How far the clocks of two countries may be apart.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
-
-fn whole(around: &Around, text: &[u8]) -> Bytes {
-    [&around.header, text, &around.tag].concat().into()
-}

@@ -1,7 +1,7 @@
 use super::*;
 use crate::key::{Recipient, Statement};
 use crate::sessions::MAX_SESSIONS;
-use crate::{Acceptance, Attestation, Vault};
+use crate::{Acceptance, Attestation, Piece, Vault};
 use bytes::Bytes;
 use exchange::{Transaction, TransactionId};
 use trust::certificate::Anchors;
@@ -11,7 +11,7 @@ fn country(code: &str) -> Country {
     Country::parse(code).unwrap()
 }
 
-fn seal_key() -> (SealKey, Anchors) {
+fn seal_key(of: Country) -> (SealKey, Anchors) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -19,31 +19,46 @@ fn seal_key() -> (SealKey, Anchors) {
     let ca = rcgen::Issuer::new(params, key);
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.distinguished_name.push(rcgen::DnType::CountryName, "DK");
+    params.distinguished_name.push(rcgen::DnType::CountryName, of.as_str());
     let leaf = params.signed_by(&key, &ca).unwrap();
     let seal = SealKey::from_pem(key.serialize_pem().as_bytes(), leaf.pem().as_bytes()).unwrap();
     (seal, Anchors::from_pem(root.pem().as_bytes()).unwrap())
 }
 
 fn recipient(vault: &Vault, now: Timestamp) -> Recipient {
-    let (seal, anchors) = seal_key();
+    let of = vault.core().country;
+    let (seal, anchors) = seal_key(of);
     let statement = Statement::decode(&vault.publish(&seal, now).unwrap().encode()).unwrap();
     let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
     let verify = |country, now, accepted: &Acceptance| {
         Recipient::verify(&statement, &anchors, country, now, accepted)
     };
     assert!(verify(country("IT"), now, &accepted).is_err(), "another country");
-    assert!(
-        verify(country("DK"), now + SignedDuration::from_hours(25), &accepted).is_err(),
-        "expired"
-    );
-    assert!(verify(country("DK"), now, &Acceptance::software(&[])).is_err(), "policy");
-    let (_, others) = seal_key();
-    assert!(
-        Recipient::verify(&statement, &others, country("DK"), now, &accepted).is_err(),
-        "unknown root"
-    );
-    verify(country("DK"), now, &accepted).unwrap()
+    assert!(verify(of, now + SignedDuration::from_hours(25), &accepted).is_err(), "expired");
+    assert!(verify(of, now, &Acceptance::software(&[])).is_err(), "policy");
+    let (_, others) = seal_key(of);
+    assert!(Recipient::verify(&statement, &others, of, now, &accepted).is_err(), "unknown root");
+    verify(of, now, &accepted).unwrap()
+}
+
+fn ask(
+    from: &Vault,
+    to: &Recipient,
+    bound: &[u8; 32],
+    text: &[u8],
+    now: Timestamp,
+) -> Result<(Bytes, Pending), VaultError> {
+    from.seal_request(to, address(), None, bound, &[Piece::Clear(text)], now)
+}
+
+fn answer(
+    from: &Vault,
+    reply: ReplyToken,
+    to: &Recipient,
+    bound: &[u8; 32],
+    text: &[u8],
+) -> Result<Bytes, VaultError> {
+    from.seal_response(reply, to, bound, &[Piece::Clear(text)], Timestamp::now())
 }
 
 fn address() -> Address {
@@ -57,8 +72,7 @@ fn requests_and_answers_open_once_and_only_unchanged() {
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
     let to = recipient(&dk, now);
     let bound = [7; 32];
-    let (sealed, pending) =
-        es.seal_request(&to, address(), &bound, b"hello".to_vec(), now).unwrap();
+    let (sealed, pending) = ask(&es, &to, &bound, b"hello", now).unwrap();
     for at in 0..sealed.len() {
         let mut tampered = sealed.to_vec();
         tampered[at] ^= 1;
@@ -70,23 +84,84 @@ fn requests_and_answers_open_once_and_only_unchanged() {
         "other header"
     );
     let opened = dk.open_request(&sealed, &bound).unwrap();
-    assert_eq!(&*opened.plaintext, b"hello");
+    assert_eq!(opened.pieces, [&b"hello"[..]]);
     assert_eq!(opened.address, address());
     assert_eq!(dk.open_request(&sealed, &bound).err(), Some(VaultError::Replay));
-    let answer = dk.seal_response(opened.reply, &bound, b"answer".to_vec()).unwrap();
-    let (_, other) = es.seal_request(&to, address(), &bound, b"next".to_vec(), now).unwrap();
+    let back = recipient(&es, now);
+    let answer = answer(&dk, opened.reply, &back, &bound, b"answer").unwrap();
+    let (_, other) = ask(&es, &to, &bound, b"next", now).unwrap();
     assert!(es.open_response(other, &answer, &bound).is_err(), "answer to another request");
-    assert_eq!(&*es.open_response(pending, &answer, &bound).unwrap(), b"answer");
+    assert_eq!(es.open_response(pending, &answer, &bound).unwrap(), [&b"answer"[..]]);
 }
 
 #[test]
 fn a_restarted_vault_says_that_the_key_is_unknown() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
-    let (sealed, _) =
-        es.seal_request(&recipient(&dk, now), address(), &[0; 32], b"x".to_vec(), now).unwrap();
+    let (sealed, _) = ask(&es, &recipient(&dk, now), &[0; 32], b"x", now).unwrap();
     let restarted = Vault::new(country("DK"));
     assert_eq!(restarted.open_request(&sealed, &[0; 32]).err(), Some(VaultError::UnknownKey));
+}
+
+/// Anybody may open a session to us. What is asked in it is answered for the key that was attested.
+#[test]
+fn an_answer_opens_in_the_attested_vault_of_the_one_who_asked_only() {
+    let now = Timestamp::now();
+    let (es, dk, thief) =
+        (Vault::new(country("ES")), Vault::new(country("DK")), Vault::new(country("ES")));
+    let (to, spain) = (recipient(&dk, now), recipient(&es, now));
+    let open = |from: &Vault| {
+        let (sealed, pending) = ask(from, &to, &[0; 32], b"ask", now).unwrap();
+        (dk.open_request(&sealed, &[0; 32]).unwrap().reply, pending)
+    };
+    let (reply, _) = open(&thief);
+    assert!(!reply.is_for(&spain));
+    let refused = answer(&dk, reply, &spain, &[0; 32], b"document").err();
+    assert_eq!(refused, Some(VaultError::Key("is not the one that asked")));
+    let (reply, _) = open(&es);
+    let denmark = recipient(&Vault::new(country("DK")), now);
+    assert!(answer(&dk, reply, &denmark, &[0; 32], b"document").is_err(), "another country's");
+    // the thief names Spain's key as his own, and holds the session that he asked in
+    let (mut reply, pending) = open(&thief);
+    reply.sender = key_id(spain.target().key);
+    let sealed = answer(&dk, reply, &spain, &[0; 32], b"document").unwrap();
+    assert_eq!(
+        thief.open_response(pending, &sealed, &[0; 32]),
+        Err(VaultError::UnknownKey),
+        "he has a part of the key only"
+    );
+    let (reply, pending) = open(&es);
+    assert!(reply.is_for(&spain));
+    let late = now + SignedDuration::from_hours(25);
+    let late = dk.seal_response(reply, &spain, &[0; 32], &[Piece::Clear(b"document")], late);
+    assert_eq!(late.err(), Some(VaultError::Key("statement has expired")));
+    drop(pending);
+}
+
+#[test]
+fn messages_are_of_pieces_and_none_is_moved_or_left_out() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let to = recipient(&dk, now);
+    let pieces: [&[u8]; 4] = [b"read by the node", b"one document", b"", b"one documenu"];
+    let seal = || {
+        let pieces = pieces.map(Piece::Clear);
+        es.seal_request(&to, address(), None, &[0; 32], &pieces, now).unwrap().0
+    };
+    assert_eq!(dk.open_request(&seal(), &[0; 32]).unwrap().pieces, pieces);
+    let sealed = seal();
+    let (header, at) = Header::decode(&sealed).unwrap();
+    let places = header.places(at, sealed.len()).unwrap();
+    let mut swapped = sealed.to_vec();
+    for (one, other) in (places[1].start..places[1].end + TAG).zip(places[3].start..) {
+        swapped.swap(one, other);
+    }
+    assert!(dk.open_request(&swapped.into(), &[0; 32]).is_err(), "two pieces swapped");
+    let shorter = sealed.slice(..places[3].start);
+    assert!(dk.open_request(&shorter, &[0; 32]).is_err(), "the last one left out");
+    assert!(dk.open_request(&sealed, &[0; 32]).is_ok());
+    let none = es.seal_request(&to, address(), None, &[0; 32], &[], now);
+    assert_eq!(none.err(), Some(VaultError::Malformed), "no piece");
 }
 
 type Change = fn(&mut Header);
@@ -95,18 +170,21 @@ type Change = fn(&mut Header);
 fn each_field_of_the_header_is_bound() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
-    let (sealed, _) =
-        es.seal_request(&recipient(&dk, now), address(), &[7; 32], b"hello".to_vec(), now).unwrap();
-    let changes: [(&str, Change); 9] = [
+    let (sealed, _) = ask(&es, &recipient(&dk, now), &[7; 32], b"hello", now).unwrap();
+    let changes: [(&str, Change); 13] = [
         ("direction", |h| h.direction = Direction::Response),
         ("from", |h| h.address.from = country("IT")),
         ("to", |h| h.address.to = country("IT")),
         ("transaction", |h| h.address.transaction = Transaction::Submit),
         ("txid", |h| h.address.txid = TransactionId([2; 16])),
         ("key id", |h| h.key_id[0] ^= 1),
+        ("sender", |h| h.sender[0] ^= 1),
         ("session", |h| h.session[0] ^= 1),
         ("sequence", |h| h.sequence += 1),
         ("enc", |h| h.encapsulated[1119] ^= 1),
+        ("delivery", |h| h.delivery = Some([0; 32])),
+        ("length of a piece", |h| h.pieces[0] += 1),
+        ("number of pieces", |h| h.pieces.push(0)),
     ];
     let (header, at) = Header::decode(&sealed).unwrap();
     for (name, change) in changes {
@@ -137,12 +215,12 @@ fn answers_are_bound_to_their_request() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
     let to = recipient(&dk, now);
+    let back = recipient(&es, now);
     let ask = || {
-        let (sealed, pending) =
-            es.seal_request(&to, address(), &[0; 32], b"ask".to_vec(), now).unwrap();
+        let (sealed, pending) = ask(&es, &to, &[0; 32], b"ask", now).unwrap();
         (pending, dk.open_request(&sealed, &[0; 32]).unwrap().reply)
     };
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("direction", |h| h.direction = Direction::Request),
         ("from", |h| h.address.from = country("IT")),
         ("transaction", |h| h.address.transaction = Transaction::Submit),
@@ -151,17 +229,20 @@ fn answers_are_bound_to_their_request() {
         ("sequence", |h| h.sequence += 1),
         ("salt", |h| h.encapsulated[0] ^= 1),
         ("shorter salt", |h| h.encapsulated.truncate(31)),
+        ("session back", |h| h.encapsulated[40] ^= 1),
+        ("key id", |h| h.key_id[0] ^= 1),
+        ("delivery", |h| h.delivery = Some([0; 32])),
     ];
     for (name, change) in changes {
         let (pending, reply) = ask();
-        let answer = dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
+        let answer = answer(&dk, reply, &back, &[1; 32], b"answer").unwrap();
         let (mut header, at) = Header::decode(&answer).unwrap();
         change(&mut header);
         let bytes = [header.encode(), answer[at..].to_vec()].concat();
         assert!(es.open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
     }
     let (pending, reply) = ask();
-    let answer = dk.seal_response(reply, &[1; 32], b"answer".to_vec()).unwrap();
+    let answer = answer(&dk, reply, &back, &[1; 32], b"answer").unwrap();
     assert_eq!(
         es.open_response(pending, &answer, &[2; 32]),
         Err(VaultError::Integrity),
@@ -174,7 +255,7 @@ fn requests_may_overtake_each_other_within_the_window() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
     let to = recipient(&dk, now);
-    let seal = || es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0;
+    let seal = || ask(&es, &to, &[0; 32], b"", now).unwrap().0;
     let early: Vec<Bytes> = (0..3).map(|_| seal()).collect();
     for at in [2, 0] {
         dk.open_request(&early[at], &[0; 32]).unwrap();
@@ -203,8 +284,7 @@ fn threads_share_a_session_and_each_message_opens_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let message =
-                        es.seal_request(&to, address(), &[0; 32], b"x".to_vec(), now).unwrap().0;
+                    let message = ask(&es, &to, &[0; 32], b"x", now).unwrap().0;
                     sealed.lock().unwrap().push(message);
                 }
             });
@@ -237,7 +317,7 @@ fn a_session_ends_by_age_by_count_and_with_the_key() {
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
     let to = recipient(&dk, now);
     let session = |to: &Recipient, now| {
-        let sealed = es.seal_request(to, address(), &[0; 32], Vec::new(), now).unwrap().0;
+        let sealed = ask(&es, to, &[0; 32], b"", now).unwrap().0;
         Header::decode(&sealed).unwrap().0.session
     };
     let first = session(&to, now);
@@ -253,8 +333,7 @@ fn a_session_ends_by_age_by_count_and_with_the_key() {
         session(&recipient(&Vault::new(country("DK")), now), now);
     }
     assert_eq!(es.core().sending()[&country("DK")].len(), KEPT, "bounded");
-    let late =
-        es.seal_request(&to, address(), &[0; 32], Vec::new(), now + SignedDuration::from_hours(24));
+    let late = ask(&es, &to, &[0; 32], b"", now + SignedDuration::from_hours(24));
     assert_eq!(late.err(), Some(VaultError::Key("statement has expired")));
 }
 
@@ -263,16 +342,18 @@ fn a_forgotten_session_never_answers_twice_under_one_key() {
     let now = Timestamp::now();
     let dk = Vault::new(country("DK"));
     let to = recipient(&dk, now);
-    let send = |es: &Vault| es.seal_request(&to, address(), &[0; 32], Vec::new(), now).unwrap().0;
-    let first = send(&Vault::new(country("ES")));
+    let send = |es: &Vault| ask(&es, &to, &[0; 32], b"", now).unwrap().0;
+    let es = Vault::new(country("ES"));
+    let first = send(&es);
     let reply = dk.open_request(&first, &[0; 32]).unwrap().reply;
     for _ in 0..MAX_SESSIONS {
         dk.open_request(&send(&Vault::new(country("ES"))), &[0; 32]).unwrap();
     }
     assert_eq!(dk.core().receiving().count(), MAX_SESSIONS, "bounded");
     let again = dk.open_request(&first, &[0; 32]).unwrap().reply;
+    let back = recipient(&es, now);
     let answer = |reply| {
-        let sealed = dk.seal_response(reply, &[0; 32], vec![0; 64]).unwrap();
+        let sealed = answer(&dk, reply, &back, &[0; 32], &[0; 64]).unwrap();
         let (header, at) = Header::decode(&sealed).unwrap();
         (header.sequence, sealed[at..].to_vec())
     };
@@ -290,15 +371,15 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
         pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
     };
+    let back = recipient(&es, now);
     let mut before = 0;
     for count in 0..100_000 {
         if count == 10_000 {
             before = resident();
         }
-        let (sealed, pending) =
-            es.seal_request(&to, address(), &[0; 32], vec![0; 64], now).unwrap();
+        let (sealed, pending) = ask(&es, &to, &[0; 32], &[0; 64], now).unwrap();
         let opened = dk.open_request(&sealed, &[0; 32]).unwrap();
-        let answer = dk.seal_response(opened.reply, &[0; 32], opened.plaintext.to_vec()).unwrap();
+        let answer = answer(&dk, opened.reply, &back, &[0; 32], &opened.pieces[0]).unwrap();
         es.open_response(pending, &answer, &[0; 32]).unwrap();
     }
     assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
@@ -310,8 +391,7 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
 fn the_hpke_crate_exports_the_same_request_key() {
     let now = Timestamp::now();
     let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
-    let (sealed, _) =
-        es.seal_request(&recipient(&dk, now), address(), &[7; 32], b"hello".to_vec(), now).unwrap();
+    let (sealed, _) = ask(&es, &recipient(&dk, now), &[7; 32], b"hello", now).unwrap();
     let (header, at) = Header::decode(&sealed).unwrap();
     let enc = <XWing as Kem>::EncappedKey::from_bytes(&header.encapsulated).unwrap();
     let context: Receiver =
@@ -323,7 +403,7 @@ fn the_hpke_crate_exports_the_same_request_key() {
     let mut text = sealed[at..].to_vec();
     let bound = aws_lc_rs::aead::Aad::from([&sealed[..at], &[7; 32]].concat());
     let text =
-        aws_lc_rs::aead::LessSafeKey::new(key).open_in_place(nonce, bound, &mut text).unwrap();
+        LessSafeKey::new(key).open_in_place(nonce, bound, &mut text).unwrap();
     assert_eq!(text, b"hello");
 }
 

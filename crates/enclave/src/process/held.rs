@@ -19,14 +19,14 @@ impl Holder for HeldKey {
         let known = SCHEMES.iter().position(|known| *known == scheme)?;
         let head =
             Parts::of(Op::Sign).raw(&self.number.to_be_bytes()).raw(&[u8::try_from(known).ok()?]);
-        let mut made = self.process.call(&head.0, message).ok()?;
+        let mut made = self.process.call(&head.0, &[message]).ok()?;
         made.remove(0);
         Some(made)
     }
 
     fn unwrap(&self, wrapped: &WrappedKey) -> Option<Zeroizing<Vec<u8>>> {
         let head = Parts::of(Op::Unwrap).raw(&self.number.to_be_bytes());
-        let found = Zeroizing::new(self.process.call(&head.0, &wrapped.encode()).ok()?);
+        let found = Zeroizing::new(self.process.call(&head.0, &[&wrapped.encode()]).ok()?);
         Some(Zeroizing::new(found[1..].to_vec()))
     }
 }

@@ -127,9 +127,9 @@ impl Live {
     }
 
     /// One request and its answer.
-    pub(super) fn exchange(&self, head: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
+    pub(super) fn exchange(&self, head: &[u8], body: &[&[u8]]) -> io::Result<Vec<u8>> {
         let mut lane = self.lane();
-        write_frame(&mut *lane, &[head, body])?;
+        write_frame(&mut *lane, &[&[head], body].concat())?;
         let mut answer = Vec::new();
         if read_frame(&mut *lane, &mut answer)? {
             Ok(answer)

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::Op;
 use crate::VaultError;
-use crate::core::{Pending, ReplyToken};
-use crate::header::Address;
+use crate::core::{Given, Pending, ReplyToken, Target};
+use crate::header::{Address, places};
+use crate::piece::Piece;
+use bytes::Bytes;
 
 /// Writes parts.
 #[derive(Default)]
@@ -48,8 +50,58 @@ impl Parts {
     pub(crate) fn token(self, reply: &ReplyToken) -> Self {
         self.raw(&reply.session)
             .raw(&reply.sequence.to_be_bytes())
-            .raw(&reply.key_id)
+            .raw(&reply.sender)
+            .delivery(reply.delivery)
             .address(&reply.address)
+    }
+
+    pub(crate) fn target(self, to: &Target<'_>) -> Self {
+        self.raw(to.country.as_str().as_bytes()).time(to.not_after).part(to.key)
+    }
+
+    pub(crate) fn delivery(self, pouch: Option<[u8; 32]>) -> Self {
+        match pouch {
+            None => self.raw(&[0]),
+            Some(pouch) => self.raw(&[1]).raw(&pouch),
+        }
+    }
+
+    /// What the pieces are whose bytes stand at the end of the frame.
+    pub(crate) fn pieces(mut self, pieces: &[Piece<'_>]) -> Result<Self, VaultError> {
+        self = self.raw(&[u8::try_from(pieces.len()).map_err(|_| VaultError::Malformed)?]);
+        for piece in pieces {
+            let Given { length, kept } = piece.given()?;
+            let length = u32::try_from(length).map_err(|_| VaultError::Malformed)?;
+            self = self.raw(&length.to_be_bytes());
+            self = match kept {
+                None => self.raw(&[0]),
+                Some((label, nonce)) => self.raw(&[1]).part(&label).raw(&nonce),
+            };
+        }
+        Ok(self)
+    }
+
+    /// How long the pieces are that stand at the end of the frame, each with its tag behind it.
+    pub(crate) fn lengths(mut self, places: &[Range<usize>]) -> Self {
+        self = self.raw(&[u8::try_from(places.len()).unwrap_or(u8::MAX)]);
+        for place in places {
+            let length = u32::try_from(place.len()).unwrap_or(u32::MAX);
+            self = self.raw(&length.to_be_bytes());
+        }
+        self
+    }
+}
+
+/// A [`Target`] that was read.
+pub(crate) struct ReadTarget {
+    country: Country,
+    not_after: Timestamp,
+    key: Vec<u8>,
+}
+
+impl ReadTarget {
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { country: self.country, key: &self.key, not_after: self.not_after }
     }
 }
 
@@ -108,7 +160,50 @@ impl<'b> Reader<'b> {
 
     pub(crate) fn token(&mut self) -> Result<ReplyToken, VaultError> {
         let (session, sequence) = (self.take()?, u64::from_be_bytes(self.take()?));
-        Ok(ReplyToken { session, sequence, key_id: self.take()?, address: self.address()? })
+        let (sender, delivery) = (self.take()?, self.delivery()?);
+        Ok(ReplyToken { session, sequence, sender, delivery, address: self.address()? })
+    }
+
+    pub(crate) fn target(&mut self) -> Result<ReadTarget, VaultError> {
+        let (country, not_after) = (self.country()?, self.time()?);
+        Ok(ReadTarget { country, not_after, key: self.part()?.to_vec() })
+    }
+
+    pub(crate) fn delivery(&mut self) -> Result<Option<[u8; 32]>, VaultError> {
+        match self.take()? {
+            [0] => Ok(None),
+            [1] => self.take().map(Some),
+            _ => Err(VaultError::Malformed),
+        }
+    }
+
+    pub(crate) fn given(&mut self) -> Result<Vec<Given>, VaultError> {
+        let [count] = self.take()?;
+        let mut given = Vec::with_capacity(count.into());
+        for _ in 0..count {
+            let length = u32::from_be_bytes(self.take()?) as usize;
+            let kept = match self.take()? {
+                [0] => None,
+                [1] => Some((self.part()?.to_vec(), self.take()?)),
+                _ => return Err(VaultError::Malformed),
+            };
+            given.push(Given { length, kept });
+        }
+        Ok(given)
+    }
+
+    /// The pieces at the end of an answer, which share its buffer.
+    pub(crate) fn opened(mut self, answer: &Bytes) -> Result<Vec<Bytes>, VaultError> {
+        let [count] = self.take()?;
+        let mut lengths = Vec::with_capacity(count.into());
+        for _ in 0..count {
+            lengths.push(u32::from_be_bytes(self.take()?) as usize);
+        }
+        let places = places(self.at, lengths.into_iter());
+        if places.last().is_none_or(|last| last.end > answer.len()) {
+            return Err(VaultError::Gone);
+        }
+        Ok(places.into_iter().map(|place| answer.slice(place)).collect())
     }
 
     pub(super) fn rest(&self) -> Result<Range<usize>, VaultError> {
