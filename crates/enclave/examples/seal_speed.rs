@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use enclave::key::Statement;
-use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use trust::certificate::Anchors;
@@ -15,16 +15,16 @@ fn main() {
     let (from, to) = (Country::parse("ES").unwrap(), Country::parse("DK").unwrap());
     let address =
         Address { from, to, transaction: Transaction::Retrieve, txid: TransactionId([1; 16]) };
-    let (seal, anchors) = seal_key();
+    let (key, anchors) = seal_key();
     let bound = [0; 32];
 
     let rounds = 200;
     let mut first = 0;
     for _ in 0..rounds {
         let (es, dk) = (Vault::new(from), Vault::new(to));
-        let to = recipient(&dk, &seal, &anchors, now);
+        let to = recipient(&dk, &key, &anchors, now);
         let began = Instant::now();
-        let (sealed, _) = es.seal_request(&to, address, &bound, b"first".to_vec(), now).unwrap();
+        let (sealed, _) = seal(&es, &to, address, b"first", now);
         dk.open_request(&sealed, &bound).unwrap();
         first += began.elapsed().as_micros();
     }
@@ -34,17 +34,17 @@ fn main() {
     );
 
     let (es, dk) = (Vault::new(from), Vault::new(to));
-    let to = recipient(&dk, &seal, &anchors, now);
+    let to = recipient(&dk, &key, &anchors, now);
     for size in [1_000, 100_000, 1_000_000] {
         let rounds = 2000;
         let mut spent = 0;
         for _ in 0..rounds {
             let text = vec![7; size];
             let began = Instant::now();
-            let (sealed, _) = es.seal_request(&to, address, &bound, text, now).unwrap();
+            let (sealed, _) = seal(&es, &to, address, &text, now);
             let opened = dk.open_request(&sealed, &bound).unwrap();
             spent += began.elapsed().as_nanos();
-            assert_eq!(opened.plaintext.len(), size);
+            assert_eq!(opened.pieces[0].len(), size);
         }
         println!(
             "{size} bytes in an established session, seal + open: {:.1} us",
@@ -52,14 +52,15 @@ fn main() {
         );
     }
 
+    let back = recipient(&es, &key, &anchors, now);
     let rounds = 2000;
     let mut spent = 0;
     for _ in 0..rounds {
-        let (sealed, pending) = es.seal_request(&to, address, &bound, vec![7; 2_000], now).unwrap();
+        let (sealed, pending) = seal(&es, &to, address, &[7; 2_000], now);
         let reply = dk.open_request(&sealed, &bound).unwrap().reply;
         let text = vec![7; 100_000];
         let began = Instant::now();
-        let answer = dk.seal_response(reply, &bound, text).unwrap();
+        let answer = dk.seal_response(reply, &back, &bound, &[Piece::Clear(&text)], now).unwrap();
         es.open_response(pending, &answer, &bound).unwrap();
         spent += began.elapsed().as_nanos();
     }
@@ -67,6 +68,16 @@ fn main() {
         "100000 bytes as an answer, seal + open: {:.1} us",
         spent as f64 / 1e3 / f64::from(rounds)
     );
+}
+
+fn seal(
+    from: &Vault,
+    to: &Recipient,
+    address: Address,
+    text: &[u8],
+    now: Timestamp,
+) -> (bytes::Bytes, enclave::Pending) {
+    from.seal_request(to, address, None, &[0; 32], &[Piece::Clear(text)], now).unwrap()
 }
 
 fn recipient(vault: &Vault, seal: &SealKey, anchors: &Anchors, now: Timestamp) -> Recipient {

@@ -119,6 +119,11 @@ impl Recipient {
         self.accepted.permit(class, &self.standing, now)
     }
 
+    /// Whether documents of every class that the policy knows may be sealed for it.
+    pub fn permits_all(&self, now: Timestamp) -> Result<(), VaultError> {
+        self.accepted.permit_all(&self.standing, now)
+    }
+
     /// What a core needs of it.
     pub(crate) fn target(&self) -> Target<'_> {
         Target { country: self.said.country, key: &self.said.key, not_after: self.not_after() }

@@ -4,6 +4,7 @@ mod evidence;
 mod fulfil;
 pub mod journey;
 pub mod receipts;
+mod way;
 
 use std::sync::Arc;
 

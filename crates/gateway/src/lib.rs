@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod national;
 pub mod node;
 pub mod outbound;
+pub mod recipient;
 pub mod sts;
 pub mod trace;
 pub mod wire;

@@ -19,7 +19,8 @@ use crate::inbound::{self, Reply, receipts};
 use crate::message::Message;
 use crate::metrics::WaitsFor;
 use crate::node::Node;
-use crate::outbound::{self, SEALED_PATH, VAULT_KEY_PATH};
+use crate::outbound::{self, SEALED_PATH};
+use crate::recipient::VAULT_KEY_PATH;
 use crate::sts::{self, STS_PATH};
 
 /// For our own OpenNCP: `/{cc}/openncp-ws-server/services/…`, `cc` the country that is asked.

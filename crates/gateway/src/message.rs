@@ -12,6 +12,7 @@ use ihe::xca::{QueryRequest, RetrieveRequest};
 use ihe::xcpd;
 use ihe::xdr::Submission;
 use ihe::{MessageError, uuid};
+use ledger::evidence::sha256;
 use trust::xml::{Element, Limits, Xml};
 
 use crate::node::Node;
@@ -227,7 +228,8 @@ pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), 
     Ok((offset(&xml, &package.root, envelope.content()), code))
 }
 
-/// SHA-256 of a Body's content and its parts: what the evidence is about.
+/// SHA-256 of a Body's content and of its parts, by their names and SHA-256: what the evidence is
+/// about. Who may not see a part can compute it, too.
 pub fn digest(content: &[u8], parts: &[Part]) -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut add = |bytes: &[u8]| {
@@ -237,7 +239,7 @@ pub fn digest(content: &[u8], parts: &[Part]) -> String {
     add(content);
     for part in parts {
         add(part.cid.as_bytes());
-        add(&part.bytes);
+        add(&sha256(&part.bytes));
     }
     let digest = digest.finish();
     let mut hex = String::with_capacity(2 * digest.as_ref().len());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use enclave::{Acceptance, Recipient, Vault};
+use enclave::{Acceptance, Recipient, ReplyToken, Vault};
 use exchange::{Clock, Code, Country, Entropy, Oid, Refusal, Side};
 use identity::{AssertionCache, Policy};
 use jiff::SignedDuration;
@@ -107,8 +107,11 @@ pub struct PeerCountry {
     pub accepted: ArcSwap<Acceptance>,
     /// Its border listener.
     pub client: Client,
-    /// Its vault key, checked.
-    pub recipient: Mutex<Option<Recipient>>,
+    /// Its vault keys, checked: the one before, whose last requests may still be on their way, and
+    /// the newest.
+    pub recipients: Mutex<Vec<Recipient>>,
+    /// Held by who fetches its key.
+    pub fetching: tokio::sync::Mutex<()>,
     /// When the newest statement began that we saw of it: an older one is a replay.
     pub newest: Mutex<jiff::Timestamp>,
     /// How much of us it may take.
@@ -118,8 +121,14 @@ pub struct PeerCountry {
 impl PeerCountry {
     /// The checked vault key, while it holds.
     pub fn known_recipient(&self, now: jiff::Timestamp) -> Option<Recipient> {
-        let known = self.recipient.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        known.filter(|recipient| recipient.not_after() > now)
+        let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        known.last().filter(|recipient| recipient.not_after() > now).cloned()
+    }
+
+    /// The checked vault key that a request came from, while it holds.
+    pub fn known_asker(&self, reply: &ReplyToken, now: jiff::Timestamp) -> Option<Recipient> {
+        let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|key| reply.is_for(key) && key.not_after() > now).cloned()
     }
 
     /// Whether a statement is not older than the newest that we saw; remembers it.
@@ -131,9 +140,18 @@ impl PeerCountry {
         follows
     }
 
-    /// Keeps a checked key, or forgets it.
-    pub fn keep_recipient(&self, recipient: Option<Recipient>) {
-        *self.recipient.lock().unwrap_or_else(PoisonError::into_inner) = recipient;
+    /// Keeps a checked key as the newest.
+    pub fn keep_recipient(&self, recipient: Recipient) {
+        let mut known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > 1 {
+            known.remove(0);
+        }
+        known.push(recipient);
+    }
+
+    /// Forgets its keys: they are fetched and checked anew.
+    pub fn forget_recipients(&self) {
+        self.recipients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

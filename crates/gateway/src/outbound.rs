@@ -4,7 +4,7 @@ mod evidence;
 pub mod journey;
 mod way;
 
-pub use way::{SEALED_PATH, VAULT_KEY_PATH};
+pub use way::SEALED_PATH;
 
 /// What both ends compute or say alike.
 pub(crate) mod shared {

@@ -2,10 +2,12 @@
 //!
 //! The SOAP envelope stays as OpenNCP wrote it; only the content of its Body and the MTOM parts
 //! move into one ciphertext. [`Inner`] is that plaintext: the content and the parts, with the
-//! evidence that belongs to them. Lengths are big-endian u32, so that a 100 kB document is sliced,
-//! not copied.
+//! evidence that belongs to them. Its first piece is the head, with everything but the bytes of the
+//! parts; each part is a piece of its own, so that a document is neither copied nor, where a vault
+//! keeps it to itself, seen.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use enclave::Piece;
 use exchange::Malformed;
 use ihe::mtom::{Package, Part};
 
@@ -33,12 +35,11 @@ pub struct Inner {
 }
 
 impl Inner {
-    /// Writes the plaintext, leaving room behind for the AEAD's tag.
-    pub fn encode(&self) -> Vec<u8> {
-        let parts: usize =
-            self.parts.iter().map(|p| 12 + p.cid.len() + p.mime.len() + p.bytes.len()).sum();
+    /// Writes the first piece. Lengths are big-endian u32.
+    pub fn head(&self) -> Vec<u8> {
+        let parts: usize = self.parts.iter().map(|p| 8 + p.cid.len() + p.mime.len()).sum();
         let length = 16 + self.evidence.len() + self.secrets.len() + self.content.len() + parts;
-        let mut out = BytesMut::with_capacity(length + 64);
+        let mut out = BytesMut::with_capacity(length);
         for field in [&self.evidence, &self.secrets, &self.content] {
             put(&mut out, field);
         }
@@ -46,13 +47,20 @@ impl Inner {
         for part in &self.parts {
             put(&mut out, part.cid.as_bytes());
             put(&mut out, part.mime.as_bytes());
-            put(&mut out, &part.bytes);
         }
         out.into()
     }
 
-    /// Reads the plaintext; every slice shares the buffer.
-    pub fn decode(mut from: Bytes) -> Result<Self, Malformed> {
+    /// All pieces; `head` is [`Inner::head`].
+    pub fn pieces<'a>(&'a self, head: &'a [u8]) -> Vec<Piece<'a>> {
+        let parts = self.parts.iter().map(|part| Piece::Clear(&part.bytes));
+        std::iter::once(Piece::Clear(head)).chain(parts).collect()
+    }
+
+    /// Reads the pieces; every slice shares their buffer.
+    pub fn decode(pieces: Vec<Bytes>) -> Result<Self, Malformed> {
+        let mut pieces = pieces.into_iter();
+        let mut from = pieces.next().ok_or(MALFORMED)?;
         let evidence = take(&mut from)?;
         let secrets = take(&mut from)?;
         let content = take(&mut from)?;
@@ -67,14 +75,14 @@ impl Inner {
         for _ in 0..count {
             let cid = text(&mut from)?;
             let mime = text(&mut from)?;
-            let part = Part { cid, mime, bytes: take(&mut from)? };
+            let part = Part { cid, mime, bytes: pieces.next().ok_or(MALFORMED)? };
             let repeated = parts.iter().any(|known: &Part| known.cid == part.cid);
             if repeated || !part.is_in_form() {
                 return Err(MALFORMED);
             }
             parts.push(part);
         }
-        if from.has_remaining() {
+        if from.has_remaining() || pieces.next().is_some() {
             return Err(MALFORMED);
         }
         Ok(Self { evidence, secrets, content, parts })
@@ -188,24 +196,34 @@ mod tests {
         let hostile = |cid: &str| {
             let mut inner = inner();
             inner.parts[0].cid = cid.into();
-            Inner::decode(inner.encode().into())
+            Inner::decode(taken_apart(&inner))
         };
         assert!(hostile("2@x").is_ok());
         assert!(hostile("2@x>\r\nContent-ID: <root.message@konfido").is_err());
         let mut twice = inner();
         twice.parts.push(twice.parts[0].clone());
-        assert!(Inner::decode(twice.encode().into()).is_err());
+        assert!(Inner::decode(taken_apart(&twice)).is_err());
+    }
+
+    fn taken_apart(inner: &Inner) -> Vec<Bytes> {
+        let parts = inner.parts.iter().map(|part| part.bytes.clone());
+        std::iter::once(Bytes::from(inner.head())).chain(parts).collect()
     }
 
     #[test]
     fn plaintexts_round_trip_and_every_cut_is_refused() {
-        let bytes = Bytes::from(inner().encode());
-        assert!(Inner::decode(bytes.clone()).unwrap() == inner());
-        for cut in 0..bytes.len() {
-            assert!(Inner::decode(bytes.slice(..cut)).is_err(), "cut at {cut}");
+        let pieces = taken_apart(&inner());
+        assert!(Inner::decode(pieces.clone()).unwrap() == inner());
+        let [head, document] = pieces.as_slice() else { panic!("two pieces") };
+        for cut in 0..head.len() {
+            let cut_short = vec![head.slice(..cut), document.clone()];
+            assert!(Inner::decode(cut_short).is_err(), "cut at {cut}");
         }
-        let mut longer = bytes.to_vec();
+        let mut longer = head.to_vec();
         longer.push(0);
-        assert!(Inner::decode(longer.into()).is_err());
+        assert!(Inner::decode(vec![longer.into(), document.clone()]).is_err());
+        assert!(Inner::decode(vec![head.clone()]).is_err(), "a part without its piece");
+        let three = [&pieces[..], &[document.clone()]].concat();
+        assert!(Inner::decode(three).is_err(), "a piece without its part");
     }
 }

@@ -292,7 +292,8 @@ fn row(peer: Peer, policy: Option<&Acceptance>, tls: &ClientTls) -> PeerCountry 
         allow_plain: peer.allow_plain,
         accepted: ArcSwap::from_pointee(policy.cloned().unwrap_or(peer.accepted)),
         newest: Mutex::new(jiff::Timestamp::MIN),
-        recipient: Mutex::new(None),
+        recipients: Mutex::default(),
+        fetching: tokio::sync::Mutex::default(),
         slots: Slots::new(peer.exchanges),
     }
 }

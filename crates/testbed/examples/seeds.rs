@@ -230,18 +230,22 @@ impl World {
     fn frame(&self, said: &enclave::KeyStatement) -> Vec<u8> {
         let millis = |at: Timestamp| at.as_millisecond().to_be_bytes();
         let key = u32::try_from(said.key.len()).unwrap_or(0).to_be_bytes();
-        let parts: [&[u8]; 11] = [
+        let parts: [&[u8]; 14] = [
             &[2],
             b"DK",
             &millis(said.not_after),
-            &millis(self.now),
             &key,
             &said.key,
+            &millis(self.now),
             b"ESDK",
             &[2],
             &[7; 16],
+            &[0],
             &[1; 32],
+            // one piece of four bytes, with room for its tag
+            &[1, 0, 0, 0, 4, 0],
             b"text",
+            &[0; 16],
         ];
         parts.concat()
     }
@@ -274,11 +278,13 @@ impl World {
                 bytes: Bytes::from_static(b"<b/>"),
             }],
         };
-        self.put("sealed", "inner", inner.encode())?;
+        let head = inner.head();
+        self.put("sealed", "inner", &head)?;
         self.put("sealed", "pair", wire::pair(b"first", b"second"))?;
         let asker = Vault::new(self.spain);
+        let pieces = inner.pieces(&head);
         let (sealed, _) =
-            asker.seal_request(&recipient, address, &[1; 32], inner.encode(), self.now)?;
+            asker.seal_request(&recipient, address, None, &[1; 32], &pieces, self.now)?;
         self.put("sealed", "request", sealed)
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use exchange::{Code, Refusal};
+use exchange::{Code, DocumentClass, Refusal};
 use identity::Mandate;
 use ihe::mtom::Package;
 use ihe::xca::Errors;
@@ -20,13 +20,24 @@ pub(super) struct Fulfilled {
     pub(super) content: Range<usize>,
     /// `answered`, or an eHDSI code.
     pub(super) outcome: String,
+    /// What is in it.
+    pub(super) documents: Documents,
+}
+
+/// Of which classes the documents of an answer are, or those that it is about.
+pub(super) enum Documents {
+    /// Of these.
+    Of(Vec<DocumentClass>),
+    /// An OpenNCP behind us answered with documents: of any.
+    Unknown,
 }
 
 impl Fulfilled {
     /// A refusal that is answered under evidence.
     pub(super) fn refusing(package: Package, refusal: &Refusal) -> Self {
         let content = read_answer(&package).map_or(0..0, |(content, _)| content);
-        Self { package, content, outcome: refusal.code.wire().to_owned() }
+        let documents = Documents::Of(Vec::new());
+        Self { package, content, outcome: refusal.code.wire().to_owned(), documents }
     }
 }
 
@@ -37,11 +48,17 @@ pub(super) async fn fulfil(
     mandate: &Mandate,
     message: &Message,
 ) -> Result<Fulfilled, Refusal> {
-    let package = match &node.connector {
+    let (package, documents) = match &node.connector {
         Connector::Store(store) => from_store(node, store, facts, mandate).await?,
         Connector::OpenNcp(client) => {
             let path = facts.transaction.service_path();
-            openncp::relay(client, path, facts.transaction, &message.package).await?.0
+            let package = openncp::relay(client, path, facts.transaction, &message.package).await?;
+            let documents = match &facts.ask {
+                Ask::Discovery(_) | Ask::Submit(_) => Documents::Of(Vec::new()),
+                Ask::Query(request) => Documents::Of(request.classes.clone()),
+                Ask::Retrieve(_) => Documents::Unknown,
+            };
+            (package.0, documents)
         }
     };
     crash::point("inbound/fulfilled");
@@ -49,7 +66,10 @@ pub(super) async fn fulfil(
         let hint = "the national contact point's answer cannot be read";
         Refusal::new(Code::ErrorGeneric, hint).with_detail(e.to_string())
     })?;
-    Ok(Fulfilled { package, content, outcome: refused.unwrap_or_else(|| "answered".to_owned()) })
+    // the other country's refusal has no documents
+    let documents = if refused.is_some() { Documents::Of(Vec::new()) } else { documents };
+    let outcome = refused.unwrap_or_else(|| "answered".to_owned());
+    Ok(Fulfilled { package, content, outcome, documents })
 }
 
 async fn from_store(
@@ -57,7 +77,8 @@ async fn from_store(
     store: &Store,
     facts: &Facts,
     mandate: &Mandate,
-) -> Result<Package, Refusal> {
+) -> Result<(Package, Documents), Refusal> {
+    let none = Documents::Of(Vec::new());
     let now = node.clock.now();
     match &facts.ask {
         Ask::Discovery(request) => {
@@ -77,11 +98,13 @@ async fn from_store(
                 echo.sender.as_ref(),
                 &echo.query,
             );
-            Ok(respond(node, facts, &body, Vec::new()))
+            Ok((respond(node, facts, &body, Vec::new()), none))
         }
         Ask::Query(request) => {
             let response = store.query(&request.patient, &request.classes).await?;
-            Ok(respond(node, facts, &store.render_query(&response, &request.patient), Vec::new()))
+            let body = store.render_query(&response, &request.patient);
+            let documents = Documents::Of(request.classes.clone());
+            Ok((respond(node, facts, &body, Vec::new()), documents))
         }
         Ask::Retrieve(request) => {
             if request.community.as_ref().is_some_and(|community| *community != store.community) {
@@ -90,13 +113,14 @@ async fn from_store(
                     "address the home community of this country",
                 ));
             }
-            let response = store.retrieve(mandate, &request.documents).await?;
+            let (response, classes) = store.retrieve(mandate, &request.documents).await?;
             let (body, parts) = response.render(&store.community);
-            Ok(respond(node, facts, &body, parts))
+            Ok((respond(node, facts, &body, parts), Documents::Of(classes)))
         }
         Ask::Submit(submission) => {
             store.submit(submission, mandate.recognised().country(), now).await?;
-            Ok(respond(node, facts, &xdr::render_response(&Errors::default()), Vec::new()))
+            let body = xdr::render_response(&Errors::default());
+            Ok((respond(node, facts, &body, Vec::new()), none))
         }
     }
 }

@@ -12,6 +12,7 @@ use transport::Peer;
 
 use super::evidence::{self, Claim, Proof};
 use super::fulfil::{self, Fulfilled};
+use super::way::Way;
 use crate::message::{self, Facts, Message, Refused, read};
 use crate::national::Connector;
 use crate::node::{Node, Sealing};
@@ -61,9 +62,9 @@ pub fn open(
     if Some(header.address.from) != peer.country() {
         return Err(VaultError::Integrity);
     }
-    let Opened { address, plaintext, reply } =
+    let Opened { address, pieces, reply } =
         sealing.vault.open_request(&ciphertext, &wire::bound(&package.root, place.clone()))?;
-    let inner = Inner::decode(plaintext).map_err(|_| VaultError::Malformed)?;
+    let inner = Inner::decode(pieces).map_err(|_| VaultError::Malformed)?;
     let claim = Claim::new(address, &inner).ok_or(VaultError::Malformed)?;
     let package = wire::restore(&package.root, place, &inner);
     Ok((Message { package }, SealedRequest { reply, claim }))
@@ -102,11 +103,15 @@ pub async fn answer(
         Err(refusal) => Err(refusal),
     };
 
+    // 3. attest: the vault that asked, and which alone will open the answer
+    let way = Way::back(node, peer, reply).await.map_err(refuse)?;
+
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
     let fulfilled = match permitted {
         Ok(mandate) => {
             evidence::before_it_acts(node, &facts, &mut recorded).await.map_err(refuse)?;
-            fulfil::fulfil(node, &facts, &mandate, &message).await
+            let fulfilled = fulfil::fulfil(node, &facts, &mandate, &message).await;
+            fulfilled.and_then(|answer| way.permits(node, &answer.documents).map(|()| answer))
         }
         Err(refusal) => Err(refusal),
     };
@@ -126,19 +131,20 @@ pub async fn answer(
 
     // 8. note: by the caller; 9. deliver
     let transaction = facts.transaction;
-    let package = deliver(sealing, settled, reply, fulfilled).map_err(refuse)?;
+    let package = deliver(node, sealing, settled, way, fulfilled).map_err(refuse)?;
     Ok(Answered { package, transaction, refusal })
 }
 
 /// Releases the answer. What it takes is the list of what must have happened; a [`Fulfilled`] that
 /// is no refusal is made with a mandate only.
 fn deliver(
+    node: &Node,
     sealing: &Sealing,
     settled: Proof,
-    reply: Option<ReplyToken>,
+    way: Way,
     fulfilled: Fulfilled,
 ) -> Result<Package, Refusal> {
-    let Some(reply) = reply else { return Ok(fulfilled.package) };
+    let Way::Sealed { reply, asker, .. } = way else { return Ok(fulfilled.package) };
     let root = &fulfilled.package.root;
     let inner = Inner {
         evidence: settled.evidence,
@@ -148,8 +154,11 @@ fn deliver(
     };
     let bound = wire::bound(root, fulfilled.content.clone());
     // the bound digest is over the envelope as it will travel, which has the same prefix and suffix
-    let ciphertext =
-        sealing.vault.seal_response(reply, &bound, inner.encode()).map_err(evidence::unsealed)?;
+    let head = inner.head();
+    let ciphertext = sealing
+        .vault
+        .seal_response(reply, &asker, &bound, &inner.pieces(&head), node.clock.now())
+        .map_err(evidence::unsealed)?;
     Ok(wire::seal_package(root, fulfilled.content, ciphertext))
 }
 

@@ -84,19 +84,19 @@ impl Store {
         response.render(patient, &from)
     }
 
-    /// ITI-39: the documents, each the patient's own and covered by the mandate.
+    /// ITI-39: the documents, each the patient's own and covered by the mandate; and their classes.
     pub async fn retrieve(
         &self,
         mandate: &Mandate,
         wanted: &[(String, String)],
-    ) -> Result<RetrieveResponse, Refusal> {
+    ) -> Result<(RetrieveResponse, Vec<DocumentClass>), Refusal> {
         let absent = || {
             Refusal::new(
                 Code::ErrorDocumentNotFound,
                 "no such document of this patient; query again",
             )
         };
-        let mut documents = Vec::new();
+        let (mut documents, mut classes) = (Vec::new(), Vec::new());
         for (repository, id) in wanted {
             if *repository != self.repository {
                 return Err(absent());
@@ -110,6 +110,7 @@ impl Store {
                 let hint = "the HCP assertion lacks a permission for this document";
                 return Err(Refusal::new(Code::ErrorInsufficientRights, hint));
             }
+            classes.push(stored.entry.class);
             documents.push(Document {
                 unique_id: id.clone(),
                 repository: repository.clone(),
@@ -117,7 +118,7 @@ impl Store {
                 bytes: stored.bytes,
             });
         }
-        Ok(RetrieveResponse { documents, ..RetrieveResponse::default() })
+        Ok((RetrieveResponse { documents, ..RetrieveResponse::default() }, classes))
     }
 
     /// ITI-41: a dispensation closes its prescription, a discard reopens it.

@@ -1,10 +1,8 @@
 //! How a request reaches the other country: sealed for its attested vault, or plainly.
 
-use enclave::key::Statement;
 use enclave::{Address, Recipient, VaultError};
 use exchange::{Code, Refusal, Side, Transaction};
 use ihe::mtom::Package;
-use siem::{Event, Kind};
 use transport::Peer;
 use trust::chain::Chain;
 
@@ -12,6 +10,7 @@ use super::evidence::Recorded;
 use crate::message::{Facts, Message};
 use crate::national::openncp::{relay, unreachable_peer};
 use crate::node::{Node, PeerCountry, Sealing};
+use crate::recipient::{self, unacceptable};
 use crate::wire::{self, Inner};
 
 /// Proof of step 3. Made by [`attest`] only.
@@ -37,7 +36,7 @@ pub(super) struct Answer {
     pub(super) from: Option<Peer>,
 }
 
-/// Checks the peer's vault key, fetched again when it has expired.
+/// Step 3: the peer's checked vault key, or the plain way.
 pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refusal> {
     if !peer.konfido {
         let hint = "policy does not allow plain exchange with that country";
@@ -47,40 +46,7 @@ pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refus
             Err(Refusal::new(Code::ErrorPolicyViolation, hint))
         };
     }
-    let now = node.clock.now();
-    if let Some(known) = peer.known_recipient(now) {
-        return Ok(Way::Sealed(Box::new(known)));
-    }
-    let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| unreachable_peer(&e))?;
-    let recipient = Statement::decode(&answer.body)
-        .and_then(|statement| {
-            Recipient::verify(
-                &statement,
-                &node.seal_anchors,
-                peer.country,
-                now,
-                &peer.accepted.load(),
-            )
-        })
-        .and_then(|recipient| {
-            let older = VaultError::Key("statement is older than one that we saw");
-            if peer.is_newest(&recipient) { Ok(recipient) } else { Err(older) }
-        })
-        .map_err(|error| unacceptable(node, peer, error))?;
-    peer.keep_recipient(Some(recipient.clone()));
-    Ok(Way::Sealed(Box::new(recipient)))
-}
-
-/// A vault that we do not seal for leaves an event with the reason.
-fn unacceptable(node: &Node, peer: &PeerCountry, error: VaultError) -> Refusal {
-    node.notes.note(Event {
-        side: Some(Side::B),
-        peer: Some(peer.country),
-        correlation: error.code().to_owned(),
-        ..Event::new(node.clock.now(), Kind::VaultRefused)
-    });
-    let hint = "the other country's vault key is not acceptable; nothing was sent";
-    Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
+    recipient::of(node, peer).await.map(|known| Way::Sealed(Box::new(known)))
 }
 
 /// Sends the request and opens the answer.
@@ -107,7 +73,7 @@ pub(super) async fn ask_and_open(
         Way::Sealed(recipient) => {
             if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
                 let permitted = recipient.permits(class, node.clock.now());
-                permitted.map_err(|error| unacceptable(node, peer, error))?;
+                permitted.map_err(|error| unacceptable(node, peer, Side::B, error))?;
             }
             match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
@@ -157,9 +123,10 @@ async fn sealed(
         txid: recorded.txid(),
     };
     let bound = wire::bound(root, facts.content.clone());
+    let head = inner.head();
     let (ciphertext, pending) = sealing
         .vault
-        .seal_request(recipient, address, &bound, inner.encode(), node.clock.now())
+        .seal_request(recipient, address, None, &bound, &inner.pieces(&head), node.clock.now())
         .map_err(vault)?;
     let package = wire::seal_package(root, facts.content.clone(), ciphertext);
     let (content_type, body) = package.pieces(facts.transaction.request_action());
@@ -169,7 +136,7 @@ async fn sealed(
         .await
         .map_err(|e| unreachable_peer(&e))?;
     if answer.status == http::StatusCode::MISDIRECTED_REQUEST {
-        peer.keep_recipient(None);
+        peer.forget_recipients();
         return Ok(None);
     }
     let package = Package::parse(&answer.content_type, answer.body).map_err(|e| broken(&e))?;
@@ -177,8 +144,8 @@ async fn sealed(
         return Err(refused_in_the_clear(&package));
     };
     let bound = wire::bound(&package.root, place.clone());
-    let plaintext = sealing.vault.open_response(pending, &ciphertext, &bound).map_err(vault)?;
-    let inner = Inner::decode(plaintext).map_err(|e| broken(&e.into()))?;
+    let pieces = sealing.vault.open_response(pending, &ciphertext, &bound).map_err(vault)?;
+    let inner = Inner::decode(pieces).map_err(|e| broken(&e.into()))?;
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
     // what was sealed must be the Body that our OpenNCP will read: the evidence is about nothing else
@@ -215,7 +182,5 @@ fn vault(error: VaultError) -> Refusal {
     Refusal::new(Code::ErrorSecDataIntegrityNotEnsured, hint).with_detail(error.to_string())
 }
 
-/// Where a KONFIDO node publishes its vault key.
-pub const VAULT_KEY_PATH: &str = "/konfido/v1/vault-key";
 /// Where a KONFIDO node takes sealed messages.
 pub const SEALED_PATH: &str = "/konfido/v1/sealed";

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use enclave::process::{Source, Spec};
-use enclave::{Acceptance, Address, Attestation, Process, Recipient, Use, Vault};
+use enclave::{Acceptance, Address, Attestation, Piece, Process, Recipient, Use, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use testbed::pki::{Pki, Role, SealKind};
@@ -67,7 +67,7 @@ pub fn run() -> anyhow::Result<()> {
         )?)
     };
     let to = [recipient(&here)?, recipient(&there)?];
-    let now = Timestamp::now();
+    let (now, text) = (Timestamp::now(), vec![7; 100_000]);
     // interleaved, so that a neighbour's load falls on both
     for (name, wanted, every) in [
         ("open a 100 kB document, X-Wing and AES (first contact)", "<= 1.2", 1),
@@ -80,8 +80,9 @@ pub fn run() -> anyhow::Result<()> {
                 if round % every == 0 {
                     sender[at] = Vault::new(es);
                 }
-                let text = vec![7; 100_000];
-                let (sealed, _) = sender[at].seal_request(&to[at], address, &[0; 32], text, now)?;
+                let (to, pieces) = (&to[at], [Piece::Clear(&text)]);
+                let (sealed, _) =
+                    sender[at].seal_request(to, address, None, &[0; 32], &pieces, now)?;
                 let started = Instant::now();
                 vault.open_request(&sealed, &[0; 32])?;
                 spent[at].push(started.elapsed());

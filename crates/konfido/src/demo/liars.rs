@@ -1,14 +1,14 @@
 //! Countries of the circle of trust that do not keep to the protocol, against real nodes.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use enclave::Vault;
+use enclave::{Recipient, Vault};
 use exchange::{Code, Country, DocumentClass, SystemEntropy, Transaction};
 use gateway::message::digest;
 use gateway::node::Slots;
-use gateway::outbound::VAULT_KEY_PATH;
+use gateway::recipient::VAULT_KEY_PATH;
 use gateway::wire::{self, Inner, SEALED_BODY};
 use http::{Request, Response, StatusCode};
 use ihe::mtom::Package;
@@ -56,6 +56,8 @@ struct Liar {
     vault: Vault,
     seal: SealKey,
     anchors: Anchors,
+    /// Whose vault asks; known once that one runs.
+    asker: OnceLock<Recipient>,
 }
 
 impl Liar {
@@ -73,7 +75,7 @@ impl Liar {
         let (place, ciphertext) = wire::split_package(&package).unwrap();
         let bound = wire::bound(&package.root, place);
         let opened = self.vault.open_request(&ciphertext, &bound).unwrap();
-        let inner = Inner::decode(opened.plaintext).unwrap();
+        let inner = Inner::decode(opened.pieces).unwrap();
         let (signed, certificate) = wire::unpair(inner.evidence).unwrap();
         let certificate = Certificate::from_der(&certificate).unwrap();
         let asked = RequestStatement::verify(&signed, &certificate, &self.anchors, now).unwrap();
@@ -107,7 +109,10 @@ impl Liar {
         let start = root.find(SEALED_BODY).unwrap();
         let place = start..start + SEALED_BODY.len();
         let bound = wire::bound(root.as_bytes(), place.clone());
-        let ciphertext = self.vault.seal_response(opened.reply, &bound, inner.encode()).unwrap();
+        let (asker, head) = (self.asker.get().unwrap(), inner.head());
+        let pieces = inner.pieces(&head);
+        let ciphertext =
+            self.vault.seal_response(opened.reply, asker, &bound, &pieces, now).unwrap();
         let (kind, body) = wire::seal_package(&root.into(), place, ciphertext).write("");
         respond(StatusCode::OK, &kind, body)
     }
@@ -149,13 +154,19 @@ async fn the_doctor_does_not_read_another_answer_than_the_one_in_the_evidence() 
         vault: Vault::new(dk),
         seal: pki.identity(dk, Role::Seal).seal_key(),
         anchors: pki.anchors(),
+        asker: OnceLock::new(),
     });
-    let stop = CancellationToken::new();
+    let (stop, at_work) = (CancellationToken::new(), Arc::clone(&liar));
     let serving = tokio::spawn(bound.serve(Limits::default(), stop.clone(), move |_, request| {
-        let liar = Arc::clone(&liar);
+        let liar = Arc::clone(&at_work);
         async move { liar.answer(request).await }
     }));
     let (running, national) = spain(dir.path(), &pki, address).await;
+    let (sealing, now) = (running.node.sealing(), Timestamp::now());
+    let said = sealing.vault.publish(&sealing.seal, now).unwrap();
+    let all = enclave::Acceptance::software(&enclave::Attestation::ALL);
+    let asker = Recipient::verify(&said, &pki.anchors(), es, now, &all).unwrap();
+    liar.asker.set(asker).unwrap();
     let seal = Arc::new(pki.identity(es, Role::Seal).seal_key());
     let visit = testbed::assertions::Issuer::new(es, seal).visit(
         &MONTSERRAT,

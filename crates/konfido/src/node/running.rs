@@ -70,7 +70,7 @@ impl Running {
             if let Some(accepted) = &files.acceptance {
                 peer.accepted.store(Arc::new(accepted.clone()));
             }
-            peer.keep_recipient(None);
+            peer.forget_recipients();
         }
         files.acceptance.iter().try_for_each(|accepted| remember(&self.data, accepted))?;
         Ok(())

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enclave::{Acceptance, Address, Attestation, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Vault};
 use exchange::{DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId};
 use gateway::message::digest;
-use gateway::outbound::{SEALED_PATH, VAULT_KEY_PATH};
+use gateway::recipient::VAULT_KEY_PATH;
 use gateway::wire::{self, Inner};
 use ihe::mtom::{Package, Part};
 use ihe::soap;
@@ -144,28 +144,28 @@ impl Stage {
         Sealable { root, content, statement, inner, address }
     }
 
-    /// Seals plaintext for Denmark, bound to the message.
-    pub fn sealed(&self, message: &Sealable, plaintext: Vec<u8>) -> Package {
+    /// Seals pieces for Denmark, bound to the message.
+    pub fn sealed(&self, message: &Sealable, pieces: &[Piece<'_>]) -> Package {
         let bound = wire::bound(&message.root, message.content.clone());
         let vault = self.vault.borrow();
         let (ciphertext, _) = vault
-            .seal_request(&self.denmark, message.address, &bound, plaintext, Timestamp::now())
+            .seal_request(&self.denmark, message.address, None, &bound, pieces, Timestamp::now())
             .unwrap();
         wire::seal_package(&message.root, message.content.clone(), ciphertext)
     }
 
-    /// A flawless sealed query.
+    /// A sealed query in which nothing is wrong but the vault that it was sealed in: Spain does not
+    /// publish it, so Denmark seals no answer for it.
     pub fn good_sealed(&self) -> Package {
         let message = self.sealable();
-        let plaintext = message.inner.encode();
-        self.sealed(&message, plaintext)
+        let head = message.inner.head();
+        self.sealed(&message, &message.inner.pieces(&head))
     }
 
-    /// A flawless request for the node behind a listener.
+    /// A flawless request for the node behind a listener; for Denmark over Spain's node.
     pub fn good(&self, at: Place) -> Shot {
         match at {
             ITALY => shot(SPAIN, service(Transaction::Query), self.good_query()),
-            DENMARK => package(SPAIN, SEALED_PATH, &self.good_sealed()),
             _ => {
                 let visit = self.visit(&MONTSERRAT, &AGNETE);
                 let text = query(&visit.assertions(), &AGNETE);

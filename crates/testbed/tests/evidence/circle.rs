@@ -181,7 +181,8 @@ impl Circle {
             ])),
             newest: Mutex::new(Timestamp::MIN),
             client: self.client(country, other),
-            recipient: Mutex::new(None),
+            recipients: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
             slots: Slots::default(),
         };
         Node {

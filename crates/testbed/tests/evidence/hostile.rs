@@ -4,7 +4,8 @@
 use enclave::key::Statement;
 use enclave::{Address, Recipient};
 use exchange::{Country, DocumentClass, Side, SystemEntropy, Transaction, TransactionId};
-use gateway::outbound::{SEALED_PATH, VAULT_KEY_PATH};
+use gateway::outbound::SEALED_PATH;
+use gateway::recipient::VAULT_KEY_PATH;
 use gateway::wire::{self, Inner};
 use ihe::mtom::Package;
 use ihe::xca::QueryRequest;
@@ -108,8 +109,10 @@ impl<'c> Forger<'c> {
         let (from, transaction) = (es(), Transaction::Query);
         let address = Address { from, to: dk(), transaction, txid: claim.txid };
         let bound = wire::bound(&root, content.clone());
-        let (ciphertext, _) =
-            node.sealing().vault.seal_request(&to, address, &bound, inner.encode(), now).unwrap();
+        let (sealing, head) = (node.sealing(), inner.head());
+        let sealed =
+            sealing.vault.seal_request(&to, address, None, &bound, &inner.pieces(&head), now);
+        let (ciphertext, _) = sealed.unwrap();
         let (kind, body) =
             wire::seal_package(&root, content, ciphertext).write(transaction.request_action());
         let answer = client.post(SEALED_PATH, &kind, body).await.unwrap();

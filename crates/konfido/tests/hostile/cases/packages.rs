@@ -186,7 +186,7 @@ pub fn services() -> Vec<Case> {
             get(OPENNCP, &format!("/dk{}", query_path()))
         }),
         case("POST of the vault key", DENMARK, method, |_| {
-            shot(SPAIN, gateway::outbound::VAULT_KEY_PATH, "x")
+            shot(SPAIN, gateway::recipient::VAULT_KEY_PATH, "x")
         }),
         case(
             "plain IHE where policy wants it sealed",

@@ -1,0 +1,54 @@
+//! How an answer goes back: sealed for the attested vault that asked, or plainly as it came.
+
+use std::sync::Arc;
+
+use enclave::{Recipient, ReplyToken};
+use exchange::{Refusal, Side};
+use transport::Peer;
+
+use super::fulfil::Documents;
+use crate::node::{Node, PeerCountry};
+use crate::recipient::{self, unacceptable};
+
+/// Proof of step 3.
+pub(super) enum Way {
+    /// Sealed for this vault, which asked.
+    Sealed {
+        /// The right to answer.
+        reply: ReplyToken,
+        /// Whose vault asked; checked.
+        asker: Box<Recipient>,
+        /// Its row of the policy.
+        peer: Arc<PeerCountry>,
+    },
+    /// Plain IHE over mutual TLS: the request came so, and the policy row allows it.
+    Plain(()),
+}
+
+impl Way {
+    /// The way back of a request.
+    pub(super) async fn back(
+        node: &Node,
+        peer: &Peer,
+        reply: Option<ReplyToken>,
+    ) -> Result<Self, Refusal> {
+        let Some(reply) = reply else { return Ok(Self::Plain(())) };
+        let country = peer.country().unwrap_or(node.country);
+        let peer = Arc::clone(node.peer(country)?);
+        let asker = Box::new(recipient::of_asker(node, &peer, &reply).await?);
+        Ok(Self::Sealed { reply, asker, peer })
+    }
+
+    /// Whether our policy lets these documents be sealed for that vault.
+    pub(super) fn permits(&self, node: &Node, documents: &Documents) -> Result<(), Refusal> {
+        let Self::Sealed { asker, peer, .. } = self else { return Ok(()) };
+        let now = node.clock.now();
+        let permitted = match documents {
+            Documents::Of(classes) => {
+                classes.iter().try_for_each(|class| asker.permits(*class, now))
+            }
+            Documents::Unknown => asker.permits_all(now),
+        };
+        permitted.map_err(|error| unacceptable(node, peer, Side::A, error))
+    }
+}

@@ -1,0 +1,79 @@
+//! Step 3 of both roads: whose vault we seal for. A peer's key statement is fetched, checked
+//! against its evidence and our policy, and kept while it holds.
+
+use enclave::key::Statement;
+use enclave::{Recipient, ReplyToken, VaultError};
+use exchange::{Code, Refusal, Side};
+use siem::{Event, Kind};
+
+use crate::national::openncp::unreachable_peer;
+use crate::node::{Node, PeerCountry};
+
+/// The vault of a country that we ask.
+pub(crate) async fn of(node: &Node, peer: &PeerCountry) -> Result<Recipient, Refusal> {
+    match peer.known_recipient(node.clock.now()) {
+        Some(known) => Ok(known),
+        None => fetch(node, peer, Side::B, |_| true).await,
+    }
+}
+
+/// The vault that asked, and no other one of its country: its answer is sealed for that key.
+pub(crate) async fn of_asker(
+    node: &Node,
+    peer: &PeerCountry,
+    reply: &ReplyToken,
+) -> Result<Recipient, Refusal> {
+    match peer.known_asker(reply, node.clock.now()) {
+        Some(known) => Ok(known),
+        None => fetch(node, peer, Side::A, |found| reply.is_for(found)).await,
+    }
+}
+
+/// One request a country fetches; those that waited for it find what it found.
+async fn fetch(
+    node: &Node,
+    peer: &PeerCountry,
+    side: Side,
+    wanted: impl Fn(&Recipient) -> bool,
+) -> Result<Recipient, Refusal> {
+    let _one = peer.fetching.lock().await;
+    let now = node.clock.now();
+    if let Some(known) = peer.known_recipient(now).filter(&wanted) {
+        return Ok(known);
+    }
+    let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| unreachable_peer(&e))?;
+    let accepted = peer.accepted.load();
+    let recipient = Statement::decode(&answer.body)
+        .and_then(|said| Recipient::verify(&said, &node.seal_anchors, peer.country, now, &accepted))
+        .and_then(|recipient| {
+            let older = VaultError::Key("statement is older than one that we saw");
+            if peer.is_newest(&recipient) { Ok(recipient) } else { Err(older) }
+        })
+        .and_then(|recipient| {
+            let other = VaultError::Key("statement is about another key than the one that asks");
+            if wanted(&recipient) { Ok(recipient) } else { Err(other) }
+        })
+        .map_err(|error| unacceptable(node, peer, side, error))?;
+    peer.keep_recipient(recipient.clone());
+    Ok(recipient)
+}
+
+/// A vault that we do not seal for leaves an event with the reason.
+pub(crate) fn unacceptable(
+    node: &Node,
+    peer: &PeerCountry,
+    side: Side,
+    error: VaultError,
+) -> Refusal {
+    node.notes.note(Event {
+        side: Some(side),
+        peer: Some(peer.country),
+        correlation: error.code().to_owned(),
+        ..Event::new(node.clock.now(), Kind::VaultRefused)
+    });
+    let hint = "the other country's vault key is not acceptable; nothing was sent";
+    Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
+}
+
+/// Where a KONFIDO node publishes its vault key.
+pub const VAULT_KEY_PATH: &str = "/konfido/v1/vault-key";
