@@ -402,8 +402,7 @@ fn the_hpke_crate_exports_the_same_request_key() {
     let nonce = aws_lc_rs::aead::Nonce::assume_unique_for_key([0; 12]);
     let mut text = sealed[at..].to_vec();
     let bound = aws_lc_rs::aead::Aad::from([&sealed[..at], &[7; 32]].concat());
-    let text =
-        LessSafeKey::new(key).open_in_place(nonce, bound, &mut text).unwrap();
+    let text = LessSafeKey::new(key).open_in_place(nonce, bound, &mut text).unwrap();
     assert_eq!(text, b"hello");
 }
 

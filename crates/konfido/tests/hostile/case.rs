@@ -29,13 +29,23 @@ pub struct Case {
     pub kind: Kind,
     /// Another kind that is as right, where it is chance how far the message came.
     pub or: Kind,
+    /// How many events it leaves; the newest is of this kind.
+    pub events: usize,
     pub make: Box<dyn Fn(&Stage) -> Made>,
 }
 
 /// The attack, and the message that goes before it if it needs one.
 pub struct Made {
-    pub first: Option<Shot>,
+    pub first: Option<First>,
     pub shot: Shot,
+}
+
+/// What goes before an attack.
+pub enum First {
+    /// It is answered.
+    Answered(Shot),
+    /// It is refused, and leaves this many events.
+    Refused(Shot, usize),
 }
 
 impl From<Shot> for Made {
@@ -62,6 +72,7 @@ pub fn case<M: Into<Made>>(
         want,
         kind,
         or: kind,
+        events: 1,
         make: Box::new(move |stage| make(stage).into()),
     }
 }
@@ -71,6 +82,11 @@ impl Case {
     pub fn noted_as(mut self, kind: Kind) -> Self {
         (self.kind, self.or) = (kind, kind);
         self
+    }
+
+    /// With so many events.
+    pub fn leaving(self, events: usize) -> Self {
+        Self { events, ..self }
     }
 
     /// Or with this one.

@@ -5,7 +5,7 @@ use ihe::mtom::Package;
 use testbed::attacks::forgery::replaced;
 use testbed::world::ORNELLA;
 
-use crate::case::{Case, Made, Want, case};
+use crate::case::{Case, First, Made, Want, case};
 use crate::stage::{
     DENMARK, HOME, ITALY, OPENNCP, SOAP, SPAIN, Stage, package, part, service, shot,
 };
@@ -140,7 +140,7 @@ pub fn bodies() -> Vec<Case> {
             Want::Refusal("ERROR_SEC_GENERIC"),
             |stage| {
                 let shot = stage.good(ITALY);
-                Made { first: Some(shot.clone()), shot }
+                Made { first: Some(First::Answered(shot.clone())), shot }
             },
         ),
     ]

@@ -11,7 +11,7 @@ use siem::Kind;
 use testbed::attacks::forgery::replaced;
 use testbed::pki::Role;
 
-use crate::case::{Case, Made, Want, case};
+use crate::case::{Case, First, Made, Want, case};
 use crate::circle::country;
 use crate::stage::{DENMARK, SPAIN, Sealable, Stage, package, shot, signed};
 use crate::wire::{Caller, Shot, Then, post};
@@ -112,12 +112,13 @@ fn tampered() -> Vec<Case> {
             Want::Fault(400, "ERROR_SEC_GENERIC"),
             |stage| {
                 let shot = package(SPAIN, SEALED_PATH, &stage.good_sealed());
-                Made { first: Some(shot.clone()), shot }
+                Made { first: Some(First::Refused(shot.clone(), 2)), shot }
             },
         ),
         sealed("sealed in a vault that Spain does not publish", NO_SUCH_VAULT, |stage| {
             stage.good_sealed()
-        }),
+        })
+        .leaving(2),
     ]
 }
 
