@@ -119,7 +119,7 @@ impl Header {
     }
 }
 
-fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
+pub(crate) fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| VaultError::Malformed)?;
     let country = Country::parse(text).map_err(|_| VaultError::Malformed)?;
     if country.as_str() == text { Ok(country) } else { Err(VaultError::Malformed) }

@@ -17,6 +17,7 @@ pub mod key;
 pub mod keyfile;
 mod lockdown;
 pub mod memory;
+pub mod pouch;
 pub mod process;
 mod protocol;
 mod ring;
