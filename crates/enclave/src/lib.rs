@@ -18,6 +18,7 @@ pub mod keyfile;
 mod lockdown;
 pub mod memory;
 mod piece;
+pub mod pouch;
 pub mod process;
 mod protocol;
 mod ring;
