@@ -177,7 +177,6 @@ impl Header {
     }
 }
 
-<<<<<<< HEAD
 /// Where pieces of these lengths stand from `at` on, each with room for its tag behind it.
 pub(crate) fn places(mut at: usize, lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     let place = |length| {
@@ -188,10 +187,7 @@ pub(crate) fn places(mut at: usize, lengths: impl Iterator<Item = usize>) -> Vec
     lengths.map(place).collect()
 }
 
-fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
-=======
 pub(crate) fn country(bytes: [u8; 2]) -> Result<Country, VaultError> {
->>>>>>> h-pouch
     let text = std::str::from_utf8(&bytes).map_err(|_| VaultError::Malformed)?;
     let country = Country::parse(text).map_err(|_| VaultError::Malformed)?;
     if country.as_str() == text { Ok(country) } else { Err(VaultError::Malformed) }
