@@ -61,7 +61,7 @@ fn main() {
         let text = vec![7; 100_000];
         let began = Instant::now();
         let answer = dk.seal_response(reply, &back, &bound, &[Piece::Clear(&text)], now).unwrap();
-        es.open_response(pending, &answer, &bound).unwrap();
+        es.open_response(pending, &answer, &bound, None).unwrap();
         spent += began.elapsed().as_nanos();
     }
     println!(

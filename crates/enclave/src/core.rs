@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::VaultError;
 use crate::header::{Address, Direction, Header, TAG};
 use crate::key::{PublicKey, XWing, key_id};
+use crate::piece::{self, Packed};
+use crate::pouch::PouchKey;
 use crate::ring::Ring;
 use crate::session::{Keys, Receiver, Sender, nonce, open, seal};
 use crate::sessions::{Accepted, Sessions};
@@ -89,6 +91,14 @@ pub(crate) struct OpenedAt {
     pub(crate) address: Address,
     pub(crate) reply: ReplyToken,
     pub(crate) places: Vec<Range<usize>>,
+}
+
+/// An opened answer.
+pub(crate) enum DeliveredAt {
+    /// Its pieces stand at these places.
+    Here(Vec<Range<usize>>),
+    /// Its documents are in pouches.
+    Packed(Packed),
 }
 
 impl Core {
@@ -194,13 +204,15 @@ impl Core {
         self.finish(&header, &key, bound, given, buffer)
     }
 
-    /// Opens the answer to a request of ours in its place.
+    /// Opens the answer to a request of ours in its place. Documents that were asked for in a pouch
+    /// leave this vault in no other way.
     pub(crate) fn open_response(
         &self,
         pending: &Pending,
         sealed: &mut [u8],
         bound: &[u8; 32],
-    ) -> Result<Vec<Range<usize>>, VaultError> {
+        pouch: Option<&PouchKey>,
+    ) -> Result<DeliveredAt, VaultError> {
         let (header, at) = Header::decode(sealed)?;
         let ours = header.direction == Direction::Response
             && header.address == pending.address.answered()
@@ -211,6 +223,9 @@ impl Core {
         }
         if header.key_id != self.key_id {
             return Err(VaultError::UnknownKey);
+        }
+        if header.delivery != pouch.map(PouchKey::digest) {
+            return Err(VaultError::Key("is not of the pouch that was asked for"));
         }
         let asked = self
             .sending()
@@ -224,7 +239,10 @@ impl Core {
         let key = asked.keys.answer(&back.keys, header.sequence, salt)?;
         let places = open_pieces(&header, at, &key, bound, sealed)?;
         self.receiving().keep(from, id, back);
-        Ok(places)
+        match pouch {
+            None => Ok(DeliveredAt::Here(places)),
+            Some(to) => piece::pack(to, header.address, sealed, &places).map(DeliveredAt::Packed),
+        }
     }
 
     /// Seals the pieces; gives the header as it stands before them.

@@ -32,7 +32,7 @@ pub use acceptance::Acceptance;
 pub use core::{Pending, ReplyToken};
 pub use header::{Address, Header};
 pub use key::{Attestation, Memory, Recipient};
-pub use piece::Piece;
+pub use piece::{Delivered, Label, Piece};
 pub use process::Process;
 pub use ring::Use;
 pub use statement::KeyStatement;

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::core::{Pending, ReplyToken, Target};
 use crate::header::Address;
-use crate::piece::Piece;
+use crate::piece::{Delivered, Piece};
+use crate::pouch::PouchKey;
 use crate::protocol::{Op, Parts, Reader, error};
 use crate::ring::Use;
 use crate::vault::Opened;
@@ -193,10 +194,12 @@ impl Process {
         pending: &Pending,
         sealed: &[u8],
         bound: &[u8; 32],
-    ) -> Result<Vec<Bytes>, VaultError> {
-        let head = Parts::of(Op::OpenResponse).pending(pending).raw(bound);
+        pouch: Option<&PouchKey>,
+    ) -> Result<Delivered, VaultError> {
+        let pouch = pouch.map(PouchKey::encode).unwrap_or_default();
+        let head = Parts::of(Op::OpenResponse).pending(pending).raw(bound).part(&pouch);
         let answer = Bytes::from(self.call(&head.0, &[sealed])?);
-        Reader::new(&answer, 1).opened(&answer).map_err(|_| VaultError::Gone)
+        Reader::new(&answer, 1).delivered(&answer).map_err(|_| VaultError::Gone)
     }
 
     pub(crate) fn keep(&self, label: &[u8], document: &[u8]) -> Result<Bytes, VaultError> {

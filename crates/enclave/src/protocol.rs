@@ -15,7 +15,9 @@ use trust::encryption::WrappedKey;
 use trust::seal::Scheme;
 
 use crate::VaultError;
-use crate::core::Core;
+use crate::core::{Core, DeliveredAt};
+use crate::piece::Packed;
+use crate::pouch::PouchKey;
 pub(crate) use frame::{read_frame, write_frame};
 pub(crate) use parts::{Parts, Reader};
 
@@ -54,7 +56,7 @@ impl Op {
 }
 
 /// How it went; an answer's first byte.
-const STATUS: [(u8, VaultError); 8] = [
+const STATUS: [(u8, VaultError); 9] = [
     (1, VaultError::Malformed),
     (2, VaultError::UnknownKey),
     (3, VaultError::Replay),
@@ -63,6 +65,7 @@ const STATUS: [(u8, VaultError); 8] = [
     (6, VaultError::Key("cannot be sealed for")),
     (7, VaultError::Key("cannot be used so")),
     (8, VaultError::Key("is not the one that asked")),
+    (9, VaultError::Key("is not of the pouch that was asked for")),
 ];
 
 pub(crate) fn status(error: VaultError) -> u8 {
@@ -149,11 +152,20 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
             Ok(Answer { head: done.raw(&header).0, body: place, tail: Vec::new() })
         }
         Op::OpenResponse => {
-            let (pending, bound) = (read.pending()?, read.take()?);
+            let (pending, bound, pouch) = (read.pending()?, read.take()?, read.part()?);
+            let pouch = if pouch.is_empty() { None } else { Some(PouchKey::decode(pouch)?) };
             let place = from_one(read.rest()?);
-            let places = core.open_response(&pending, &mut frame[place.clone()], &bound)?;
-            let head = done.lengths(&places).0;
-            Ok(Answer { head, body: within(&place, &places), tail: Vec::new() })
+            let sealed = &mut frame[place.clone()];
+            Ok(match core.open_response(&pending, sealed, &bound, pouch.as_ref())? {
+                DeliveredAt::Here(places) => {
+                    let head = done.digests(&[]).lengths(&places).0;
+                    Answer { head, body: within(&place, &places), tail: Vec::new() }
+                }
+                DeliveredAt::Packed(Packed { places, buffer, digests }) => {
+                    let head = done.digests(&digests).lengths(&places).0;
+                    Answer { head, body: 0..0, tail: buffer }
+                }
+            })
         }
         Op::Keep => {
             let label = read.part()?.to_vec();

@@ -9,10 +9,11 @@ use trust::seal::SealKey;
 
 use crate::attest::Evidence;
 
-use crate::core::{Core, OpenedAt, Pending, ReplyToken};
+use crate::core::{Core, DeliveredAt, OpenedAt, Pending, ReplyToken};
 use crate::header::Address;
 use crate::key::{Recipient, Statement};
-use crate::piece::{self, Piece};
+use crate::piece::{self, Delivered, Piece};
+use crate::pouch::PouchKey;
 use crate::process::Process;
 use crate::ring::Ring;
 use crate::statement::KeyStatement;
@@ -233,21 +234,29 @@ impl Vault {
         }
     }
 
-    /// Opens the answer to a request of ours.
+    /// Opens the answer to a request of ours. Its documents leave the vault in this pouch, if they
+    /// were asked for in one.
     pub fn open_response(
         &self,
         pending: Pending,
         sealed: &Bytes,
         bound: &[u8; 32],
-    ) -> Result<Vec<Bytes>, VaultError> {
+        pouch: Option<&PouchKey>,
+    ) -> Result<Delivered, VaultError> {
         match &self.home {
             Home::Here(core) => {
                 let mut bytes = sealed.to_vec();
-                let places = core.open_response(&pending, &mut bytes, bound)?;
+                let (places, bytes, digests) = match core
+                    .open_response(&pending, &mut bytes, bound, pouch)?
+                {
+                    DeliveredAt::Here(places) => (places, bytes, Vec::new()),
+                    DeliveredAt::Packed(packed) => (packed.places, packed.buffer, packed.digests),
+                };
                 let bytes = Bytes::from(bytes);
-                Ok(places.into_iter().map(|place| bytes.slice(place)).collect())
+                let pieces = places.into_iter().map(|place| bytes.slice(place)).collect();
+                Ok(Delivered { pieces, digests })
             }
-            Home::Process(process) => process.open_response(&pending, sealed, bound),
+            Home::Process(process) => process.open_response(&pending, sealed, bound, pouch),
         }
     }
 

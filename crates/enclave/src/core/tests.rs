@@ -1,7 +1,8 @@
 use super::*;
 use crate::key::{Recipient, Statement};
+use crate::pouch::{Expected, PouchOpener, Suite};
 use crate::sessions::MAX_SESSIONS;
-use crate::{Acceptance, Attestation, Piece, Vault};
+use crate::{Acceptance, Attestation, Label, Piece, Vault};
 use bytes::Bytes;
 use exchange::{Transaction, TransactionId};
 use trust::certificate::Anchors;
@@ -90,8 +91,9 @@ fn requests_and_answers_open_once_and_only_unchanged() {
     let back = recipient(&es, now);
     let answer = answer(&dk, opened.reply, &back, &bound, b"answer").unwrap();
     let (_, other) = ask(&es, &to, &bound, b"next", now).unwrap();
-    assert!(es.open_response(other, &answer, &bound).is_err(), "answer to another request");
-    assert_eq!(es.open_response(pending, &answer, &bound).unwrap(), [&b"answer"[..]]);
+    assert!(es.open_response(other, &answer, &bound, None).is_err(), "answer to another request");
+    let delivered = es.open_response(pending, &answer, &bound, None).unwrap();
+    assert_eq!(delivered.pieces, [&b"answer"[..]]);
 }
 
 #[test]
@@ -126,8 +128,8 @@ fn an_answer_opens_in_the_attested_vault_of_the_one_who_asked_only() {
     reply.sender = key_id(spain.target().key);
     let sealed = answer(&dk, reply, &spain, &[0; 32], b"document").unwrap();
     assert_eq!(
-        thief.open_response(pending, &sealed, &[0; 32]),
-        Err(VaultError::UnknownKey),
+        thief.open_response(pending, &sealed, &[0; 32], None).err(),
+        Some(VaultError::UnknownKey),
         "he has a part of the key only"
     );
     let (reply, pending) = open(&es);
@@ -162,6 +164,57 @@ fn messages_are_of_pieces_and_none_is_moved_or_left_out() {
     assert!(dk.open_request(&sealed, &[0; 32]).is_ok());
     let none = es.seal_request(&to, address(), None, &[0; 32], &[], now);
     assert_eq!(none.err(), Some(VaultError::Malformed), "no piece");
+}
+
+#[test]
+fn documents_that_were_asked_for_in_a_pouch_leave_the_vault_in_no_other_way() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let (to, back) = (recipient(&dk, now), recipient(&es, now));
+    let [doctor, nosy] = [(); 2].map(|()| PouchOpener::generate(Suite::P256).unwrap());
+    let labels = [("1@x", "text/xml"), ("2@x", "application/pdf")];
+    let labels = labels.map(|(content_id, media_type)| Label { content_id, media_type });
+    let mut head = Vec::new();
+    Label::write(&labels, &mut head);
+    head.extend_from_slice(b"what the node reads");
+    let documents: [&[u8]; 2] = [b"a summary", b"its pdf"];
+    let exchange = |delivery| {
+        let (sealed, pending) = es
+            .seal_request(&to, address(), delivery, &[0; 32], &[Piece::Clear(b"ask")], now)
+            .unwrap();
+        let reply = dk.open_request(&sealed, &[0; 32]).unwrap().reply;
+        assert_eq!(reply.delivery(), delivery);
+        let pieces = [&head[..], documents[0], documents[1]].map(Piece::Clear);
+        (pending, dk.seal_response(reply, &back, &[0; 32], &pieces, now).unwrap())
+    };
+    let other = Some(VaultError::Key("is not of the pouch that was asked for"));
+    let pouch = doctor.public();
+    for wrong in [None, Some(nosy.public())] {
+        let (pending, answer) = exchange(Some(pouch.digest()));
+        assert_eq!(es.open_response(pending, &answer, &[0; 32], wrong).err(), other);
+    }
+    let (pending, answer) = exchange(None);
+    assert_eq!(es.open_response(pending, &answer, &[0; 32], Some(pouch)).err(), other);
+    let (pending, answer) = exchange(Some(pouch.digest()));
+    let delivered = es.open_response(pending, &answer, &[0; 32], Some(pouch)).unwrap();
+    assert_eq!(delivered.pieces[0], head, "the node reads what is its own");
+    for (part, document) in documents.into_iter().enumerate() {
+        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, document);
+        assert_eq!(delivered.digests[part], sha256.as_ref());
+        let packed = &delivered.pieces[part + 1];
+        assert!(!packed.windows(document.len()).any(|window| window == document));
+        let expected = Expected {
+            from: country("DK"),
+            to: country("ES"),
+            transaction: Transaction::Retrieve,
+            part: u16::try_from(part).unwrap(),
+            content_id: labels[part].content_id,
+            txid: Some(address().txid),
+        };
+        assert!(nosy.open(packed, &expected).is_err());
+        let opened = doctor.open(packed, &expected).unwrap();
+        assert_eq!((&*opened.text, opened.context.media_type), (document, labels[part].media_type));
+    }
 }
 
 type Change = fn(&mut Header);
@@ -239,13 +292,13 @@ fn answers_are_bound_to_their_request() {
         let (mut header, at) = Header::decode(&answer).unwrap();
         change(&mut header);
         let bytes = [header.encode(), answer[at..].to_vec()].concat();
-        assert!(es.open_response(pending, &bytes.into(), &[1; 32]).is_err(), "{name}");
+        assert!(es.open_response(pending, &bytes.into(), &[1; 32], None).is_err(), "{name}");
     }
     let (pending, reply) = ask();
     let answer = answer(&dk, reply, &back, &[1; 32], b"answer").unwrap();
     assert_eq!(
-        es.open_response(pending, &answer, &[2; 32]),
-        Err(VaultError::Integrity),
+        es.open_response(pending, &answer, &[2; 32], None).err(),
+        Some(VaultError::Integrity),
         "what stands beside it"
     );
 }
@@ -380,7 +433,7 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
         let (sealed, pending) = ask(&es, &to, &[0; 32], &[0; 64], now).unwrap();
         let opened = dk.open_request(&sealed, &[0; 32]).unwrap();
         let answer = answer(&dk, opened.reply, &back, &[0; 32], &opened.pieces[0]).unwrap();
-        es.open_response(pending, &answer, &[0; 32]).unwrap();
+        es.open_response(pending, &answer, &[0; 32], None).unwrap();
     }
     assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
     assert_eq!((dk.core().receiving().count(), es.core().sending()[&country("DK")].len()), (1, 1));

@@ -9,7 +9,7 @@ use super::Op;
 use crate::VaultError;
 use crate::core::{Given, Pending, ReplyToken, Target};
 use crate::header::{Address, places};
-use crate::piece::Piece;
+use crate::piece::{Delivered, Piece};
 use bytes::Bytes;
 
 /// Writes parts.
@@ -79,6 +79,11 @@ impl Parts {
             };
         }
         Ok(self)
+    }
+
+    pub(crate) fn digests(mut self, digests: &[[u8; 32]]) -> Self {
+        self = self.raw(&[u8::try_from(digests.len()).unwrap_or(u8::MAX)]);
+        digests.iter().fold(self, |parts, digest| parts.raw(digest))
     }
 
     /// How long the pieces are that stand at the end of the frame, each with its tag behind it.
@@ -190,6 +195,13 @@ impl<'b> Reader<'b> {
             given.push(Given { length, kept });
         }
         Ok(given)
+    }
+
+    /// An opened answer.
+    pub(crate) fn delivered(mut self, answer: &Bytes) -> Result<Delivered, VaultError> {
+        let [count] = self.take()?;
+        let digests = (0..count).map(|_| self.take()).collect::<Result<_, _>>()?;
+        Ok(Delivered { digests, pieces: self.opened(answer)? })
     }
 
     /// The pieces at the end of an answer, which share its buffer.
