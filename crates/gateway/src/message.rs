@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use enclave::pouch::{self, PouchKey};
 use exchange::{Code, CorrelationId, DocumentClass, PatientId, Refusal, Transaction};
 use identity::{Context, Recognised, recognise};
 use ihe::answer::{self, Echo};
@@ -50,6 +53,8 @@ pub struct Facts {
     pub content: Range<usize>,
     /// Where the WS-Security header stands in the envelope.
     pub security: Range<usize>,
+    /// The clinician's own key, which the documents of the answer are sealed for.
+    pub pouch: Option<PouchKey>,
     /// For the answer.
     pub echo: Echo,
 }
@@ -130,8 +135,13 @@ pub fn read(
                 .with_detail(e.to_string()),
         )
     })?;
+    let pouch = pouch(&envelope).map_err(|detail| {
+        let hint = "send the public key of the pouch as its client wrote it, or none";
+        refused(Refusal::new(Code::ErrorGeneric, hint).with_detail(detail))
+    })?;
     let facts = Facts {
         transaction,
+        pouch,
         message_id: message_id.to_owned(),
         ask,
         class,
@@ -145,6 +155,14 @@ pub fn read(
     };
     let who = who(node, &facts, &envelope, peer);
     Ok((facts, who))
+}
+
+/// The key that the documents of the answer are to be sealed for.
+fn pouch(envelope: &Envelope<'_, '_>) -> Result<Option<PouchKey>, String> {
+    let block = envelope.block(pouch::NAMESPACE, pouch::ELEMENT).map_err(|e| e.to_string())?;
+    let Some(text) = block else { return Ok(None) };
+    let bytes = STANDARD.decode(text.trim()).map_err(|e| e.to_string())?;
+    PouchKey::decode(&bytes).map(Some).map_err(|e| e.to_string())
 }
 
 /// Who asks, for whom.
@@ -228,22 +246,30 @@ pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), 
     Ok((offset(&xml, &package.root, envelope.content()), code))
 }
 
-/// SHA-256 of a Body's content and of its parts, by their names and SHA-256: what the evidence is
-/// about. Who may not see a part can compute it, too.
+/// SHA-256 of a Body's content and of its parts: what the evidence is about.
 pub fn digest(content: &[u8], parts: &[Part]) -> String {
+    digest_of(content, parts.iter().map(|part| (part.cid.as_str(), sha256(&part.bytes))))
+}
+
+/// As [`digest`], by the parts' names and SHA-256: for who may not see what is in them.
+pub fn digest_of<'p>(content: &[u8], parts: impl Iterator<Item = (&'p str, [u8; 32])>) -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut add = |bytes: &[u8]| {
         digest.update(&(bytes.len() as u64).to_be_bytes());
         digest.update(bytes);
     };
     add(content);
-    for part in parts {
-        add(part.cid.as_bytes());
-        add(&sha256(&part.bytes));
+    for (cid, sha256) in parts {
+        add(cid.as_bytes());
+        add(&sha256);
     }
-    let digest = digest.finish();
-    let mut hex = String::with_capacity(2 * digest.as_ref().len());
-    for byte in digest.as_ref() {
+    hex(digest.finish().as_ref())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
             hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
         }

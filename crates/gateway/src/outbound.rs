@@ -9,7 +9,7 @@ pub use way::SEALED_PATH;
 /// What both ends compute or say alike.
 pub(crate) mod shared {
     pub(crate) use super::evidence::{
-        mismatch, replayed, request_values, taken, unavailable, unsigned,
+        delivery, mismatch, replayed, request_values, taken, unavailable, unsigned,
     };
 }
 

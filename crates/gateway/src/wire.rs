@@ -7,7 +7,7 @@
 //! keeps it to itself, seen.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use enclave::Piece;
+use enclave::{Label, Piece};
 use exchange::Malformed;
 use ihe::mtom::{Package, Part};
 
@@ -35,18 +35,18 @@ pub struct Inner {
 }
 
 impl Inner {
-    /// Writes the first piece. Lengths are big-endian u32.
+    /// Writes the first piece: the labels of the parts, then fields with their lengths (big-endian
+    /// u32).
     pub fn head(&self) -> Vec<u8> {
         let parts: usize = self.parts.iter().map(|p| 8 + p.cid.len() + p.mime.len()).sum();
         let length = 16 + self.evidence.len() + self.secrets.len() + self.content.len() + parts;
         let mut out = BytesMut::with_capacity(length);
+        let labels = self.parts.iter();
+        let labels = labels.map(|part| Label { content_id: &part.cid, media_type: &part.mime });
+        let labels: Vec<_> = labels.collect();
+        Label::write(&labels, &mut out);
         for field in [&self.evidence, &self.secrets, &self.content] {
             put(&mut out, field);
-        }
-        out.put_u32(u32::try_from(self.parts.len()).expect("because messages have few parts"));
-        for part in &self.parts {
-            put(&mut out, part.cid.as_bytes());
-            put(&mut out, part.mime.as_bytes());
         }
         out.into()
     }
@@ -61,20 +61,10 @@ impl Inner {
     pub fn decode(pieces: Vec<Bytes>) -> Result<Self, Malformed> {
         let mut pieces = pieces.into_iter();
         let mut from = pieces.next().ok_or(MALFORMED)?;
-        let evidence = take(&mut from)?;
-        let secrets = take(&mut from)?;
-        let content = take(&mut from)?;
-        if from.remaining() < 4 {
-            return Err(MALFORMED);
-        }
-        let count = from.get_u32() as usize;
-        if count > MAX_PARTS {
-            return Err(MALFORMED);
-        }
-        let mut parts = Vec::with_capacity(count);
-        for _ in 0..count {
-            let cid = text(&mut from)?;
-            let mime = text(&mut from)?;
+        let (labels, length) = Label::read(&from).map_err(|_| MALFORMED)?;
+        let mut parts = Vec::with_capacity(labels.len());
+        for Label { content_id, media_type } in labels {
+            let (cid, mime) = (content_id.to_owned(), media_type.to_owned());
             let part = Part { cid, mime, bytes: pieces.next().ok_or(MALFORMED)? };
             let repeated = parts.iter().any(|known: &Part| known.cid == part.cid);
             if repeated || !part.is_in_form() {
@@ -82,6 +72,10 @@ impl Inner {
             }
             parts.push(part);
         }
+        from.advance(length);
+        let evidence = take(&mut from)?;
+        let secrets = take(&mut from)?;
+        let content = take(&mut from)?;
         if from.has_remaining() || pieces.next().is_some() {
             return Err(MALFORMED);
         }
@@ -103,10 +97,6 @@ fn take(from: &mut Bytes) -> Result<Bytes, Malformed> {
         return Err(MALFORMED);
     }
     Ok(from.split_to(length))
-}
-
-fn text(from: &mut Bytes) -> Result<String, Malformed> {
-    String::from_utf8(take(from)?.into()).map_err(|_| MALFORMED)
 }
 
 /// A sealed message as it travels: the envelope around [`SEALED_BODY`], the ciphertext as its part.
@@ -170,9 +160,6 @@ pub fn unpair(mut from: Bytes) -> Result<(Bytes, Bytes), Malformed> {
 }
 
 const MALFORMED: Malformed = Malformed { what: "sealed plaintext" };
-
-/// More parts than any IHE message has.
-const MAX_PARTS: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod atna;
+pub mod detach;
 mod ebrim;
 pub mod mtom;
 pub mod rem;

@@ -166,7 +166,7 @@ impl<'p> Attachments<'p> {
     }
 }
 
-fn decode_base64(text: &str) -> Option<Bytes> {
+pub(crate) fn decode_base64(text: &str) -> Option<Bytes> {
     let engine = &base64::engine::general_purpose::STANDARD;
     if let Ok(bytes) = engine.decode(text) {
         return Some(bytes.into());

@@ -31,6 +31,7 @@ pub struct Envelope<'d, 'a> {
     pub to: Option<&'d str>,
     /// `wsse:Security`; there is at most one.
     pub security: Option<Element<'d, 'a>>,
+    header: Option<Element<'d, 'a>>,
     /// `None` when an assertion stands where nobody looks.
     assertions: Option<Vec<Element<'d, 'a>>>,
     /// `env:Body`.
@@ -53,13 +54,7 @@ impl<'d, 'a> Envelope<'d, 'a> {
             None => None,
         };
         let addressing = |name: &'static str| -> Result<Option<&'d str>, MessageError> {
-            let Some(header) = header else { return Ok(None) };
-            let mut found = header.children_named(WSA, name);
-            let first = found.next();
-            if found.next().is_some() {
-                return Err(MessageError::Xml(XmlError::Element { name, problem: "repeated" }));
-            }
-            Ok(first.map(|e| e.demand_text(name)).transpose()?.filter(|text| !text.is_empty()))
+            Ok(block(header, WSA, name)?.filter(|text| !text.is_empty()))
         };
         let security = header.and_then(|h| h.children_named(WSSE, "Security").next());
         let assertions: Vec<_> =
@@ -82,10 +77,20 @@ impl<'d, 'a> Envelope<'d, 'a> {
             relates_to: addressing("RelatesTo")?,
             to: addressing("To")?,
             security,
+            header,
             assertions: alone.then_some(assertions),
             body,
             payload,
         })
+    }
+
+    /// The text of a header block, which stands there once if at all.
+    pub fn block(
+        &self,
+        namespace: &str,
+        name: &'static str,
+    ) -> Result<Option<&'d str>, MessageError> {
+        block(self.header, namespace, name)
     }
 
     /// The SAML assertions of the security header, in order; an error when there is another one
@@ -100,6 +105,20 @@ impl<'d, 'a> Envelope<'d, 'a> {
     pub fn content(&self) -> Range<usize> {
         self.body.content_range()
     }
+}
+
+fn block<'d>(
+    header: Option<Element<'d, '_>>,
+    namespace: &str,
+    name: &'static str,
+) -> Result<Option<&'d str>, MessageError> {
+    let Some(header) = header else { return Ok(None) };
+    let mut found = header.children_named(namespace, name);
+    let first = found.next();
+    if found.next().is_some() {
+        return Err(MessageError::Xml(XmlError::Element { name, problem: "repeated" }));
+    }
+    Ok(first.map(|block| block.demand_text(name)).transpose()?)
 }
 
 /// The addressing header of a message that we write.

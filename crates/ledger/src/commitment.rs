@@ -23,16 +23,19 @@ pub enum Field {
     Request,
     /// SHA-256 of the answer's Body and parts, hexadecimal.
     Answer,
+    /// To whom the documents of the answer were sealed: a node, or a clinician's pouch.
+    Delivery,
 }
 
 impl Field {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Patient, "patient"),
         (Self::Professional, "professional"),
         (Self::Purpose, "purpose"),
         (Self::Assertions, "assertions"),
         (Self::Request, "request"),
         (Self::Answer, "answer"),
+        (Self::Delivery, "delivery"),
     ];
 
     /// The name in statements and receipts.

@@ -87,7 +87,7 @@ const REFUSED: &str = "refused";
 
 const ASKED: &[Field] =
     &[Field::Patient, Field::Professional, Field::Purpose, Field::Assertions, Field::Request];
-const ANSWERED: &[Field] = &[Field::Answer];
+const ANSWERED: &[Field] = &[Field::Answer, Field::Delivery];
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,9 @@ use trust::chain::Chain;
 use super::fulfil::Fulfilled;
 use crate::message::{Facts, Message, digest};
 use crate::node::{Node, Sealing};
-use crate::outbound::shared::{mismatch, replayed, request_values, taken, unavailable, unsigned};
+use crate::outbound::shared::{
+    delivery, mismatch, replayed, request_values, taken, unavailable, unsigned,
+};
 use crate::wire::{self, Inner};
 
 /// What the sender of a sealed request claims; believed by [`record`] only.
@@ -176,13 +178,15 @@ pub(super) async fn before_it_acts(
 pub(super) async fn settle(
     node: &Node,
     sealing: &Sealing,
+    facts: &Facts,
     recorded: Recorded,
     fulfilled: &Fulfilled,
 ) -> Result<Proof, Refusal> {
     let Recorded { kind, mut row, replay, .. } = recorded;
     let content = &fulfilled.package.root[fulfilled.content.clone()];
     let answer = (Field::Answer, digest(content, &fulfilled.package.parts));
-    let secrets = Secrets::draw([answer], node.entropy.as_ref());
+    let delivery = (Field::Delivery, delivery(facts.pouch.as_ref()));
+    let secrets = Secrets::draw([answer, delivery], node.entropy.as_ref());
     let statement = match &kind {
         RecordedKind::Bilateral(asked) => {
             JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome)

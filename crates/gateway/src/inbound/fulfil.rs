@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use exchange::{Code, DocumentClass, Refusal};
 use identity::Mandate;
+use ihe::detach::detach;
 use ihe::mtom::Package;
 use ihe::xca::Errors;
-use ihe::{uuid, xdr};
+use ihe::{MessageError, uuid, xdr};
 use ledger::crash;
 
 use crate::message::{Ask, Facts, Message, read_answer, respond};
@@ -61,15 +62,20 @@ pub(super) async fn fulfil(
             (package.0, documents)
         }
     };
+    // what is to go into a pouch must be an attachment, which is sealed by itself
+    let package =
+        if facts.pouch.is_some() { detach(package).map_err(|e| unreadable(&e))? } else { package };
     crash::point("inbound/fulfilled");
-    let (content, refused) = read_answer(&package).map_err(|e| {
-        let hint = "the national contact point's answer cannot be read";
-        Refusal::new(Code::ErrorGeneric, hint).with_detail(e.to_string())
-    })?;
+    let (content, refused) = read_answer(&package).map_err(|e| unreadable(&e))?;
     // the other country's refusal has no documents
     let documents = if refused.is_some() { Documents::Of(Vec::new()) } else { documents };
     let outcome = refused.unwrap_or_else(|| "answered".to_owned());
     Ok(Fulfilled { package, content, outcome, documents })
+}
+
+fn unreadable(error: &MessageError) -> Refusal {
+    let hint = "the national contact point's answer cannot be read";
+    Refusal::new(Code::ErrorGeneric, hint).with_detail(error.to_string())
 }
 
 async fn from_store(

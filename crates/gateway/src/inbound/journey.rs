@@ -104,7 +104,7 @@ pub async fn answer(
     };
 
     // 3. attest: the vault that asked, and which alone will open the answer
-    let way = Way::back(node, peer, reply).await.map_err(refuse)?;
+    let way = Way::back(node, peer, &facts, reply).await.map_err(refuse)?;
 
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
     let fulfilled = match permitted {
@@ -127,7 +127,8 @@ pub async fn answer(
     trace.answered(&fulfilled.package.root, &fulfilled.outcome);
 
     // 7. settle: our signature under request and answer is durable before the answer leaves
-    let settled = evidence::settle(node, sealing, recorded, &fulfilled).await.map_err(refuse)?;
+    let settled =
+        evidence::settle(node, sealing, &facts, recorded, &fulfilled).await.map_err(refuse)?;
 
     // 8. note: by the caller; 9. deliver
     let transaction = facts.transaction;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use enclave::pouch::PouchKey;
 use enclave::{Recipient, ReplyToken};
-use exchange::{Refusal, Side};
+use exchange::{Code, Refusal, Side};
 use transport::Peer;
 
 use super::fulfil::Documents;
+use crate::message::Facts;
 use crate::node::{Node, PeerCountry};
+use crate::outbound::shared::mismatch;
 use crate::recipient::{self, unacceptable};
 
 /// Proof of step 3.
@@ -30,9 +33,17 @@ impl Way {
     pub(super) async fn back(
         node: &Node,
         peer: &Peer,
+        facts: &Facts,
         reply: Option<ReplyToken>,
     ) -> Result<Self, Refusal> {
-        let Some(reply) = reply else { return Ok(Self::Plain(())) };
+        let Some(reply) = reply else {
+            let hint = "a pouch is filled by a vault; send the request sealed";
+            let refusal = Refusal::new(Code::ErrorPolicyViolation, hint);
+            return facts.pouch.as_ref().map_or(Ok(Self::Plain(())), |_| Err(refusal));
+        };
+        if reply.delivery() != facts.pouch.as_ref().map(PouchKey::digest) {
+            return Err(mismatch("the message names another pouch than its seal"));
+        }
         let country = peer.country().unwrap_or(node.country);
         let peer = Arc::clone(node.peer(country)?);
         let asker = Box::new(recipient::of_asker(node, &peer, &reply).await?);

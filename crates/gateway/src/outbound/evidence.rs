@@ -1,6 +1,7 @@
 //! Steps 4 and 7: the request's evidence before it leaves, the answer's before it is read.
 
 use bytes::Bytes;
+use enclave::pouch::PouchKey;
 use exchange::{Code, Country, Refusal, Side, TransactionId};
 use identity::replay::message_key;
 use identity::{Mandate, Recognised};
@@ -10,7 +11,7 @@ use ledger::{Field, Secrets, crash};
 use trust::chain::Chain;
 
 use super::way::{Answer, Way};
-use crate::message::{Facts, Message, digest};
+use crate::message::{Facts, Message, digest, digest_of, hex};
 use crate::node::{Node, Sealing};
 use crate::wire;
 
@@ -65,6 +66,11 @@ pub(crate) fn request_values(
     values
 }
 
+/// To whom the documents of an answer are sealed, as the evidence says it.
+pub(crate) fn delivery(pouch: Option<&PouchKey>) -> String {
+    pouch.map_or_else(|| "node".to_owned(), |key| format!("pouch {}", hex(&key.digest())))
+}
+
 /// Signs the request statement and makes it durable, with the message's replay key.
 pub(super) async fn record(
     node: &Node,
@@ -115,13 +121,21 @@ pub(super) async fn record(
 pub(super) async fn settle(
     node: &Node,
     sealing: &Sealing,
+    facts: &Facts,
     recorded: &Recorded,
     answer: &Answer,
 ) -> Result<Proof, Refusal> {
     crash::point("outbound/answered");
     let now = node.clock.now();
     let content = &answer.package.root[answer.content.clone()];
-    let found = digest(content, &answer.package.parts);
+    let parts = &answer.package.parts;
+    let found = if facts.pouch.is_some() {
+        let names = parts.iter().map(|part| part.cid.as_str());
+        digest_of(content, names.zip(answer.digests.iter().copied()))
+    } else {
+        digest(content, parts)
+    };
+    let values = [(Field::Answer, found), (Field::Delivery, delivery(facts.pouch.as_ref()))];
     let mut row = recorded.row.clone();
     let settled: Settled = match &answer.provider {
         Some(provider) => {
@@ -135,7 +149,7 @@ pub(super) async fn settle(
                 now,
             )
             .map_err(|e| mismatch(&e.to_string()))?;
-            let fits = secrets.agree_with(&[(Field::Answer, found)])
+            let fits = secrets.agree_with(&values)
                 && secrets.commitments() == answered.statement().answered;
             if !fits {
                 return Err(mismatch("the answer is not what its evidence is about"));
@@ -146,7 +160,7 @@ pub(super) async fn settle(
             answered.countersign(&sealing.seal).map_err(|e| unsigned(&e))?
         }
         None => {
-            let secrets = Secrets::draw([(Field::Answer, found)], node.entropy.as_ref());
+            let secrets = Secrets::draw(values, node.entropy.as_ref());
             row.secrets.extend_from_slice(&secrets.encode());
             let outcome = answer.refused.as_deref().unwrap_or("answered");
             JointStatement::one_sided(&recorded.statement, secrets.commitments(), outcome)

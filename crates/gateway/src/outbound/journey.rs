@@ -57,7 +57,8 @@ pub async fn ask(
     answer.from.iter().for_each(|peer| trace.connected(peer));
 
     // 7. settle: the answer's evidence, and our receipt for it, durable before anyone reads it
-    let proof = evidence::settle(node, &sealing, &recorded, &answer).await.map_err(refuse)?;
+    let proof =
+        evidence::settle(node, &sealing, &facts, &recorded, &answer).await.map_err(refuse)?;
 
     trace.answered(&answer.package.root, proof.outcome());
 

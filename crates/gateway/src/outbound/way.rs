@@ -1,5 +1,6 @@
 //! How a request reaches the other country: sealed for its attested vault, or plainly.
 
+use enclave::pouch::{MEDIA_TYPE, PouchKey};
 use enclave::{Address, Recipient, VaultError};
 use exchange::{Code, Refusal, Side, Transaction};
 use ihe::mtom::Package;
@@ -27,6 +28,8 @@ pub(super) struct Answer {
     pub(super) content: std::ops::Range<usize>,
     pub(super) evidence: bytes::Bytes,
     pub(super) secrets: bytes::Bytes,
+    /// SHA-256 of each document that is in a pouch; empty when they are not.
+    pub(super) digests: Vec<[u8; 32]>,
     /// On the plain way: the eHDSI code if the answer refuses.
     pub(super) refused: Option<String>,
     /// The seal that vouches for the vault which answered; `None` on the plain way. After a restart
@@ -61,14 +64,19 @@ pub(super) async fn ask_and_open(
 ) -> Result<Answer, Refusal> {
     let transaction = facts.transaction;
     match way {
+        Way::Plain(()) if facts.pouch.is_some() => {
+            let hint = "that country has no vault that fills a pouch; ask without one";
+            Err(Refusal::new(Code::ErrorPolicyViolation, hint))
+        }
         Way::Plain(()) => {
             let (package, from) =
                 relay(&peer.client, transaction.service_path(), transaction, &message.package)
                     .await?;
             let (content, refused) =
                 crate::message::read_answer(&package).map_err(|e| broken(&e))?;
-            let (evidence, secrets) = Default::default();
-            Ok(Answer { package, content, evidence, secrets, refused, provider: None, from })
+            let (evidence, secrets, digests) = Default::default();
+            let provider = None;
+            Ok(Answer { package, content, evidence, secrets, digests, refused, provider, from })
         }
         Way::Sealed(recipient) => {
             if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
@@ -123,10 +131,11 @@ async fn sealed(
         txid: recorded.txid(),
     };
     let bound = wire::bound(root, facts.content.clone());
-    let head = inner.head();
+    let (head, pouch) = (inner.head(), facts.pouch.as_ref());
+    let delivery = pouch.map(PouchKey::digest);
     let (ciphertext, pending) = sealing
         .vault
-        .seal_request(recipient, address, None, &bound, &inner.pieces(&head), node.clock.now())
+        .seal_request(recipient, address, delivery, &bound, &inner.pieces(&head), node.clock.now())
         .map_err(vault)?;
     let package = wire::seal_package(root, facts.content.clone(), ciphertext);
     let (content_type, body) = package.pieces(facts.transaction.request_action());
@@ -144,8 +153,12 @@ async fn sealed(
         return Err(refused_in_the_clear(&package));
     };
     let bound = wire::bound(&package.root, place.clone());
-    let pieces = sealing.vault.open_response(pending, &ciphertext, &bound).map_err(vault)?;
-    let inner = Inner::decode(pieces).map_err(|e| broken(&e.into()))?;
+    let delivered =
+        sealing.vault.open_response(pending, &ciphertext, &bound, pouch).map_err(vault)?;
+    let mut inner = Inner::decode(delivered.pieces).map_err(|e| broken(&e.into()))?;
+    if pouch.is_some() {
+        inner.parts.iter_mut().for_each(|part| MEDIA_TYPE.clone_into(&mut part.mime));
+    }
     let package = wire::restore(&package.root, place.clone(), &inner);
     let content = place.start..place.start + inner.content.len();
     // what was sealed must be the Body that our OpenNCP will read: the evidence is about nothing else
@@ -158,6 +171,7 @@ async fn sealed(
         content,
         evidence: inner.evidence,
         secrets: inner.secrets,
+        digests: delivered.digests,
         refused: None,
         provider: Some(recipient.chain().clone()),
         from: answer.peer,

@@ -80,8 +80,9 @@ impl Liar {
         let certificate = Certificate::from_der(&certificate).unwrap();
         let asked = RequestStatement::verify(&signed, &certificate, &self.anchors, now).unwrap();
         let shown = "<nothing xmlns='urn:x'/>";
-        let secrets =
-            Secrets::draw([(Field::Answer, digest(shown.as_bytes(), &[]))], &SystemEntropy);
+        let answer = (Field::Answer, digest(shown.as_bytes(), &[]));
+        let values = [answer, (Field::Delivery, "node".to_owned())];
+        let secrets = Secrets::draw(values, &SystemEntropy);
         let joint = JointStatement::answer(&asked, secrets.commitments(), "answered");
         let inner = Inner {
             evidence: joint.sign(&self.seal).unwrap().into(),

@@ -201,11 +201,14 @@ async fn a_number_used_twice_does_not_wipe_out_the_first_proof() {
     denmark.stop().await;
 }
 
-/// Bytes of the answer's salt and value in a row.
+/// Bytes of the answer's salts and values in a row.
 fn answer_length(row: &Row) -> usize {
     let secrets = Secrets::decode(&row.secrets).unwrap();
-    let (_, value) = secrets.disclose(Field::Answer).unwrap();
-    1 + Field::Answer.name().len() + 32 + 4 + value.len()
+    let length = |field: Field| {
+        let (_, value) = secrets.disclose(field).unwrap();
+        1 + field.name().len() + 32 + 4 + value.len()
+    };
+    length(Field::Answer) + length(Field::Delivery)
 }
 
 /// Denmark does not recognise anybody in it, but has Spain's signature under the request.
