@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use bytes::Bytes;
 use enclave::Vault;
+use enclave::pouch::{PouchContext, PouchOpener, Suite};
 use enclave::{Acceptance, Attestation, Recipient};
 use exchange::{
     Code, Country, Digest, Document, DocumentClass, Entropy, Purpose, Refusal, SystemEntropy,
@@ -50,6 +51,7 @@ fn main() -> Result<()> {
     world.packages()?;
     world.documents()?;
     world.sealed()?;
+    world.pouch()?;
     world.evidence()?;
     world.rem()?;
     world.assertions()?;
@@ -286,6 +288,24 @@ impl World {
         let (sealed, _) =
             asker.seal_request(&recipient, address, None, &[1; 32], &pieces, self.now)?;
         self.put("sealed", "request", sealed)
+    }
+
+    fn pouch(&self) -> Result<()> {
+        let address = enclave::Address {
+            from: self.denmark,
+            to: self.spain,
+            transaction: Transaction::Retrieve,
+            txid: TransactionId([7; 16]),
+        };
+        let (content_id, media_type) = ("document0@konfido", "text/xml");
+        let context = PouchContext { address, part: 0, content_id, media_type };
+        for (name, suite) in [("p256", Suite::P256), ("x25519", Suite::X25519)] {
+            let opener = PouchOpener::generate(suite)?;
+            self.put("pouch", &format!("{name}-key"), opener.public().encode())?;
+            self.put("pouch", name, enclave::pouch::seal(opener.public(), &context, b"<b/>")?)?;
+        }
+        let hybrid = PouchOpener::generate(Suite::XWing)?;
+        self.put("pouch", "x-wing", enclave::pouch::seal(hybrid.public(), &context, b"<b/>")?)
     }
 
     fn evidence(&self) -> Result<()> {

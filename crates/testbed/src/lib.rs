@@ -16,6 +16,7 @@ pub mod masks;
 pub mod memory;
 pub mod pki;
 pub mod portal;
+pub mod pouch;
 pub mod repository;
 pub mod seed;
 pub mod site;

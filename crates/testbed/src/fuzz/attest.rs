@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use enclave::attest::{Collateral, Evidence, Kind, Policy, ReleaseKeys, Roots, preview, verify};
+use enclave::pouch::{Expected, Head, PouchKey, PouchOpener, Suite};
 
 use crate::seed;
 
@@ -90,4 +91,29 @@ pub fn vault(data: &[u8]) -> bool {
         enclave::Vault::new(exchange::Country::parse("DK").expect("because Denmark is a country"))
     });
     VAULT.takes_frame(data)
+}
+
+/// Keys that a question may name, and pouches that a gateway may hand to a clinician's client.
+pub fn pouch(data: &[u8]) -> bool {
+    static OPENER: LazyLock<PouchOpener> = LazyLock::new(|| {
+        PouchOpener::generate(Suite::P256).expect("because the system has random numbers")
+    });
+    let mut taken = false;
+    if let Ok(key) = PouchKey::decode(data) {
+        assert_eq!(key.encode(), data, "a key has one encoding");
+        taken = true;
+    }
+    if let Ok((head, length)) = Head::decode(data) {
+        assert_eq!(
+            head.to_bytes().ok().as_deref(),
+            Some(&data[..length]),
+            "a head has one encoding"
+        );
+        let enclave::Address { from, to, transaction, txid } = head.context.address;
+        let (part, content_id) = (head.context.part, head.context.content_id);
+        let expected = Expected { from, to, transaction, part, content_id, txid: Some(txid) };
+        assert!(OPENER.open(data, &expected).is_err(), "nothing here is sealed for it");
+        taken = true;
+    }
+    taken
 }

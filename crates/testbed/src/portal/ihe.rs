@@ -1,7 +1,8 @@
 //! A stand-in for the OpenNCP of the country of treatment: asks its own node in plain IHE over
 //! mutual TLS, and knows nothing of KONFIDO.
 
-use exchange::{DocumentClass, Oid, PatientId, SystemEntropy, Transaction};
+use enclave::pouch::PouchOpener;
+use exchange::{Country, DocumentClass, Oid, PatientId, SystemEntropy, Transaction};
 use ihe::mtom::{Attachments, Package};
 use ihe::soap::{self, Envelope};
 use ihe::xca::{QueryRequest, QueryResponse, RetrieveRequest, RetrieveResponse};
@@ -12,6 +13,7 @@ use transport::client::{Client, ClientError};
 use trust::xml::{Limits, Xml};
 
 use crate::assertions::Visit;
+use crate::pouch::{self, PouchError, Question};
 
 /// Why an answer is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum PortalError {
     /// An answer that cannot be read.
     #[error("answer: {0}")]
     Message(#[from] ihe::MessageError),
+    /// The documents are not as they were asked for.
+    #[error(transparent)]
+    Pouch(#[from] PouchError),
     /// The answer refuses.
     #[error("refused with {code}: {hint}")]
     Refused {
@@ -102,14 +107,36 @@ impl Portal {
         repository: &str,
         id: &str,
     ) -> Result<RetrieveResponse, PortalError> {
-        let documents = vec![(repository.to_owned(), id.to_owned())];
-        let body = RetrieveRequest { documents, community: Some(self.other.clone()) }.render();
+        let body = self.wanted(repository, id);
         let answer = self.ask(Transaction::Retrieve, visit, &body, Vec::new()).await?;
-        let xml = parse(&answer)?;
-        let attachments = Attachments::new(&answer.parts);
-        let response = RetrieveResponse::parse(payload(&xml)?, &attachments)?;
-        refused(&response.errors)?;
+        retrieved(&answer)
+    }
+
+    /// ITI-39, with the documents for this key alone: our own node does not see them.
+    pub async fn retrieve_by_pouch(
+        &self,
+        visit: &Visit,
+        (repository, id): (&str, &str),
+        countries: (Country, Country),
+        opener: &PouchOpener,
+    ) -> Result<RetrieveResponse, PortalError> {
+        let transaction = Transaction::Retrieve;
+        let question = Question { from: countries.0, to: countries.1, transaction };
+        let mut asked = envelope(transaction, visit, &self.wanted(repository, id), Vec::new());
+        pouch::name(&mut asked, opener.public())?;
+        let mut answer = self.send(transaction, &asked).await?;
+        pouch::open(&mut answer, &question, opener)?;
+        let response = retrieved(&answer)?;
+        // one that stands in the message itself was in no pouch
+        if response.documents.len() > answer.parts.len() {
+            return Err(PouchError::Open(answer.parts.len()).into());
+        }
         Ok(response)
+    }
+
+    fn wanted(&self, repository: &str, id: &str) -> String {
+        let documents = vec![(repository.to_owned(), id.to_owned())];
+        RetrieveRequest { documents, community: Some(self.other.clone()) }.render()
     }
 
     /// ITI-41.
@@ -184,6 +211,14 @@ fn parse(package: &Package) -> Result<Xml<'_>, PortalError> {
 
 fn payload<'d, 'a>(xml: &'d Xml<'a>) -> Result<trust::xml::Element<'d, 'a>, PortalError> {
     Ok(Envelope::read(xml)?.payload.ok_or(ihe::MessageError::Unexpected)?)
+}
+
+fn retrieved(answer: &Package) -> Result<RetrieveResponse, PortalError> {
+    let xml = parse(answer)?;
+    let attachments = Attachments::new(&answer.parts);
+    let response = RetrieveResponse::parse(payload(&xml)?, &attachments)?;
+    refused(&response.errors)?;
+    Ok(response)
 }
 
 fn refused(errors: &ihe::xca::Errors) -> Result<(), PortalError> {
