@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use exchange::{Code, DocumentClass, Purpose, SystemEntropy};
+use bytes::Bytes;
+use enclave::pouch::PouchOpener;
+use exchange::{Code, Country, DocumentClass, Purpose, SystemEntropy};
 use ihe::xdr::Submission;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
@@ -31,6 +33,8 @@ pub struct Client {
     pharmacist: Arc<Visit>,
     provider: String,
     requester: String,
+    /// Who is asked, and who asks.
+    countries: (Country, Country),
 }
 
 /// Unique id of the dispensation that is submitted, without its root.
@@ -55,6 +59,7 @@ impl Client {
             pharmacist: visit(&JORDI),
             provider: dk.land.repository.to_owned(),
             requester: es.land.repository.to_owned(),
+            countries: (dk.land.country(), es.land.country()),
         })
     }
 
@@ -67,6 +72,14 @@ impl Client {
             }
             Ask::Submit => self.submit(DISPENSATION).await,
         }
+    }
+
+    /// ITI-39 with the document for this key alone.
+    pub async fn retrieve_by_pouch(&self, opener: &PouchOpener) -> Result<Bytes, PortalError> {
+        let (doctor, id) = (&self.doctor, format!("{}^PS-DK1", self.provider));
+        let wanted = (self.provider.as_str(), id.as_str());
+        let got = self.portal.retrieve_by_pouch(doctor, wanted, self.countries, opener).await?;
+        Ok(got.documents.into_iter().next().map(|document| document.bytes).unwrap_or_default())
     }
 
     async fn submit(&self, id: &str) -> Result<(), PortalError> {

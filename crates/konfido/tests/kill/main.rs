@@ -10,6 +10,7 @@ mod books;
 mod client;
 mod logins;
 mod node;
+mod pouch;
 mod renewal;
 mod stage;
 mod vault;
