@@ -38,7 +38,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 27] = [
+pub static TARGETS: [(&str, Target); 28] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -63,6 +63,7 @@ pub static TARGETS: [(&str, Target); 27] = [
     ("snp", attest::snp),
     ("nitro", attest::nitro),
     ("attestation", attest::attestation),
+    ("event_log", attest::event_log),
     ("policy", attest::policy),
     ("statement", attest::statement),
     ("vault", attest::vault),
