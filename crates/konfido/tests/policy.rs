@@ -235,3 +235,53 @@ fn the_template_alone_can_be_read_and_takes_nothing_yet() {
     assert!(read && words.contains("signatures: not looked at"), "{words} {told}");
     assert!(words.contains("mrtd all zero"), "{words}");
 }
+
+#[test]
+fn a_policy_written_from_a_real_guests_evidence_takes_that_guest_and_names_its_kernel() {
+    let root = std::env::var_os("KONFIDO_SAMPLES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
+        PathBuf::from,
+    );
+    let samples = root.join("attestation");
+    if !samples.is_dir() {
+        println!("skipped: no samples at {}", samples.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let path = |name: &str| samples.join(name).to_str().unwrap().to_owned();
+    let (quote, log, collateral) = (
+        path("intel/go-tdx-guest/ccel-cos-113-tdx-quote.dat"),
+        path("intel/go-tdx-guest/ccel-ccel_data.dat"),
+        path("derived/dcap-rs-tdx-2025-02_collateral.json"),
+    );
+    let at = ["--at", "2025-02-15T06:13:20Z"];
+    let new = ["new", "--evidence", &quote, "--event-log", &log, "--country", "DK"];
+    let (made, text, told) = said(&konfido(folder, &[&new[..], &at].concat()));
+    assert!(made, "{told}");
+    assert!(text.contains("# EV_IPL kernel_cmdline: /syslinux/vmlinuz.A"), "{text}");
+    let verify = |event_log: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_konfido"))
+            .current_dir(folder)
+            .args(["attest", "verify", &quote, "--collateral", &collateral, "--json"])
+            .args(["--policy", "policy.txt", "--country", "DK"])
+            .args(at)
+            .args(event_log)
+            .output()
+            .unwrap();
+        said(&done)
+    };
+    // the machine's number is in its certificate, and the cloud's processors may change
+    std::fs::write(folder.join("policy.txt"), &text).unwrap();
+    let (_, out, told) = verify(&["--event-log", &log]);
+    assert!(told.contains("policy.platform"), "{told}");
+    let claims: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let machine = claims["claims"]["platform"].as_str().unwrap();
+    let text = text.replace("intel-ppid:00000000000000000000000000000000", machine);
+    let text = text.replace("dynamic_platform = false", "dynamic_platform = true");
+    std::fs::write(folder.join("policy.txt"), &text).unwrap();
+    let (taken, _, told) = verify(&["--event-log", &log]);
+    assert!(taken, "{told}");
+    let (taken, _, told) = verify(&[]);
+    assert!(!taken && told.contains("policy.event-log"), "{told}");
+}

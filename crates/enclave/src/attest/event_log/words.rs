@@ -36,7 +36,12 @@ pub(super) fn says(kind: u32, data: &[u8]) -> String {
         let text = !data.is_empty() && data.iter().all(printable);
         text.then(|| String::from_utf8_lossy(data).into_owned())
     });
-    let flat = |c: char| if c.is_control() { ' ' } else { c };
+    // a guest writes this, and people read it beside what they sign: nothing that turns a line round
+    let flat = |c: char| match c {
+        _ if c.is_ascii_graphic() => c,
+        _ if c.is_ascii() => ' ',
+        _ => '?',
+    };
     said.unwrap_or_default().chars().take(MAX_WORDS).map(flat).collect()
 }
 

@@ -78,7 +78,7 @@ fn said(source: &Source<'_>, file: &Path) -> anyhow::Result<Claims> {
 /// fill, by their events.
 fn program(claims: &Claims) -> String {
     let kind = claims.kind;
-    let by_events = |name: &str| claims.events.is_some() && matches!(name, "rtmr1" | "rtmr2");
+    let by_events = |name: &str| claims.events.is_some() && BY_EVENTS.contains(&name);
     let mut out = format!(
         "[[program]]\nname = \"vault {}\"\nkind = \"{}\"\n",
         env!("CARGO_PKG_VERSION"),
@@ -92,18 +92,13 @@ fn program(claims: &Claims) -> String {
         })
         .collect();
     let _ = writeln!(out, "registers = {{ {} }}", needed.join(", "));
-    for event in claims.events.iter().flatten().filter(|event| by_events(event.register)) {
-        let head = format!("events.{} = [", event.register);
-        if !out.contains(&head) {
-            if out.contains("events.") {
-                out += "]\n";
-            }
-            let _ = writeln!(out, "{head}");
+    let Some(events) = &claims.events else { return out };
+    for register in BY_EVENTS {
+        let _ = writeln!(out, "events.{register} = [");
+        for event in events.iter().filter(|event| event.register == register) {
+            let words = format!("{} {}", event.kind_name(), event.says);
+            let _ = writeln!(out, "  \"{}\", # {}", hex::encode(event.digest), words.trim_end());
         }
-        let words = format!("{} {}", event.kind_name(), event.says);
-        let _ = writeln!(out, "  \"{}\", # {}", hex::encode(event.digest), words.trim_end());
-    }
-    if out.contains("events.") {
         out += "]\n";
     }
     out
@@ -129,13 +124,21 @@ fn firmware(kind: Kind, said: Option<&Claims>) -> String {
              refused_advisories = []\n"
         ),
         Kind::Snp => {
-            let product = said.map_or("milan", |claims| claims.platform.product.as_str());
+            let product = said.map_or("", |claims| claims.platform.product.as_str());
             let product = if product.is_empty() { "milan" } else { product };
-            let fmc = if product == "turin" { "fmc = 0, " } else { "" };
-            format!(
-                "[[firmware]]\nkind = \"snp\"\nproduct = \"{product}\"\n\
-                 svn = {{ {fmc}bootloader = 4, tee = 0, snp = 22, microcode = 213 }}\n"
-            )
+            let parts: &[&str] = match product {
+                "turin" => &["fmc", "bootloader", "tee", "snp", "microcode"],
+                _ => &["bootloader", "tee", "snp", "microcode"],
+            };
+            // what this machine has, and cannot go back behind
+            let has = |name: &str| said.and_then(|claims| claims.tcb.svn.get(name).copied());
+            let floors = parts.iter().map(|part| {
+                let committed = has(&format!("committed.{part}"));
+                let least = has(part).min(committed).unwrap_or(0);
+                format!("{part} = {least}")
+            });
+            let floors = floors.collect::<Vec<_>>().join(", ");
+            format!("[[firmware]]\nkind = \"snp\"\nproduct = \"{product}\"\nsvn = {{ {floors} }}\n")
         }
         Kind::Software | Kind::Tpm | Kind::Nitro => format!("[[firmware]]\nkind = \"{name}\"\n"),
     }
@@ -160,6 +163,8 @@ fn machines(kind: Kind) -> &'static str {
     }
 }
 
+/// What boot loader and kernel are measured into.
+const BY_EVENTS: [&str; 2] = ["rtmr1", "rtmr2"];
 const DAYS: i64 = 90;
 const PROGRAMS: &str = "\n# Released programs. Each register must be the same. A TDX register may be named by its events\n\
     # instead: events.rtmr2 = [...] are all that was measured into it, in this order;\n\
