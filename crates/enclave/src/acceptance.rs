@@ -37,8 +37,9 @@ impl Acceptance {
     }
 
     /// What a policy takes, software included; evidence that brings no collateral is verified
-    /// with ours.
+    /// with ours. The TPMs that the policy registers are among the roots from here on.
     pub fn policy(policy: Arc<Policy>, collateral: Arc<Collateral>, roots: Arc<Roots>) -> Self {
+        let roots = Arc::new(Roots::clone(&roots).registered(&policy));
         Self { software: Vec::new(), policy: Some(policy), collateral, roots }
     }
 

@@ -10,6 +10,7 @@
 
 mod claims;
 mod collateral;
+mod event_log;
 mod evidence;
 mod intel;
 mod nitro;
@@ -24,8 +25,11 @@ use jiff::Timestamp;
 
 pub use claims::{Claims, Platform, Revocation, Tcb, Verified};
 pub use collateral::{Amd, Collateral};
+pub use event_log::{Event, MAX_EVENT_LOG, MAX_EVENTS, MAX_WORDS};
 pub use evidence::{AssuranceClass, Evidence, Kind, MAX_BLOB, MAX_COLLATERAL};
-pub use policy::{Appraised, Floor, Hardware, HardwareClass, Policy, Question, ReleaseKeys};
+pub use policy::{
+    Appraised, Floor, Gathered, Hardware, HardwareClass, Policy, PolicyFault, Question, ReleaseKeys,
+};
 pub use reason::{Reason, Refusal};
 pub use roots::Roots;
 pub use snp::Product;
@@ -42,9 +46,13 @@ pub fn verify(
     if evidence.blob.len() > MAX_BLOB {
         return Err(Refusal::new(Reason::TooLarge, format!("{} bytes", evidence.blob.len())));
     }
+    if evidence.event_log.len() > MAX_EVENT_LOG {
+        let detail = format!("{} bytes", evidence.event_log.len());
+        return Err(Refusal::new(Reason::EventLogTooLarge, detail));
+    }
     let joined = collateral.joined(evidence)?;
     let collateral = joined.as_ref().unwrap_or(collateral);
-    let claims = match evidence.kind {
+    let mut claims = match evidence.kind {
         Kind::Software => software::verify(&evidence.blob),
         Kind::Tpm => tpm::verify(&evidence.blob, roots),
         kind @ (Kind::Sgx | Kind::Tdx) => {
@@ -53,19 +61,30 @@ pub fn verify(
         Kind::Snp => snp::verify(&evidence.blob, collateral, roots, now),
         Kind::Nitro => nitro::verify(&evidence.blob, roots, now),
     }?;
+    event_log::attach(evidence, &mut claims)?;
     Ok(Verified::new(claims))
 }
 
-/// What evidence says, with nothing verified: to be shown to people, and to nobody else.
+/// The log in an area of the firmware's, if it is the one of this quote; else nothing.
+pub(crate) fn fitting_log(quote: &[u8], area: &[u8]) -> Vec<u8> {
+    let Ok(log) = event_log::trimmed(area) else { return Vec::new() };
+    let evidence = Evidence { event_log: log.to_vec(), ..Evidence::new(Kind::Tdx, quote) };
+    let fits = preview(&evidence).is_ok();
+    if fits { evidence.event_log } else { Vec::new() }
+}
+
+/// What evidence says, with nothing verified but that an event log fits its quote: to be shown to people, and to nobody else.
 pub fn preview(evidence: &Evidence) -> Result<Claims, Refusal> {
     if evidence.blob.len() > MAX_BLOB {
         return Err(Reason::TooLarge.into());
     }
-    match evidence.kind {
+    let mut claims = match evidence.kind {
         Kind::Software => software::verify(&evidence.blob),
         Kind::Tpm => tpm::preview(&evidence.blob),
         kind @ (Kind::Sgx | Kind::Tdx) => intel::preview(kind, &evidence.blob),
         Kind::Snp => snp::preview(&evidence.blob),
         Kind::Nitro => nitro::preview(&evidence.blob),
-    }
+    }?;
+    event_log::attach(evidence, &mut claims)?;
+    Ok(claims)
 }

@@ -13,7 +13,7 @@ use trust::seal::SealKey;
 
 use crate::VaultError;
 use crate::acceptance::{Acceptance, Standing};
-use crate::attest::{AssuranceClass, Evidence, MAX_BLOB, MAX_COLLATERAL};
+use crate::attest::{AssuranceClass, Evidence, MAX_BLOB, MAX_COLLATERAL, MAX_EVENT_LOG};
 use crate::core::Target;
 use crate::statement::KeyStatement;
 
@@ -223,5 +223,5 @@ pub(crate) fn key_id(key: &[u8]) -> [u8; 16] {
 }
 
 const CONTEXT: &[u8] = b"konfido vault key 2";
-/// Statement, certificates, a quote and the collateral that verifies it.
-const MAX_STATEMENT: usize = (32 << 10) + MAX_BLOB + MAX_COLLATERAL;
+/// Statement, certificates, a quote, its event log and the collateral that verifies it.
+const MAX_STATEMENT: usize = (32 << 10) + MAX_BLOB + MAX_COLLATERAL + MAX_EVENT_LOG;

@@ -18,7 +18,7 @@ use std::io;
 
 use exchange::Entropy;
 
-use crate::attest::{Evidence, Kind};
+use crate::attest::{self, Evidence, Kind};
 
 pub use configfs::Configfs;
 pub use error::TsmError;
@@ -34,6 +34,11 @@ pub trait Tree {
     fn write(&self, entry: &str, attribute: &str, value: &[u8]) -> io::Result<()>;
     /// Reads an attribute to its end, at most [`MAX_BLOB`] bytes.
     fn read(&self, entry: &str, attribute: &str) -> io::Result<Vec<u8>>;
+    /// What the firmware logged while it measured (ACPI table CCEL), the whole area; empty where
+    /// there is none.
+    fn event_log(&self) -> Vec<u8> {
+        Vec::new()
+    }
     /// Not the kernel of this machine.
     fn simulated(&self) -> bool;
 }
@@ -104,6 +109,9 @@ pub struct Report {
     pub quote: Vec<u8>,
     /// SEV-SNP: the host's table of certificates (GHCB 56421 §4.1.8.1), if it gave one; else empty.
     pub auxiliary: Vec<u8>,
+    /// TDX: the firmware's event log, if it gives the quote's registers; else empty. It does not
+    /// where something was measured after the boot, which no firmware logs.
+    pub event_log: Vec<u8>,
     /// It did not come from the kernel of this machine, and proves nothing.
     pub simulated: bool,
 }
@@ -117,7 +125,8 @@ impl From<Report> for Evidence {
             Provider::SevSnp => Kind::Snp,
             Provider::Sgx => Kind::Sgx,
         };
-        Self { kind, blob: report.quote, collateral: report.auxiliary }
+        let (collateral, event_log) = (report.auxiliary, report.event_log);
+        Self { kind, blob: report.quote, collateral, event_log }
     }
 }
 
@@ -193,8 +202,12 @@ fn attempt(
     if provider.report_data(&quote) != Some(data) {
         return Err(TsmError::OtherData);
     }
+    let event_log = match provider {
+        Provider::Tdx => attest::fitting_log(&quote, &entry.tree.event_log()),
+        Provider::SevSnp | Provider::Sgx => Vec::new(),
+    };
     let simulated = entry.tree.simulated();
-    Ok(Some(Report { provider, quote, auxiliary, simulated }))
+    Ok(Some(Report { provider, quote, auxiliary, event_log, simulated }))
 }
 
 /// An entry that is removed when it is dropped.

@@ -6,6 +6,8 @@ mod amd;
 mod amd_vendor;
 #[path = "attest/damage.rs"]
 mod damage;
+#[path = "attest/event_log.rs"]
+mod event_log;
 #[path = "attest/held.rs"]
 mod held;
 #[path = "attest/manifest.rs"]

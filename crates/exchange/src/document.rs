@@ -123,6 +123,11 @@ impl DocumentClass {
         self.row().3
     }
 
+    /// Every class.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CLASSES.iter().map(|row| row.0)
+    }
+
     /// The class with this XDS class code.
     pub fn of_code(code: &str) -> Option<Self> {
         CLASSES.iter().find(|row| row.1 == code).map(|row| row.0)

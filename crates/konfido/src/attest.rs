@@ -1,7 +1,11 @@
 //! `konfido attest`: evidence of hardware, for people.
 
 mod command;
+mod input;
+mod output;
+mod policy;
 mod show;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -10,7 +14,10 @@ use clap::{Args, Subcommand};
 use exchange::Country;
 use jiff::Timestamp;
 
+use input::EvidenceArgs;
+
 pub use command::run;
+use policy::PolicyCommand;
 pub use show::show;
 
 /// `konfido attest`.
@@ -29,13 +36,17 @@ pub enum Attest {
     /// Says what a quote, report or document claims, and what such hardware keeps away from whom
     #[command(after_help = "Example:\n  konfido attest explain quote.bin")]
     Explain(Explain),
+    /// Policies: what we take of other countries' vaults, written, checked and signed
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 /// `konfido attest verify`.
 #[derive(Debug, Clone, Args)]
 pub struct Verify {
-    /// The evidence: binary, or hexadecimal text
-    pub file: PathBuf,
+    /// The evidence
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
     /// What verifies it: Intel's collateral as JSON, AMD's certificates and lists as PEM, DER or table
     #[arg(long, value_name = "FILE")]
     pub collateral: Option<PathBuf>,
@@ -55,9 +66,6 @@ pub struct Verify {
     /// The moment that is verified for, instead of now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
-    /// What it is, where that cannot be told from its first bytes
-    #[arg(long, value_name = "KIND", value_parser = ["sgx", "tdx", "snp", "nitro", "tpm", "software"])]
-    pub kind: Option<String>,
     /// Prints JSON
     #[arg(long)]
     pub json: bool,
@@ -77,11 +85,9 @@ pub struct Show {
 /// `konfido attest explain`.
 #[derive(Debug, Clone, Args)]
 pub struct Explain {
-    /// The evidence: binary, or hexadecimal text
-    pub file: PathBuf,
-    /// What it is, where that cannot be told from its first bytes
-    #[arg(long, value_name = "KIND", value_parser = ["sgx", "tdx", "snp", "nitro", "tpm", "software"])]
-    pub kind: Option<String>,
+    /// The evidence
+    #[command(flatten)]
+    pub evidence: EvidenceArgs,
     /// Prints JSON
     #[arg(long)]
     pub json: bool,

@@ -63,6 +63,7 @@ pub static TARGETS: [(&str, Target); 28] = [
     ("snp", attest::snp),
     ("nitro", attest::nitro),
     ("attestation", attest::attestation),
+    ("event_log", attest::event_log),
     ("policy", attest::policy),
     ("statement", attest::statement),
     ("vault", attest::vault),

@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod key;
 pub mod libos;
 pub mod nitro;
+pub mod tpm;
 pub mod x509;
 
 use jiff::Timestamp;

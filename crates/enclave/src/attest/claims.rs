@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::event_log::Event;
 use super::evidence::Kind;
 
 /// Proof that the evidence behind a value was verified to its vendor's root. Made by
@@ -31,6 +32,8 @@ pub struct Claims {
     /// Measurements by name, as the vendor names them in lower case: `mrenclave`, `mrtd`, `rtmr0`,
     /// `measurement`, `pcr0` ...
     pub measurements: BTreeMap<&'static str, Vec<u8>>,
+    /// What was measured one by one, where a log came along that gives the quote's registers.
+    pub events: Option<Vec<Event>>,
     /// What the program bound into the evidence. 64 bytes for SGX, TDX and SNP; up to 512 for Nitro;
     /// up to 64 for a TPM.
     pub report_data: Vec<u8>,
@@ -56,6 +59,7 @@ impl Claims {
         Self {
             kind,
             measurements: BTreeMap::new(),
+            events: None,
             report_data: Vec::new(),
             debug: false,
             migratable: false,
@@ -73,6 +77,9 @@ impl Claims {
 pub struct Tcb {
     /// The vendor's word on it (Intel: `UpToDate` ...); `None` where the vendor publishes none.
     pub status: Option<String>,
+    /// Intel: up to when this firmware had every fix that there was (`tcbDate` of the level that it
+    /// matches, the oldest where several are out of date).
+    pub date: Option<Timestamp>,
     /// Security advisories that are open on this machine.
     pub advisories: Vec<String>,
     /// Intel's number of the evaluation that the status is of.

@@ -2,6 +2,7 @@
 
 use ciborium::Value;
 
+use super::event_log::MAX_EVENT_LOG;
 use super::reason::{Reason, Refusal};
 
 /// Who makes a statement about a program.
@@ -94,12 +95,15 @@ pub struct Evidence {
     /// What the sender brought to verify it: nothing, or what
     /// [`Collateral::parse`](super::Collateral::parse) reads.
     pub collateral: Vec<u8>,
+    /// What was measured one by one, where the sender tells: a TDX guest's CCEL. Nothing of it is
+    /// signed; it must give the registers of the quote.
+    pub event_log: Vec<u8>,
 }
 
 impl Evidence {
-    /// Evidence without collateral.
+    /// Evidence without collateral and without an event log.
     pub fn new(kind: Kind, blob: impl Into<Vec<u8>>) -> Self {
-        Self { kind, blob: blob.into(), collateral: Vec::new() }
+        Self { kind, blob: blob.into(), collateral: Vec::new(), event_log: Vec::new() }
     }
 
     /// Says what kind of evidence these bytes look like; proves nothing.
@@ -122,39 +126,54 @@ impl Evidence {
         }
     }
 
-    /// Deterministic CBOR (RFC 8949 §4.2.1): `[1, kind, blob, collateral]`.
+    /// Deterministic CBOR (RFC 8949 §4.2.1): `[1, kind, blob, collateral]`, and with an event log
+    /// `[2, kind, blob, collateral, event log]`.
     pub fn encode(&self) -> Vec<u8> {
-        let value = Value::Array(vec![
-            Value::Integer(VERSION.into()),
+        let mut fields = vec![
+            Value::Integer(if self.event_log.is_empty() { PLAIN } else { WITH_LOG }.into()),
             Value::Text(self.kind.name().into()),
             Value::Bytes(self.blob.clone()),
             Value::Bytes(self.collateral.clone()),
-        ]);
+        ];
+        if !self.event_log.is_empty() {
+            fields.push(Value::Bytes(self.event_log.clone()));
+        }
         let mut out = Vec::new();
-        ciborium::into_writer(&value, &mut out).expect("because a vector takes all bytes");
+        ciborium::into_writer(&Value::Array(fields), &mut out)
+            .expect("because a vector takes all bytes");
         out
     }
 
     /// Reads [`Evidence::encode`], and nothing else that means the same.
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
-        if bytes.len() > MAX_BLOB + MAX_COLLATERAL + 64 {
+        if bytes.len() > MAX_BLOB + MAX_COLLATERAL + MAX_EVENT_LOG + 64 {
             return Err(Reason::TooLarge.into());
         }
-        let value = cbor(bytes).ok_or(Reason::Malformed)?;
-        let Value::Array(fields) = value else { return Err(Reason::Malformed.into()) };
-        let Ok([version, Value::Text(kind), Value::Bytes(blob), Value::Bytes(collateral)]) =
+        let malformed = || Refusal::from(Reason::Malformed);
+        let Some(Value::Array(mut fields)) = cbor(bytes) else { return Err(malformed()) };
+        let version = fields.first().and_then(Value::as_integer).ok_or_else(malformed)?;
+        let event_log = match (u8::try_from(version), fields.len()) {
+            (Ok(PLAIN), 4) => Vec::new(),
+            (Ok(WITH_LOG), 5) => match fields.pop() {
+                Some(Value::Bytes(log)) => log,
+                _ => return Err(malformed()),
+            },
+            (Ok(PLAIN | WITH_LOG), _) => return Err(malformed()),
+            _ => return Err(Reason::Version.into()),
+        };
+        let Ok([_, Value::Text(kind), Value::Bytes(blob), Value::Bytes(collateral)]) =
             <[Value; 4]>::try_from(fields)
         else {
-            return Err(Reason::Malformed.into());
+            return Err(malformed());
         };
-        if version != Value::Integer(VERSION.into()) {
-            return Err(Reason::Version.into());
-        }
-        let kind = Kind::parse(&kind).ok_or(Reason::Malformed)?;
+        let kind = Kind::parse(&kind).ok_or_else(malformed)?;
         if blob.len() > MAX_BLOB || collateral.len() > MAX_COLLATERAL {
             return Err(Reason::TooLarge.into());
         }
-        let evidence = Self { kind, blob, collateral };
+        if event_log.len() > MAX_EVENT_LOG {
+            return Err(Reason::EventLogTooLarge.into());
+        }
+        let evidence = Self { kind, blob, collateral, event_log };
         if evidence.encode() != bytes {
             return Err(Refusal::new(Reason::Malformed, "not deterministic CBOR"));
         }
@@ -168,7 +187,8 @@ pub(super) fn cbor(mut bytes: &[u8]) -> Option<Value> {
     bytes.is_empty().then_some(value)
 }
 
-const VERSION: u8 = 1;
+const PLAIN: u8 = 1;
+const WITH_LOG: u8 = 2;
 /// A TDX quote with its certificates has 5 kB, padded ones 8 kB; a Nitro document 5 kB.
 pub const MAX_BLOB: usize = 32 << 10;
 /// Intel's collateral has 14 to 24 kB; the lists of large authorities grow.
@@ -180,9 +200,20 @@ mod tests {
 
     #[test]
     fn evidence_is_read_as_it_was_written_and_in_no_other_spelling() {
-        let evidence = Evidence { kind: Kind::Snp, blob: vec![7; 1184], collateral: vec![1, 2, 3] };
+        let mut evidence = Evidence::new(Kind::Snp, vec![7; 1184]);
+        evidence.collateral = vec![1, 2, 3];
+        let logged = Evidence { event_log: vec![4; 99], ..evidence.clone() };
+        assert_eq!(Evidence::decode(&logged.encode()).unwrap(), logged);
         let bytes = evidence.encode();
         assert_eq!(Evidence::decode(&bytes).unwrap(), evidence);
+        // a fifth field that is empty
+        let mut empty = [&[0x85, 0x02], &bytes[2..]].concat();
+        empty.push(0x40);
+        assert_eq!(Evidence::decode(&empty).unwrap_err().reason, Reason::Malformed);
+        let newer = [&[0x84, 0x03], &bytes[2..]].concat();
+        assert_eq!(Evidence::decode(&newer).unwrap_err().reason, Reason::Version);
+        let long = Evidence { event_log: vec![0; MAX_EVENT_LOG + 1], ..evidence.clone() };
+        assert_eq!(Evidence::decode(&long.encode()).unwrap_err().reason, Reason::EventLogTooLarge);
         let mut longer = bytes.clone();
         longer.push(0);
         assert_eq!(Evidence::decode(&longer).unwrap_err().reason, Reason::Malformed);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use dcap_qvl::quote::{EnclaveReport, Quote, Report, TDReport10};
 use dcap_qvl::verify::QuoteVerifier;
-use dcap_qvl::{PckCertFlag, QuoteClaims, QuoteCollateralV3, QuotePolicy};
+use dcap_qvl::{PckCertFlag, QuoteClaims, QuoteCollateralV3, QuotePolicy, TcbStatus};
 use jiff::Timestamp;
 
 use super::claims::{Claims, Platform, Revocation, Tcb};
@@ -74,6 +74,7 @@ fn translate(kind: Kind, claims: &QuoteClaims) -> Result<Claims, Refusal> {
     let mut out = body(kind, &claims.report)?;
     out.tcb.svn.insert("pcesvn", u64::from(claims.platform.pck.pce_svn));
     out.tcb.status = Some(claims.tcb.status.to_string());
+    out.tcb.date = Some(date(claims)?);
     out.tcb.advisories.clone_from(&claims.tcb.advisory_ids);
     out.tcb.evaluation = Some(claims.tcb.eval_data_number);
     out.platform = platform(claims);
@@ -81,6 +82,24 @@ fn translate(kind: Kind, claims: &QuoteClaims) -> Result<Claims, Refusal> {
     out.valid_from = time(claims.latest_issue_date)?;
     out.valid_until = time(claims.earliest_expiration_date)?;
     Ok(out)
+}
+
+/// The date of the level that is out of date: the platform's, the quoting enclave's, or the older
+/// one where both are (Intel DCAP appraisal: `platform_grace_period` and `qe_grace_period` both count
+/// from `tcbDate`).
+fn date(claims: &QuoteClaims) -> Result<Timestamp, Refusal> {
+    let platform = time(claims.platform.tcb_date_tag)?;
+    let level = &claims.qe.tcb_level;
+    if level.tcb_status != TcbStatus::OutOfDate {
+        return Ok(platform);
+    }
+    let enclave: Timestamp =
+        level.tcb_date.parse().map_err(|_| Refusal::from(Reason::CollateralMalformed))?;
+    let old = matches!(
+        claims.platform.tcb_level.tcb_status,
+        TcbStatus::OutOfDate | TcbStatus::OutOfDateConfigurationNeeded
+    );
+    Ok(if old { platform.min(enclave) } else { enclave })
 }
 
 /// What the signed body says.

@@ -4,6 +4,7 @@
 mod document;
 mod judge;
 mod quorum;
+mod words;
 
 use exchange::{Country, DocumentClass};
 use jiff::Timestamp;
@@ -12,7 +13,8 @@ use super::claims::{Claims, Verified};
 use super::evidence::{AssuranceClass, Kind};
 use super::reason::{Reason, Refusal};
 use document::Document;
-pub use quorum::ReleaseKeys;
+pub use document::PolicyFault;
+pub use quorum::{Gathered, ReleaseKeys};
 
 /// A policy in force. Made from signed text by [`Policy::open`].
 #[derive(Debug, Clone)]
@@ -62,9 +64,27 @@ impl Policy {
         Ok(Self { document: Document::parse(&body)?, signers: Vec::new() })
     }
 
+    /// Reads the text of a policy that nobody signed yet, and says where what is wrong: for those who
+    /// write one.
+    pub fn draft(text: &str) -> Result<Self, PolicyFault> {
+        Ok(Self { document: Document::read(text)?, signers: Vec::new() })
+    }
+
     /// Its number; each policy has a higher one than those before.
     pub fn version(&self) -> u64 {
         self.document.version
+    }
+
+    /// From when it is in force.
+    pub fn valid_from(&self) -> Timestamp {
+        self.document.valid_from
+    }
+
+    /// SHA-256 of the keys of registered TPMs, as its rows name them (`tpm-key:...`).
+    pub fn registered_tpms(&self) -> Vec<[u8; 32]> {
+        let platforms = self.document.partners.iter().flat_map(|partner| &partner.platforms);
+        let names = platforms.filter_map(|name| name.strip_prefix("tpm-key:"));
+        names.filter_map(|name| hex::decode(name).ok()?.try_into().ok()).collect()
     }
 
     /// Until when it is in force.
@@ -87,11 +107,12 @@ impl Policy {
             Some(refusal) => Err(refusal),
             None => {
                 let claims = verified.claims();
-                let release = judge::release(&self.document, claims).map_err(Refusal::from)?;
+                let release = judge::release(&self.document, claims)?;
+                let grace = judge::grace(&self.document, claims).unwrap_or(Timestamp::MAX);
                 Ok(Appraised {
                     country: question.country,
                     release: release.to_owned(),
-                    valid_until: claims.valid_until.min(self.document.valid_until),
+                    valid_until: claims.valid_until.min(self.document.valid_until).min(grace),
                     policy: self.document.version,
                     verified,
                 })

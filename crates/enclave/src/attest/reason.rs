@@ -58,6 +58,12 @@ pub enum Reason {
     Attributes,
     /// The TDX module is not the vendor's.
     Module,
+    /// The event log is not of the form that it has, or came with evidence that has none.
+    EventLogMalformed,
+    /// The event log is longer, or has more events, than the parser takes.
+    EventLogTooLarge,
+    /// The event log is not of this boot: it does not give the quote's registers.
+    EventLogMismatch,
     /// The policy is not of the form that it has.
     PolicyMalformed,
     /// Too few of the release keys signed the policy.
@@ -76,8 +82,14 @@ pub enum Reason {
     ReportData,
     /// The program is not on the list of released ones.
     Measurement,
+    /// The policy names events, and no event log came along.
+    EventLogMissing,
+    /// Something else was measured than the events that the policy names.
+    Events,
     /// The firmware's state is not one that the policy takes.
     TcbStatus,
+    /// The firmware's state was taken for some days only, and they are over.
+    Grace,
     /// The firmware is below the policy's floor, or there is no floor for it.
     TcbFloor,
     /// The collateral is of an evaluation before the policy's.
@@ -128,6 +140,9 @@ static TABLE: &[(Reason, &str, &str)] = &[
     (Reason::Vmpl, "attest.vmpl", "not asked for at the guest's highest privilege"),
     (Reason::Attributes, "attest.attributes", "an attribute weakens the isolation"),
     (Reason::Module, "attest.module", "the TDX module is not the vendor's"),
+    (Reason::EventLogMalformed, "event-log.malformed", "the event log is malformed"),
+    (Reason::EventLogTooLarge, "event-log.too-large", "the event log is longer than any sound one"),
+    (Reason::EventLogMismatch, "event-log.mismatch", "the event log does not give the registers"),
     (Reason::PolicyMalformed, "policy.malformed", "the policy cannot be read"),
     (Reason::PolicyQuorum, "policy.quorum", "too few release keys signed the policy"),
     (Reason::PolicyTime, "policy.time", "the policy is not valid at this time"),
@@ -137,7 +152,10 @@ static TABLE: &[(Reason, &str, &str)] = &[
     (Reason::Migration, "policy.migration", "the guest can be moved by its host"),
     (Reason::ReportData, "policy.report-data", "the evidence is not about this key"),
     (Reason::Measurement, "policy.measurement", "the program is not a released one"),
+    (Reason::EventLogMissing, "policy.event-log", "no event log to find the named events in"),
+    (Reason::Events, "policy.events", "something else was started than what is released"),
     (Reason::TcbStatus, "policy.tcb-status", "the firmware's state is not taken"),
+    (Reason::Grace, "policy.grace", "the days of grace for this firmware are over"),
     (Reason::TcbFloor, "policy.tcb-floor", "the firmware is below the floor"),
     (Reason::Evaluation, "policy.evaluation", "the collateral is of too old an evaluation"),
     (Reason::Advisory, "policy.advisory", "a refused security advisory is open"),

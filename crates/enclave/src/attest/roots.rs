@@ -1,8 +1,10 @@
 //! The vendors' roots, pinned. Tests bring roots of their own; nothing else does.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::policy::Policy;
 use super::reason::{Reason, Refusal};
 use super::snp::Product;
 
@@ -17,6 +19,8 @@ pub struct Roots {
     pub nitro: Vec<u8>,
     /// Attestation keys of registered TPMs: P-256, uncompressed points.
     pub tpm: Vec<Vec<u8>>,
+    /// The same, by the SHA-256 of such a point: how a policy registers them.
+    pub tpm_names: Vec<[u8; 32]>,
 }
 
 impl Roots {
@@ -36,7 +40,22 @@ impl Roots {
             ],
             nitro: der(include_str!("../../roots/aws-nitro-g1.pem")),
             tpm: Vec::new(),
+            tpm_names: Vec::new(),
         }
+    }
+
+    /// With the keys of the TPMs that a policy registers: a TPM has no vendor's root here.
+    #[must_use]
+    pub fn registered(mut self, policy: &Policy) -> Self {
+        self.tpm_names.extend(policy.registered_tpms());
+        self
+    }
+
+    /// Whether a TPM's key is a registered one.
+    pub(crate) fn knows_tpm(&self, key: &[u8]) -> bool {
+        let name = digest(&SHA256, key);
+        self.tpm.iter().any(|known| known == key)
+            || self.tpm_names.iter().any(|known| known == name.as_ref())
     }
 
     pub(crate) fn ark(&self, product: Product) -> Result<&[u8], Refusal> {

@@ -16,7 +16,7 @@ use super::roots::Roots;
 /// Verifies `[1, TPMS_ATTEST, signature (r and s, 32 bytes each), key (P-256 point)]`, CBOR.
 pub(super) fn verify(blob: &[u8], roots: &Roots) -> Result<Claims, Refusal> {
     let [attest, signature, key] = fields(blob)?;
-    if !roots.tpm.contains(&key) {
+    if !roots.knows_tpm(&key) {
         return Err(Refusal::new(Reason::Chain, "the attestation key is not a registered one"));
     }
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key)

@@ -5,11 +5,13 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{MAX_BLOB, Tree};
+use crate::attest::MAX_EVENT_LOG;
 
 /// The tree of a kernel, or what is mounted in its place.
 #[derive(Debug, Clone)]
 pub struct Configfs {
     root: PathBuf,
+    log: Option<PathBuf>,
 }
 
 impl Configfs {
@@ -19,9 +21,12 @@ impl Configfs {
     /// Where Gramine has its files, for [`enclave_report`](super::enclave_report).
     pub const GRAMINE: &str = "/dev/attestation";
 
+    /// Where Linux shows the firmware's event log of a confidential VM.
+    pub const EVENT_LOG: &str = "/sys/firmware/acpi/tables/data/CCEL";
+
     /// The tree of this machine's kernel.
     pub fn new() -> Self {
-        Self::at(Path::new(Self::ROOT))
+        Self::at(Path::new(Self::ROOT)).with_event_log(Path::new(Self::EVENT_LOG))
     }
 
     /// The files of the Gramine around this process.
@@ -31,7 +36,13 @@ impl Configfs {
 
     /// Another tree; what it reports is simulated, and says so.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), log: None }
+    }
+
+    /// With an event log in this file, if it is there.
+    #[must_use]
+    pub fn with_event_log(self, file: &Path) -> Self {
+        Self { log: Some(file.to_owned()), ..self }
     }
 
     fn path(&self, entry: &str, attribute: &str) -> PathBuf {
@@ -68,6 +79,14 @@ impl Tree for Configfs {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(out)
+    }
+
+    fn event_log(&self) -> Vec<u8> {
+        let Some(Ok(file)) = self.log.as_ref().map(fs::File::open) else { return Vec::new() };
+        let mut out = vec![];
+        // a byte more than the longest, so that a longer one is seen to be so
+        let read = file.take(MAX_EVENT_LOG as u64 + 1).read_to_end(&mut out);
+        if read.is_ok() { out } else { Vec::new() }
     }
 
     fn simulated(&self) -> bool {

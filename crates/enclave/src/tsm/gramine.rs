@@ -26,7 +26,7 @@ pub fn enclave_report(tree: &impl Tree, data: &[u8; 64]) -> Result<Report, TsmEr
         return Err(TsmError::OtherData);
     }
     let simulated = tree.simulated();
-    Ok(Report { provider: Provider::Sgx, quote, auxiliary: vec![], simulated })
+    Ok(Report { provider: Provider::Sgx, quote, auxiliary: vec![], event_log: vec![], simulated })
 }
 
 /// The files stand in the root of the tree.

@@ -1,116 +1,34 @@
-//! Verifies or explains, and prints what was found.
+//! Which command, and the explanation of evidence.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
-use enclave::attest::{
-    Claims, Collateral, Evidence, Kind, Policy, Question, Refusal, ReleaseKeys, Roots, Verified,
-    preview, verify,
-};
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use anyhow::{Context as _, anyhow};
+use enclave::attest::preview;
+use serde_json::json;
 
-use super::{Attest, Explain, Verify, show, words};
+use super::output::{claims, print};
+use super::{Attest, Explain, policy, show, verify, words};
+use crate::Failure;
 use crate::config::Config;
 
 /// `konfido attest ...`.
-pub fn run(command: &Attest) -> anyhow::Result<()> {
-    match command {
-        Attest::Verify(args) => verify_file(args),
+pub fn run(command: &Attest) -> Result<(), Failure> {
+    Ok(match command {
+        Attest::Policy(command) => return policy::run(command),
+        Attest::Verify(args) => verify::verify_file(args),
         Attest::Explain(args) => explain(args),
         Attest::Show(args) => {
-            let text = fs::read_to_string(&args.config.config);
-            let text =
-                text.with_context(|| format!("cannot read {}", args.config.config.display()))?;
-            let config = Config::parse(&args.config.config, &text).map_err(|e| anyhow!("{e}"))?;
+            let file = &args.config.config;
+            let text = fs::read_to_string(file);
+            let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+            let config = Config::parse(file, &text).map_err(miette::Report::from)?;
             show(&config, args.json)
         }
-    }
-}
-
-fn verify_file(args: &Verify) -> anyhow::Result<()> {
-    let evidence = read(&args.file, args.kind.as_deref())?;
-    let now = args.at.unwrap_or_else(Timestamp::now);
-    let collateral = match &args.collateral {
-        Some(file) => Collateral::parse(evidence.kind, &bytes(file)?),
-        None => Ok(Collateral::None),
-    };
-    let result = collateral.and_then(|brought| verify(&evidence, &brought, &Roots::pinned(), now));
-    let mut out = Map::new();
-    out.insert("kind".into(), evidence.kind.name().into());
-    out.insert("bytes".into(), evidence.blob.len().into());
-    out.insert("at".into(), now.to_string().into());
-    let objections = match result {
-        Err(refusal) => {
-            out.insert("verdict".into(), "refused".into());
-            out.insert("reasons".into(), reasons(std::slice::from_ref(&refusal)));
-            vec![refusal]
-        }
-        Ok(verified) => {
-            out.insert("verdict".into(), "genuine".into());
-            out.insert("class".into(), evidence.kind.class().name().into());
-            out.insert("claims".into(), claims(verified.claims(), true));
-            held_to_policy(args, &verified, now, &mut out)?
-        }
-    };
-    print(args.json, &Value::Object(out));
-    if let Some(first) = objections.first() {
-        bail!("refused: {first}");
-    }
-    Ok(())
-}
-
-fn held_to_policy(
-    args: &Verify,
-    verified: &Verified<Claims>,
-    now: Timestamp,
-    out: &mut Map<String, Value>,
-) -> anyhow::Result<Vec<Refusal>> {
-    let bound = &verified.claims().report_data;
-    let asked = match &args.report_data {
-        Some(text) => hex::decode(text).context("--report-data is not hexadecimal")?,
-        None => bound.clone(),
-    };
-    let compared = if args.report_data.is_some() { "compared" } else { "not compared" };
-    out.insert("report_data".into(), compared.into());
-    let (Some(file), Some(country)) = (&args.policy, args.country) else {
-        out.insert("policy".into(), "not asked for".into());
-        // genuine, and about something else than was asked for
-        let same = asked == *bound;
-        return if same { Ok(Vec::new()) } else { bail!("the evidence is not about this data") };
-    };
-    let text = bytes(file)?;
-    let policy = match &args.release_keys {
-        Some(keys) => {
-            let text_of_keys = fs::read_to_string(keys)
-                .with_context(|| format!("cannot read {}", keys.display()))?;
-            let parsed = ReleaseKeys::parse(&text_of_keys)
-                .ok_or_else(|| anyhow!("{}: not a list of release keys", keys.display()))?;
-            Policy::open(&text, &parsed, now, 0)
-        }
-        None => Policy::danger_unsigned(&text),
-    }
-    .map_err(|refusal| anyhow!("{}: {refusal}", file.display()))?;
-    let question = Question { country, report_data: &asked, now };
-    let objections = policy.objections(verified, &question);
-    let signers = match &args.release_keys {
-        Some(_) => policy.signers().join(", "),
-        None => "NOT LOOKED AT: no release keys were given".into(),
-    };
-    let taken = if objections.is_empty() { "takes it" } else { "refuses it" };
-    out.insert(
-        "policy".into(),
-        json!({ "version": policy.version(), "signatures": signers, "verdict": taken,
-                "reasons": reasons(&objections) }),
-    );
-    Ok(objections)
+    }?)
 }
 
 fn explain(args: &Explain) -> anyhow::Result<()> {
-    let evidence = read(&args.file, args.kind.as_deref())?;
+    let evidence = args.evidence.read()?;
     let words = words::of(evidence.kind);
     let said = preview(&evidence).map_err(|refusal| anyhow!("{refusal}"))?;
     let out = json!({
@@ -127,136 +45,3 @@ fn explain(args: &Explain) -> anyhow::Result<()> {
     print(args.json, &out);
     Ok(())
 }
-
-/// The claims that have a value; what only a verification tells is left out of a preview.
-fn claims(claims: &Claims, verified: bool) -> Value {
-    let mut out = Map::new();
-    let hexadecimal = |bytes: &[u8]| Value::String(hex::encode(bytes));
-    let measurements: Map<String, Value> = claims
-        .measurements
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), hexadecimal(value)))
-        .collect();
-    out.insert("debug".into(), claims.debug.into());
-    out.insert("migratable".into(), claims.migratable.into());
-    out.insert("measurements".into(), measurements.into());
-    out.insert("report_data".into(), hexadecimal(&claims.report_data));
-    let platform = &claims.platform;
-    for (name, value) in [("platform", &platform.id), ("tcb_status", &claims.tcb.status)] {
-        if let Some(value) = value {
-            out.insert(name.into(), value.as_str().into());
-        }
-    }
-    if !platform.others.is_empty() {
-        out.insert("platform_also".into(), platform.others.clone().into());
-    }
-    if !platform.product.is_empty() {
-        out.insert("product".into(), platform.product.as_str().into());
-    }
-    for (name, value) in [("dynamic_platform", platform.dynamic), ("smt", platform.smt)] {
-        if let Some(value) = value {
-            out.insert(name.into(), value.into());
-        }
-    }
-    let svn: Map<String, Value> =
-        claims.tcb.svn.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    if !svn.is_empty() {
-        out.insert("svn".into(), svn.into());
-    }
-    if verified {
-        out.insert("advisories".into(), claims.tcb.advisories.clone().into());
-        if let Some(evaluation) = claims.tcb.evaluation {
-            out.insert("evaluation".into(), evaluation.into());
-        }
-        out.insert("revocation".into(), claims.revocation.name().into());
-        out.insert("valid_from".into(), claims.valid_from.to_string().into());
-        out.insert("valid_until".into(), claims.valid_until.to_string().into());
-    }
-    out.into()
-}
-
-fn reasons(refusals: &[Refusal]) -> Value {
-    let row = |refusal: &Refusal| json!({ "code": refusal.reason.code(), "says": refusal.reason.text(), "detail": refusal.detail });
-    refusals.iter().map(row).collect()
-}
-
-fn read(file: &Path, kind: Option<&str>) -> anyhow::Result<Evidence> {
-    let mut blob = bytes(file)?;
-    let text = std::str::from_utf8(&blob).ok();
-    if let Some(Ok(decoded)) = text.map(|text| hex::decode(text.trim().trim_start_matches("0x"))) {
-        blob = decoded;
-    }
-    if let Ok(evidence) = Evidence::decode(&blob) {
-        return Ok(evidence);
-    }
-    let kind = kind.and_then(Kind::parse).or_else(|| Evidence::guess(&blob)).ok_or_else(|| {
-        anyhow!("{} looks like no evidence that we know; say which with --kind", file.display())
-    })?;
-    Ok(Evidence::new(kind, blob))
-}
-
-fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-fn print(as_json: bool, value: &Value) {
-    let mut out = String::new();
-    if as_json {
-        out = format!("{value:#}\n");
-    } else {
-        lines("", value, &mut out);
-    }
-    // a reader who has seen enough may go
-    let _ = std::io::stdout().write_all(out.as_bytes());
-}
-
-/// One line a value, the names of nested ones joined by dots; what matters most comes first.
-fn lines(name: &str, value: &Value, out: &mut String) {
-    let mut line = |text: &str| {
-        let zeros = text.len() >= 32 && text.bytes().all(|byte| byte == b'0');
-        let text = if zeros { "all zero" } else { text };
-        let _ = writeln!(out, "{name:<40} {text}");
-    };
-    match value {
-        Value::Object(fields) => {
-            let rank = |key: &str| FIRST.iter().position(|first| *first == key);
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| rank(key).unwrap_or(FIRST.len()));
-            for (key, value) in fields {
-                let nested = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                lines(&nested, value, out);
-            }
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| lines(name, item, out));
-        }
-        Value::Array(items) if items.is_empty() => line("none"),
-        Value::Array(items) => {
-            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            line(&words.join(", "));
-        }
-        Value::String(text) => line(text),
-        other => line(&other.to_string()),
-    }
-}
-
-/// What people look for, in this order; the rest follows by name.
-static FIRST: [&str; 17] = [
-    "verdict",
-    "verified",
-    "reasons",
-    "code",
-    "says",
-    "detail",
-    "kind",
-    "class",
-    "vouched for by",
-    "keeps away",
-    "does not keep away",
-    "to verify it",
-    "policy",
-    "at",
-    "bytes",
-    "report_data",
-    "debug",
-];

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 use ciborium::Value;
 use enclave::attest::{Evidence, Kind};
 use testbed::fuzz::attest;
+use testbed::vendors::intel::event_log::{EventLog, SHA256_ID, SHA384_ID};
 
 use crate::World;
 
@@ -20,11 +21,17 @@ impl World {
         let snp = Evidence { collateral: pem(), ..Evidence::new(Kind::Snp, report()) };
         self.put("attestation", "snp", snp.encode())?;
         let collateral = br#"{"pck_crl_issuer_chain":"","root_ca_crl":"30","pck_crl":"30","tcb_info_issuer_chain":"","tcb_info":"{}","tcb_info_signature":"00","qe_identity_issuer_chain":"","qe_identity":"{}","qe_identity_signature":"00"}"#;
+        let log = EventLog { filling: 64, ..EventLog::default() };
         let tdx = Evidence {
             collateral: collateral.to_vec(),
+            event_log: log.bytes(),
             ..Evidence::new(Kind::Tdx, quote(Kind::Tdx))
         };
         self.put("attestation", "tdx", tdx.encode())?;
+        self.put("event_log", "boot", log.bytes())?;
+        let two = [(SHA384_ID, 48), (SHA256_ID, 32)];
+        let two = EventLog { algorithms: two.to_vec(), filling: 0, ..log };
+        self.put("event_log", "two", two.bytes())?;
         self.put("policy", "policy", format!("{POLICY}\n{}", attest::signature_line(POLICY)))
     }
 }
@@ -141,8 +148,18 @@ valid_until = \"2040-01-01T00:00:00Z\"
 [[program]]
 name = \"vault\"
 kind = \"snp\"
-registers = { measurement = \"0808\", hostdata = \"00\" }
+registers = { measurement = \"080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808\" }
 svn = { guestsvn = 1 }
+
+[[program]]
+name = \"guest\"
+kind = \"tdx\"
+registers.mrtd = \"080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808\"
+registers.rtmr0 = \"080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808080808\"
+events.rtmr1 = []
+events.rtmr2 = [\"070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707070707\"]
+optional_events.rtmr2 = [\"090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909\"]
+events.rtmr3 = []
 
 [[firmware]]
 kind = \"snp\"
@@ -152,6 +169,7 @@ svn = { bootloader = 3, tee = 0, snp = 8, microcode = 115 }
 [[firmware]]
 kind = \"tdx\"
 statuses = [\"UpToDate\", \"SWHardeningNeeded\"]
+grace_days = { OutOfDate = 30 }
 evaluation = 17
 refused_advisories = [\"INTEL-SA-00615\"]
 

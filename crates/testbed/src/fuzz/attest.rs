@@ -4,10 +4,14 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
-use enclave::attest::{Collateral, Evidence, Kind, Policy, ReleaseKeys, Roots, preview, verify};
+use enclave::attest::{
+    Collateral, Evidence, Kind, MAX_EVENTS, MAX_WORDS, Policy, Reason, ReleaseKeys, Roots, preview,
+    verify,
+};
 use enclave::pouch::{Expected, Head, PouchKey, PouchOpener, Suite};
 
 use crate::seed;
+use crate::vendors::intel::{self, Maker};
 
 /// SGX and TDX quotes.
 pub fn quote(data: &[u8]) -> bool {
@@ -25,6 +29,24 @@ pub fn nitro(data: &[u8]) -> bool {
     read(Kind::Nitro, data) | read(Kind::Tpm, data) | read(Kind::Software, data)
 }
 
+/// Event logs: under a quote that nothing measured, which they must give registers of zeros for.
+pub fn event_log(data: &[u8]) -> bool {
+    static QUOTE: LazyLock<Vec<u8>> = LazyLock::new(|| Maker::new(intel::Kind::Tdx10).make().quote);
+    let sent = Evidence { event_log: data.to_vec(), ..Evidence::new(Kind::Tdx, QUOTE.as_slice()) };
+    match preview(&sent) {
+        Ok(claims) => {
+            let events = claims.events.unwrap_or_default();
+            assert!(events.len() <= MAX_EVENTS, "a bound that is not held");
+            assert!(events.iter().all(|event| event.says.chars().count() <= MAX_WORDS));
+            // the invented quote's registers are no log's
+            assert!(data.is_empty(), "a log gave registers that it cannot give");
+            false
+        }
+        // a log that was read to its end
+        Err(refusal) => refusal.reason == Reason::EventLogMismatch,
+    }
+}
+
 /// Evidence as it travels, with its collateral.
 pub fn attestation(data: &[u8]) -> bool {
     let Ok(evidence) = Evidence::decode(data) else { return false };
@@ -38,6 +60,15 @@ pub fn policy(data: &[u8]) -> bool {
     let (keys, now) = (release_keys(), seed::written());
     let _ = Policy::open(data, &keys, now, 0);
     let Ok(text) = std::str::from_utf8(data) else { return false };
+    if let Err(fault) = Policy::draft(text) {
+        assert!(fault.line(text) <= text.lines().count() + 1, "a fault is in the text");
+    }
+    if let Ok(signed) = keys.signed(text, &key())
+        && let (Ok(before), Ok(after)) = (keys.gathered(text), keys.gathered(&signed))
+    {
+        assert_eq!(before.text, after.text, "a signature is added, and nothing is changed");
+        assert_eq!(after.signers, [NAME]);
+    }
     let body = text.split("\n\n\u{2014} ").next().unwrap_or_default();
     let body = format!("{}\n", body.trim_end_matches('\n'));
     let note = format!("{body}\n{}", signature_line(&body));

@@ -5,6 +5,7 @@
 
 mod body;
 mod collateral;
+pub mod event_log;
 mod pck;
 
 use std::sync::OnceLock;

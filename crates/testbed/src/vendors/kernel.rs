@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use enclave::tsm::{Provider, Tree};
 
+use super::intel::event_log::{Event, EventLog};
 use super::{amd, intel};
 
 /// What goes wrong.
@@ -60,12 +61,26 @@ pub struct Kernel {
     provider: Provider,
     trouble: Mutex<Trouble>,
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// What the firmware logged, and what it measured after it.
+    log: (EventLog, bool),
 }
 
 impl Kernel {
     /// A kernel with this provider and this trouble.
     pub fn new(provider: Provider, trouble: Trouble) -> Self {
-        Self { provider, trouble: Mutex::new(trouble), entries: Mutex::default() }
+        let (trouble, log) = (Mutex::new(trouble), (EventLog::default(), false));
+        Self { provider, trouble, entries: Mutex::default(), log }
+    }
+
+    /// Something was measured after the boot: the firmware's log no longer gives the registers.
+    #[must_use]
+    pub fn extended_later(self) -> Self {
+        Self { log: (self.log.0, true), ..self }
+    }
+
+    /// The firmware's log.
+    pub fn log(&self) -> &EventLog {
+        &self.log.0
     }
 
     /// Entries that nobody removed.
@@ -91,6 +106,17 @@ impl Kernel {
         }
     }
 
+    fn tdx(&self, data: &[u8; 64]) -> Vec<u8> {
+        let mut maker = intel::Maker::new(intel::Kind::Tdx10);
+        maker.set(intel::Field::ReportData, data);
+        let (mut log, later) = self.log.clone();
+        if later {
+            log.events.push(Event::of(4, 0xd, b"measured by a running system"));
+        }
+        log.measured(&mut maker);
+        maker.make().quote
+    }
+
     /// The quote, made anew when something was written since.
     fn quote(&self, entry: &mut Entry) -> io::Result<(Vec<u8>, Vec<u8>)> {
         if entry.inblob.is_empty() {
@@ -109,7 +135,7 @@ impl Kernel {
             data = [0x77; 64];
         }
         let (quote, table) = match self.provider {
-            Provider::Tdx => (tdx(&data), vec![]),
+            Provider::Tdx => (self.tdx(&data), vec![]),
             Provider::SevSnp => snp(&data, entry.privilege),
             Provider::Sgx => panic!("the kernel has no quotes of enclaves"),
         };
@@ -173,7 +199,7 @@ impl Tree for Kernel {
             ("outblob", Trouble::Refused) => Err(errno(EINVAL)),
             ("outblob", Trouble::TooLong) => Err(errno(EFBIG)),
             // so that a lost write meets an entry that already has a quote
-            ("outblob", Trouble::LostWrites) => Ok(tdx(&[0x55; 64])),
+            ("outblob", Trouble::LostWrites) => Ok(self.tdx(&[0x55; 64])),
             ("outblob", _) => self.quote(entry).map(|(quote, _)| quote),
             ("auxblob", _) if self.provider == Provider::SevSnp => {
                 self.quote(entry).map(|(_, table)| table)
@@ -183,15 +209,13 @@ impl Tree for Kernel {
         }
     }
 
+    fn event_log(&self) -> Vec<u8> {
+        self.log.0.bytes()
+    }
+
     fn simulated(&self) -> bool {
         true
     }
-}
-
-fn tdx(data: &[u8; 64]) -> Vec<u8> {
-    let mut maker = intel::Maker::new(intel::Kind::Tdx10);
-    maker.set(intel::Field::ReportData, data);
-    maker.make().quote
 }
 
 /// The report and the host's table of certificates (GHCB 56421 §4.1.8.1).

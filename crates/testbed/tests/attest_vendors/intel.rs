@@ -1,7 +1,9 @@
 //! SGX and TDX.
 
 mod collateral;
+pub mod event_log;
 mod firmware;
+mod grace;
 
 use std::sync::OnceLock;
 

@@ -35,15 +35,29 @@ fn a_report_of_sev_snp_brings_the_certificates_that_verify_it() {
     assert_eq!(refusal.reason, Reason::Vmpl);
 }
 
-#[test]
-fn a_quote_of_tdx_is_verified_with_collateral_from_elsewhere() {
-    let kernel = Kernel::new(Provider::Tdx, Trouble::None);
-    let report = report(&kernel, &SystemEntropy, &[0xda; 64], None).unwrap();
+/// What travels, with Intel's collateral beside it.
+fn sent(kernel: &Kernel) -> Evidence {
+    let report = report(kernel, &SystemEntropy, &[0xda; 64], None).unwrap();
     let made = intel::Maker::new(intel::Kind::Tdx10).make();
     let collateral = made.collateral.json().into_bytes();
-    let evidence = Evidence { collateral, ..Evidence::from(report) };
-    let none = enclave::attest::Collateral::None;
-    assert_eq!(judge(&evidence, &none, &roots()).as_deref(), Ok("vault in a trust domain"));
+    Evidence { collateral, ..Evidence::from(report) }
+}
+
+#[test]
+fn a_quote_of_tdx_is_verified_with_collateral_from_elsewhere_and_brings_its_event_log() {
+    let kernel = Kernel::new(Provider::Tdx, Trouble::None);
+    let (evidence, none) = (sent(&kernel), enclave::attest::Collateral::None);
+    let verified = verify(&evidence, &none, &roots(), now()).unwrap();
+    assert_eq!(verified.claims().report_data, [0xda; 64]);
+    assert_eq!(verified.claims().events.as_ref().map(Vec::len), Some(6));
+    let area = kernel.log().bytes();
+    assert!(evidence.event_log.len() + 4096 == area.len(), "the filling of the area stays behind");
+    // a system that measures more while it runs has no log that fits; its quote is as good
+    let later = sent(&Kernel::new(Provider::Tdx, Trouble::None).extended_later());
+    let verified = verify(&later, &none, &roots(), now()).unwrap();
+    assert_eq!((later.event_log.len(), &verified.claims().events), (0, &None));
+    // the invented boot is none of the released ones
+    assert_eq!(judge(&evidence, &none, &roots()).unwrap_err().reason, Reason::Measurement);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bytes;
 mod intel;
 mod kernel;
 mod nitro;
+mod tpm;
 
 use std::collections::BTreeSet;
 
@@ -55,7 +56,9 @@ fn there_are_at_least_sixty_negatives_and_their_reasons_are_many() {
         let intel = intel::rows().into_iter().map(|row| row.reason);
         let amd = amd::rows().into_iter().map(|row| row.reason);
         let nitro = nitro::rows().into_iter().map(|row| row.reason);
-        intel.chain(amd).chain(nitro)
+        let logs = intel::event_log::rows().into_iter().map(|row| row.reason);
+        let tpm = tpm::rows().into_iter().map(|row| row.reason);
+        intel.chain(amd).chain(nitro).chain(logs).chain(tpm)
     };
     let reasons: BTreeSet<Reason> = rows().collect();
     println!("{} negatives, {} reasons", rows().count(), reasons.len());

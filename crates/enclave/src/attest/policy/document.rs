@@ -1,15 +1,21 @@
 //! The policy's text: TOML after a first line that says what it is.
 
+mod fault;
+mod rows;
+
 use std::collections::BTreeMap;
 
 use exchange::{Country, DocumentClass};
 use jiff::Timestamp;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::Floor;
 use super::quorum::MAX_POLICY;
 use crate::attest::evidence::Kind;
 use crate::attest::reason::{Reason, Refusal};
+pub use fault::PolicyFault;
+use rows::{RawDocument, RawFirmware, RawPartner, RawProgram};
 
 /// A policy whose form holds.
 #[derive(Debug, Clone)]
@@ -29,6 +35,10 @@ pub(super) struct Program {
     pub name: String,
     pub kind: Kind,
     pub registers: BTreeMap<String, Vec<u8>>,
+    /// Registers by what was measured into them, in this order, and nothing else ...
+    pub events: BTreeMap<String, Vec<[u8; 48]>>,
+    /// ... but these, which may come anywhere.
+    pub optional_events: BTreeMap<String, Vec<[u8; 48]>>,
     pub svn: BTreeMap<String, u64>,
 }
 
@@ -38,6 +48,8 @@ pub(super) struct Firmware {
     pub kind: Kind,
     pub product: Option<String>,
     pub statuses: Vec<String>,
+    /// Further statuses, for so many days after the date of the firmware's level.
+    pub grace_days: BTreeMap<String, u16>,
     pub evaluation: u32,
     pub refused_advisories: Vec<String>,
     pub svn: BTreeMap<String, u64>,
@@ -55,15 +67,27 @@ pub(super) struct Partner {
 
 impl Document {
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
-        let malformed = |what: String| Refusal::new(Reason::PolicyMalformed, what);
         if text.len() > MAX_POLICY {
             return Err(Refusal::new(Reason::TooLarge, "policy"));
         }
-        if text.lines().next() != Some(FIRST_LINE) {
-            return Err(malformed(format!("the first line is not {FIRST_LINE:?}")));
+        Self::read(text).map_err(|fault| {
+            let line = fault.line(text);
+            Refusal::new(Reason::PolicyMalformed, format!("line {line}: {fault}"))
+        })
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, PolicyFault> {
+        let end = text.find('\n').unwrap_or(text.len());
+        if text[..end] != *FIRST_LINE {
+            let next = format!("begin with {FIRST_LINE:?}");
+            return Err(PolicyFault::new("this is not the first line of a policy", next).at(0..end));
         }
-        let raw: Raw = toml::from_str(text).map_err(|e| malformed(e.message().to_owned()))?;
-        raw.check().map_err(malformed)
+        let raw: Raw = toml::from_str(text).map_err(|error| {
+            let next = "see the template of `konfido attest policy new`";
+            let fault = PolicyFault::new(error.message().trim(), next);
+            fault.at(error.span().unwrap_or(0..end))
+        })?;
+        raw.check()
     }
 }
 
@@ -72,191 +96,56 @@ impl Document {
 struct Raw {
     version: u64,
     valid_from: Timestamp,
-    valid_until: Timestamp,
+    valid_until: Spanned<Timestamp>,
     #[serde(default)]
-    program: Vec<RawProgram>,
+    program: Vec<Spanned<RawProgram>>,
     #[serde(default)]
-    firmware: Vec<RawFirmware>,
+    firmware: Vec<Spanned<RawFirmware>>,
     #[serde(default)]
-    partner: Vec<RawPartner>,
+    partner: Vec<Spanned<RawPartner>>,
     #[serde(default)]
-    document: Vec<RawDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawProgram {
-    name: String,
-    kind: String,
-    registers: BTreeMap<String, String>,
-    #[serde(default)]
-    svn: BTreeMap<String, u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFirmware {
-    kind: String,
-    product: Option<String>,
-    #[serde(default)]
-    statuses: Vec<String>,
-    #[serde(default)]
-    evaluation: u32,
-    #[serde(default)]
-    refused_advisories: Vec<String>,
-    #[serde(default)]
-    svn: BTreeMap<String, u64>,
-    #[serde(default)]
-    danger_without_revocation_lists: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPartner {
-    country: String,
-    #[serde(default)]
-    platforms: Vec<String>,
-    #[serde(default)]
-    danger_any_platform: bool,
-    #[serde(default)]
-    dynamic_platform: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDocument {
-    /// The XDS class code, such as 60591-5.
-    class: String,
-    floor: String,
+    document: Vec<Spanned<RawDocument>>,
 }
 
 impl Raw {
-    fn check(self) -> Result<Document, String> {
-        if self.valid_from >= self.valid_until {
-            return Err("it ends before it begins".into());
+    fn check(self) -> Result<Document, PolicyFault> {
+        if self.valid_from >= *self.valid_until.get_ref() {
+            let fault = PolicyFault::new("it ends before it begins", "let it end later");
+            return Err(fault.at(self.valid_until.span()));
         }
-        let programs = collect(self.program, program)?;
-        let firmware = collect(self.firmware, firmware)?;
-        let partners = collect(self.partner, partner)?;
-        let floors = collect(self.document, |row| {
-            let class = DocumentClass::of_code(&row.class)
-                .ok_or_else(|| format!("{:?} is no class of documents", row.class))?;
-            let floor = Floor::parse(&row.floor);
-            Ok((class, floor.ok_or_else(|| format!("{:?} is no class of assurance", row.floor))?))
-        })?;
-        once(&floors, |row| row.0.name().to_owned())?;
-        once(&partners, |row| row.country.to_string())?;
-        once(&programs, |row| row.name.clone())?;
-        once(&firmware, |row| format!("{} {:?}", row.kind.name(), row.product))?;
         Ok(Document {
             version: self.version,
             valid_from: self.valid_from,
-            valid_until: self.valid_until,
-            programs,
-            firmware,
-            partners,
-            floors,
+            valid_until: self.valid_until.into_inner(),
+            programs: each(self.program, rows::program, |row| row.name.clone())?,
+            firmware: each(self.firmware, rows::firmware, |row| {
+                let product = row.product.as_deref().unwrap_or("machines of any product");
+                format!("{}, {product}", row.kind.name())
+            })?,
+            partners: each(self.partner, rows::partner, |row| row.country.to_string())?,
+            floors: each(self.document, rows::floor, |row| row.0.name().to_owned())?,
         })
     }
 }
 
-fn collect<R, T>(rows: Vec<R>, parse: impl Fn(R) -> Result<T, String>) -> Result<Vec<T>, String> {
-    rows.into_iter().map(parse).collect()
-}
-
-fn once<T>(rows: &[T], key: impl Fn(&T) -> String) -> Result<(), String> {
+/// Reads rows, no two under one name.
+fn each<R, T>(
+    rows: Vec<Spanned<R>>,
+    parse: impl Fn(R) -> Result<T, PolicyFault>,
+    name: impl Fn(&T) -> String,
+) -> Result<Vec<T>, PolicyFault> {
     let mut seen = std::collections::BTreeSet::new();
-    match rows.iter().map(key).find(|key| !seen.insert(key.clone())) {
-        Some(twice) => Err(format!("{twice} comes twice")),
-        None => Ok(()),
-    }
-}
-
-fn kind(name: &str) -> Result<Kind, String> {
-    Kind::parse(name).ok_or_else(|| format!("{name:?} is no kind of evidence"))
-}
-
-fn program(row: RawProgram) -> Result<Program, String> {
-    let kind = kind(&row.kind)?;
-    let rows = REGISTERS.iter().find(|r| r.0 == kind).expect("because each kind has a row");
-    let (needed, known) = (rows.1, rows.2);
-    let mut registers = BTreeMap::new();
-    for (name, value) in row.registers {
-        if !needed.contains(&name.as_str()) && !known.contains(&name.as_str()) {
-            return Err(format!("{}: {} has no register {name}", row.name, kind.name()));
+    let read = rows.into_iter().map(|row| {
+        let span = row.span();
+        let read = parse(row.into_inner()).map_err(|fault| fault.or_at(&span))?;
+        if seen.insert(name(&read)) {
+            return Ok(read);
         }
-        let value = hex::decode(&value).map_err(|_| format!("{}: {name}", row.name))?;
-        registers.insert(name, value);
-    }
-    if let Some(missing) = needed.iter().find(|name| !registers.contains_key(**name)) {
-        return Err(format!("{}: without {missing} it is no measurement", row.name));
-    }
-    Ok(Program { name: row.name, kind, registers, svn: row.svn })
+        let twice = format!("{} comes twice", name(&read));
+        Err(PolicyFault::new(twice, "leave one of the two rows out").at(span))
+    });
+    read.collect()
 }
-
-fn firmware(row: RawFirmware) -> Result<Firmware, String> {
-    let kind = kind(&row.kind)?;
-    if matches!(kind, Kind::Sgx | Kind::Tdx) && row.statuses.is_empty() {
-        return Err(format!("firmware of {}: no status is taken", row.kind));
-    }
-    let parts: &[&str] = match (kind, row.product.as_deref()) {
-        (Kind::Snp, Some("turin")) => &["fmc", "bootloader", "tee", "snp", "microcode"],
-        (Kind::Snp, Some("milan" | "genoa")) => &["bootloader", "tee", "snp", "microcode"],
-        (Kind::Snp, _) => return Err("firmware of snp: one row for each product".into()),
-        _ => &[],
-    };
-    if let Some(missing) = parts.iter().find(|part| !row.svn.contains_key(**part)) {
-        return Err(format!("firmware of {}: no floor for {missing}", row.kind));
-    }
-    Ok(Firmware {
-        kind,
-        product: row.product,
-        statuses: row.statuses,
-        evaluation: row.evaluation,
-        refused_advisories: row.refused_advisories,
-        svn: row.svn,
-        without_revocation_lists: row.danger_without_revocation_lists,
-    })
-}
-
-fn partner(row: RawPartner) -> Result<Partner, String> {
-    let country = Country::parse(&row.country).map_err(|_| format!("country {:?}", row.country))?;
-    if row.danger_any_platform != row.platforms.is_empty() {
-        return Err(format!("{country}: either platforms or danger_any_platform"));
-    }
-    Ok(Partner {
-        country,
-        platforms: row.platforms,
-        any_platform: row.danger_any_platform,
-        dynamic_platform: row.dynamic_platform,
-    })
-}
-
-/// (kind, registers that a measurement must name, further ones that it may name)
-static REGISTERS: &[(Kind, &[&str], &[&str])] = &[
-    (Kind::Software, &["binary"], &[]),
-    (Kind::Tpm, &["pcrselection", "pcrdigest"], &[]),
-    (Kind::Sgx, &["mrenclave"], &["mrsigner", "isvprodid", "attributes", "miscselect"]),
-    (
-        Kind::Tdx,
-        &["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"],
-        &[
-            "mrconfigid",
-            "mrowner",
-            "mrownerconfig",
-            "mrseam",
-            "tdattributes",
-            "xfam",
-            "mrservicetd",
-        ],
-    ),
-    (
-        Kind::Snp,
-        &["measurement"],
-        &["hostdata", "idkeydigest", "authorkeydigest", "familyid", "imageid", "guestpolicy"],
-    ),
-    (Kind::Nitro, &["pcr0", "pcr1", "pcr2"], &["pcr3", "pcr4", "pcr8"]),
-];
 
 /// Separates policies from anything else that a release key signs.
-const FIRST_LINE: &str = "# konfido attestation policy v1";
+pub(super) const FIRST_LINE: &str = "# konfido attestation policy v1";

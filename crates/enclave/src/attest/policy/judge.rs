@@ -1,8 +1,11 @@
 //! The rules: each looks at the claims and has at most one objection.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Question;
 use super::document::{Document, Firmware, Partner, Program};
 use crate::attest::claims::{Claims, Revocation};
+use crate::attest::event_log::Event;
 use crate::attest::evidence::Kind;
 use crate::attest::reason::{Reason, Refusal};
 
@@ -34,7 +37,7 @@ pub(super) fn objections(
 }
 
 /// The program that the measurements are of.
-pub(super) fn release<'a>(document: &'a Document, claims: &Claims) -> Result<&'a str, Reason> {
+pub(super) fn release<'a>(document: &'a Document, claims: &Claims) -> Result<&'a str, Refusal> {
     let same = |program: &&Program| {
         program.kind == claims.kind
             && program.registers.iter().all(|(name, value)| {
@@ -44,8 +47,46 @@ pub(super) fn release<'a>(document: &'a Document, claims: &Claims) -> Result<&'a
                 claims.tcb.svn.get(name.as_str()).is_some_and(|found| found >= least)
             })
     };
-    let program = document.programs.iter().find(same).ok_or(Reason::Measurement)?;
-    Ok(&program.name)
+    let mut why = Refusal::from(Reason::Measurement);
+    for program in document.programs.iter().filter(same) {
+        match events(program, claims) {
+            Ok(()) => return Ok(&program.name),
+            Err(refusal) => why = refusal,
+        }
+    }
+    Err(why)
+}
+
+/// Where a program is named by its events: all of them, in their order, and no others. That an event
+/// is there would say nothing alone: whoever was started instead can extend a good digest later on;
+/// what it cannot do is to take back its own.
+fn events(program: &Program, claims: &Claims) -> Result<(), Refusal> {
+    if program.events.is_empty() {
+        return Ok(());
+    }
+    let Some(log) = &claims.events else { return Err(Reason::EventLogMissing.into()) };
+    for (register, needed) in &program.events {
+        let optional = program.optional_events.get(register).map_or(&[][..], Vec::as_slice);
+        let happened = log.iter().filter(|event| event.register == register);
+        let mut happened = happened.filter(|event| !optional.contains(&event.digest));
+        for digest in needed {
+            let found = happened.next();
+            if found.is_none_or(|event| event.digest != *digest) {
+                return Err(differs(register, found, Some(digest)));
+            }
+        }
+        if let Some(more) = happened.next() {
+            return Err(differs(register, Some(more), None));
+        }
+    }
+    Ok(())
+}
+
+/// What the log says of an event is the guest's word, and goes to nobody's log from here.
+fn differs(register: &str, found: Option<&Event>, needed: Option<&[u8; 48]>) -> Refusal {
+    let word = |digest: Option<&[u8; 48]>| digest.map_or("nothing".into(), hex::encode);
+    let (found, needed) = (word(found.map(|event| &event.digest)), word(needed));
+    Refusal::new(Reason::Events, format!("{register}: {found} was measured, not {needed}"))
 }
 
 fn debug(_: &Document, claims: &Claims, _: &Question<'_>) -> Result<(), Refusal> {
@@ -84,7 +125,7 @@ fn report_data(_: &Document, claims: &Claims, question: &Question<'_>) -> Result
 }
 
 fn measurement(document: &Document, claims: &Claims, _: &Question<'_>) -> Result<(), Refusal> {
-    release(document, claims).map(|_| ()).map_err(Into::into)
+    release(document, claims).map(|_| ())
 }
 
 fn firmware<'a>(document: &'a Document, claims: &Claims) -> Result<&'a Firmware, Refusal> {
@@ -99,10 +140,24 @@ fn firmware<'a>(document: &'a Document, claims: &Claims) -> Result<&'a Firmware,
         })
 }
 
-fn status(document: &Document, claims: &Claims, _: &Question<'_>) -> Result<(), Refusal> {
+fn status(document: &Document, claims: &Claims, question: &Question<'_>) -> Result<(), Refusal> {
     let Some(status) = &claims.tcb.status else { return Ok(()) };
-    let taken = firmware(document, claims)?.statuses.contains(status);
-    if taken { Ok(()) } else { Err(Refusal::new(Reason::TcbStatus, status)) }
+    if firmware(document, claims)?.statuses.contains(status) {
+        return Ok(());
+    }
+    match grace(document, claims) {
+        None => Err(Refusal::new(Reason::TcbStatus, status)),
+        Some(end) if question.now < end => Ok(()),
+        Some(end) => Err(Refusal::new(Reason::Grace, format!("{status} was taken until {end}"))),
+    }
+}
+
+/// When firmware of a status that is taken for some days only is refused: so many days after the
+/// date up to which it had every fix (Intel's `platform_grace_period` counts from there, too).
+pub(super) fn grace(document: &Document, claims: &Claims) -> Option<Timestamp> {
+    let days = *firmware(document, claims).ok()?.grace_days.get(claims.tcb.status.as_ref()?)?;
+    let from = claims.tcb.date?;
+    Some(from.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(from))
 }
 
 fn evaluation(document: &Document, claims: &Claims, _: &Question<'_>) -> Result<(), Refusal> {
