@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -16,7 +16,8 @@ use trust::seal::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::core::Core;
-use crate::protocol::{Parts, Reader, read_frame, serve, write_frame};
+use crate::process::Places;
+use crate::protocol::{Lane, Parts, Reader, Region, read_frame, serve, write_frame};
 use crate::ring::{Ring, Use};
 use crate::{Memory, VaultError, keyfile, lockdown, memory, protocol};
 
@@ -51,10 +52,11 @@ fn start(kept: Memory) -> Result<(), String> {
         }
     };
     let (core, ready) = (Arc::new(core), Arc::new(Barrier::new(lanes.len() + 1)));
-    for lane in lanes {
-        let (core, ready, mut lane) =
-            (Arc::clone(&core), Arc::clone(&ready), UnixStream::from(lane));
+    let places = Arc::new(Places::of(lanes.len()));
+    for (number, mut lane) in lanes.into_iter().enumerate() {
+        let (core, ready, places) = (Arc::clone(&core), Arc::clone(&ready), Arc::clone(&places));
         std::thread::spawn(move || {
+            places.stay(number);
             // once it runs, and once it may do nothing else any more
             ready.wait();
             ready.wait();
@@ -70,18 +72,22 @@ fn start(kept: Memory) -> Result<(), String> {
     std::process::exit(0)
 }
 
-/// The lanes that the node gave us, with one byte: the version.
-fn lanes(control: &UnixStream) -> io::Result<Vec<OwnedFd>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES))];
+/// The lanes that the node gave us, each a socket and a region, with one byte: the version.
+fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MAX_LANES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut version = [0];
     let mut parts = [io::IoSliceMut::new(&mut version)];
     recvmsg(control, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
-    let lanes = ancillary.drain().filter_map(|message| match message {
+    let given = ancillary.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(fds) => Some(fds),
         _ => None,
     });
-    let lanes: Vec<OwnedFd> = lanes.flatten().collect();
+    let (mut given, mut lanes) = (given.flatten(), Vec::new());
+    while let Some(socket) = given.next() {
+        let region = given.next().ok_or(io::ErrorKind::InvalidData)?;
+        lanes.push(Lane::new(UnixStream::from(socket), Region::of(region.as_fd())?));
+    }
     if version != [protocol::VERSION] || lanes.is_empty() {
         return Err(io::Error::other("no lanes of this version"));
     }
@@ -145,6 +151,6 @@ fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
 /// First byte of an answer that says in words why the vault does not start.
 pub(crate) const REFUSED: u8 = 255;
 /// Lanes at most.
-pub(crate) const MAX_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 32;
 /// Exit code after a panic: no message, it could say too much.
 const PANICKED: i32 = 70;

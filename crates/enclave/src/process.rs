@@ -1,6 +1,7 @@
 //! A vault in a process of its own, as its node sees it.
 
 mod held;
+mod lanes;
 mod live;
 
 use std::io;
@@ -23,6 +24,7 @@ use crate::ring::Use;
 use crate::vault::Opened;
 use crate::{Memory, VaultError};
 use held::HeldKey;
+pub(crate) use lanes::Places;
 use live::Live;
 
 /// What a vault process is started with.

@@ -1,12 +1,14 @@
 //! What a node and its vault process say to each other: request, reply, one at a time on a lane.
 //!
-//! A frame is its length (4 bytes, big-endian) and that many bytes: the first one says which request
-//! it is, or how it went. Numbers are big-endian, parts have a length of 4 bytes before them, the last
+//! A frame is its length (4 bytes, big-endian) and that many bytes, on the socket or beside it
+//! ([`Lane`]): the first one says which request it is, or how it went. Numbers are big-endian, parts have a length of 4 bytes before them, the last
 //! part of a frame has none. A frame that is not exactly one of these is answered with an error and
 //! changes nothing.
 
 mod frame;
+mod lane;
 mod parts;
+mod region;
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -19,7 +21,11 @@ use crate::core::{Core, DeliveredAt};
 use crate::piece::Packed;
 use crate::pouch::PouchKey;
 pub(crate) use frame::{read_frame, write_frame};
+pub(crate) use lane::Lane;
 pub(crate) use parts::{Parts, Reader};
+pub(crate) use region::Region;
+#[cfg(test)]
+pub(crate) use region::SIZE as REGION;
 
 /// Of this protocol. Both ends are one program, so there is one.
 pub(crate) const VERSION: u8 = 2;
@@ -94,15 +100,15 @@ impl Answer {
 }
 
 /// Serves one lane until its other end closes.
-pub(crate) fn serve(core: &Core, lane: &mut (impl Read + Write)) -> io::Result<()> {
+pub(crate) fn serve(core: &Core, lane: &mut Lane<impl Read + Write>) -> io::Result<()> {
     let mut frame = Vec::new();
-    while read_frame(lane, &mut frame)? {
+    while lane.receive(&mut frame)?.is_some() {
         let answer = answer(core, &mut frame).unwrap_or_else(|error| Answer {
             head: vec![status(error)],
             body: 0..0,
             tail: Vec::new(),
         });
-        write_frame(lane, &[&answer.head, &frame[answer.body.clone()], &answer.tail])?;
+        lane.send(&[&answer.head, &frame[answer.body.clone()], &answer.tail])?;
         // what was opened does not lie around: one pass over what was used, which nothing drops
         frame.fill(0);
         std::hint::black_box(&mut frame);
@@ -110,6 +116,29 @@ pub(crate) fn serve(core: &Core, lane: &mut (impl Read + Write)) -> io::Result<(
         frame.shrink_to(KEPT_FRAME);
     }
     Ok(())
+}
+
+/// Serves a lane on which these bytes came, with the same bytes in its region: for fuzzing.
+pub(crate) fn takes(core: &Core, bytes: &[u8]) -> io::Result<()> {
+    struct Given<'b>(&'b [u8]);
+    impl Read for Given<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            // a doorbell comes alone
+            let length = into.len().min(if self.0.first() >= Some(&0x80) { 4 } else { usize::MAX });
+            self.0.read(&mut into[..length])
+        }
+    }
+    impl Write for Given<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut region = Region::new()?.0;
+    region.put(&[bytes.get(..region::SIZE).unwrap_or(bytes)]);
+    serve(core, &mut Lane::new(Given(bytes), region))
 }
 
 pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError> {
@@ -206,3 +235,6 @@ fn within(frame: &Range<usize>, places: &[Range<usize>]) -> Range<usize> {
 
 /// A lane keeps a buffer of this size; longer ones are given back.
 const KEPT_FRAME: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -234,6 +234,14 @@ impl Vault {
         }
     }
 
+    /// Takes any bytes as what comes on a lane and lies beside it: for fuzzing.
+    pub fn takes_lane(&self, bytes: &[u8]) -> bool {
+        match &self.home {
+            Home::Here(core) => crate::protocol::takes(core, bytes).is_ok(),
+            Home::Process(_) => false,
+        }
+    }
+
     /// Opens the answer to a request of ours. Its documents leave the vault in this pouch, if they
     /// were asked for in one.
     pub fn open_response(

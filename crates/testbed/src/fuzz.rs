@@ -38,7 +38,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 28] = [
+pub static TARGETS: [(&str, Target); 29] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),

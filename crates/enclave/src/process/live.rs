@@ -5,13 +5,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use zeroize::Zeroizing;
 
+use super::lanes::Lanes;
 use super::{Source, Spec, StartError};
 use crate::Memory;
 use crate::child::{MAX_LANES, REFUSED};
@@ -20,7 +19,7 @@ use crate::ring::Use;
 
 /// One life of the process.
 pub(super) struct Live {
-    lanes: Vec<Mutex<UnixStream>>,
+    lanes: Lanes,
     /// Closed, it ends the process.
     _control: UnixStream,
     pub(super) child: Child,
@@ -63,7 +62,6 @@ impl Live {
                     publics.push(public.to_vec());
                 }
                 let public = if publics.is_empty() { Vec::new() } else { publics.remove(0) };
-                let lanes = lanes.into_iter().map(Mutex::new).collect();
                 Ok(Self { lanes, _control: control, child, memory, fingerprint, public, publics })
             }
             Err(error) => {
@@ -79,16 +77,10 @@ impl Live {
     }
 
     /// Gives the lanes and the keys, and waits until the process serves.
-    fn greet(
-        control: &mut UnixStream,
-        spec: &Spec,
-    ) -> Result<(Vec<UnixStream>, Vec<u8>), StartError> {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let pairs: Vec<_> = (0..(2 * threads).min(MAX_LANES))
-            .map(|_| UnixStream::pair())
-            .collect::<io::Result<_>>()?;
-        let theirs: Vec<BorrowedFd<'_>> = pairs.iter().map(|pair| pair.1.as_fd()).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES))];
+    fn greet(control: &mut UnixStream, spec: &Spec) -> Result<(Lanes, Vec<u8>), StartError> {
+        let (lanes, theirs) = Lanes::new()?;
+        let theirs: Vec<BorrowedFd<'_>> = theirs.iter().map(OwnedFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MAX_LANES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&theirs));
         sendmsg(&*control, &[IoSlice::new(&[VERSION])], &mut ancillary, SendFlags::NOSIGNAL)
@@ -118,45 +110,14 @@ impl Live {
             return Err(StartError::Refused(String::from_utf8_lossy(&hello[1..]).into_owned()));
         }
         control.set_read_timeout(None)?;
-        let lanes = pairs.into_iter().map(|pair| {
-            pair.0.set_read_timeout(Some(ANSWER))?;
-            pair.0.set_write_timeout(Some(ANSWER))?;
-            Ok(pair.0)
-        });
-        Ok((lanes.collect::<io::Result<_>>()?, hello.split_off(1)))
+        Ok((lanes, hello.split_off(1)))
     }
 
     /// One request and its answer.
     pub(super) fn exchange(&self, head: &[u8], body: &[&[u8]]) -> io::Result<Vec<u8>> {
-        let mut lane = self.lane();
-        write_frame(&mut *lane, &[&[head], body].concat())?;
-        let mut answer = Vec::new();
-        if read_frame(&mut *lane, &mut answer)? {
-            Ok(answer)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-
-    /// A free lane, or the one whose turn it is.
-    fn lane(&self) -> MutexGuard<'_, UnixStream> {
-        thread_local!(static FIRST: usize = NEXT.fetch_add(1, Ordering::Relaxed));
-        let first = FIRST.with(|first| *first);
-        let lanes = self.lanes.len();
-        for step in 0..lanes {
-            match self.lanes[(first + step) % lanes].try_lock() {
-                Ok(lane) => return lane,
-                Err(TryLockError::Poisoned(lane)) => return lane.into_inner(),
-                Err(TryLockError::WouldBlock) => {}
-            }
-        }
-        self.lanes[first % lanes].lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.exchange(&[&[head], body].concat())
     }
 }
 
-/// Threads take their first lane in turn.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// A vault that has not started by then does not start.
 const START: Duration = Duration::from_secs(20);
-/// A vault that has not answered by then hangs.
-const ANSWER: Duration = Duration::from_secs(20);

@@ -12,12 +12,10 @@ pub(crate) fn read_frame(from: &mut impl Read, frame: &mut Vec<u8>) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         read => read?,
     }
-    let length = u32::from_be_bytes(length);
-    if length as usize > MAX_FRAME {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame is too long"));
-    }
+    let length = u32::from_be_bytes(length) as usize;
+    within(length).ok_or_else(too_long)?;
     // as much as there is with each call: read_to_end begins with 8 kB, and a document has 100
-    frame.resize(length as usize, 0);
+    frame.resize(length, 0);
     from.read_exact(frame)?;
     Ok(true)
 }
@@ -25,11 +23,7 @@ pub(crate) fn read_frame(from: &mut impl Read, frame: &mut Vec<u8>) -> io::Resul
 /// Writes a frame of these parts.
 pub(crate) fn write_frame(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let length = u32::try_from(length)
-        .ok()
-        .filter(|length| *length as usize <= MAX_FRAME)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame is too long"))?
-        .to_be_bytes();
+    let length = within(length).ok_or(io::ErrorKind::InvalidInput)?.to_be_bytes();
     let mut slices: Vec<IoSlice<'_>> =
         std::iter::once(&length[..]).chain(parts.iter().copied()).map(IoSlice::new).collect();
     let mut slices = slices.as_mut_slice();
@@ -43,4 +37,13 @@ pub(crate) fn write_frame(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// The length of a frame that may be that long.
+pub(super) fn within(length: usize) -> Option<u32> {
+    u32::try_from(length).ok().filter(|_| length <= MAX_FRAME)
+}
+
+pub(super) fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "frame is too long")
 }
