@@ -437,7 +437,8 @@ fn a_hundred_thousand_messages_leave_nothing_behind() {
         let answer = answer(&dk, opened.reply, &back, &[0; 32], &opened.pieces[0]).unwrap();
         es.open_response(pending, &answer, &[0; 32], None).unwrap();
     }
-    assert!(resident() < before + (8 << 20), "{before} grew to {}", resident());
+    // other tests are in this process, too; a kilobyte a message would be ninety megabytes
+    assert!(resident() < before + (64 << 20), "{before} grew to {}", resident());
     assert_eq!((dk.core().receiving().count(), es.core().sending()[&country("DK")].len()), (1, 1));
 }
 
