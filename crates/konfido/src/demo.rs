@@ -7,6 +7,7 @@ mod counter;
 #[cfg(test)]
 mod liars;
 mod logins;
+mod pouch;
 mod story;
 mod vaults;
 mod wallet;

@@ -15,7 +15,7 @@ use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit, logins, origin, vaults};
+use super::{Circle, Narrator, audit, logins, origin, pouch, vaults};
 use crate::evidence::archive::Archive;
 
 /// Plays it all.
@@ -27,6 +27,7 @@ pub async fn tell(circle: &Circle, narrator: &mut Narrator, wallet: bool) -> any
     let visit = logins::tell(circle, narrator, es, dk, wallet).await?;
     narrator.chapter("Her Patient Summary, with the assertions of these logins");
     summary(circle, narrator, &visit, es, dk).await?;
+    pouch::filled(circle, narrator, &visit, es, dk).await?;
     narrator.chapter("A pharmacist dispenses her prescription, by mistake first");
     dispensation(circle, narrator, es, dk).await?;
     narrator.chapter("What must not happen, does not");
