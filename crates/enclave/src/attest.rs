@@ -73,6 +73,12 @@ pub(crate) fn fitting_log(quote: &[u8], area: &[u8]) -> Vec<u8> {
     if fits { evidence.event_log } else { Vec::new() }
 }
 
+/// Forgets which signatures under quotes were found good, as if the process had just been started:
+/// for measuring the first verification more than once.
+pub fn forget(roots: &Roots) {
+    intel::forget(roots);
+}
+
 /// What evidence says, with nothing verified but that an event log fits its quote: to be shown to people, and to nobody else.
 pub fn preview(evidence: &Evidence) -> Result<Claims, Refusal> {
     if evidence.blob.len() > MAX_BLOB {

@@ -64,7 +64,8 @@ pub fn load_with_vault(file: &Path, now: Timestamp) -> miette::Result<(Config, F
     Ok((config, files))
 }
 
-fn parse(file: &Path) -> miette::Result<Config> {
+/// A configuration alone: for commands that need none of the files that it names.
+pub fn parse(file: &Path) -> miette::Result<Config> {
     let text = fs::read_to_string(file)
         .map_err(|e| miette::miette!("cannot read {}: {e}", file.display()))?;
     Ok(Config::parse(file, &text)?)

@@ -103,6 +103,11 @@ impl ConfigError {
         Self { file: source.name().to_owned(), source_code: source.clone(), related }
     }
 
+    /// Codes of the faults that are events.
+    pub fn codes(&self) -> impl Iterator<Item = &'static str> {
+        self.related.iter().filter_map(|fault| fault.code)
+    }
+
     /// The faults.
     #[cfg(test)]
     pub fn faults(&self) -> &[Fault] {

@@ -103,11 +103,12 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             wait(run::import(&config, &dir))?;
         }
         Command::Events(Events::List { limit, kind, config }) => {
-            let (config, _) = load(&config)?;
+            // also where a file is at fault: the events may say which
+            let config = check::parse(&config.config)?;
             events::list(&config, limit, kind.as_deref())?;
         }
         Command::Evidence(Evidence::List { limit, config }) => {
-            let (config, _) = load(&config)?;
+            let config = check::parse(&config.config)?;
             wait(evidence::list(&config, limit))?;
         }
         Command::Evidence(Evidence::Export(args)) => {
@@ -131,10 +132,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             eid::command::verify(&file, &signers, ehdsi)?;
         }
         Command::Eid(Eid::Register(EidRegister::Import { file, config })) => {
-            let text = std::fs::read_to_string(&config.config)
-                .with_context(|| format!("cannot read {}", config.config.display()))?;
             // what it makes is among the files that would be checked
-            let config = Config::parse(&config.config, &text).map_err(miette::Report::from)?;
+            let config = check::parse(&config.config)?;
             register::command::import(&config, &file)?;
         }
         Command::Attest(command) => attest::run(&command)?,

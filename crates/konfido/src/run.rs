@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::check::{self, Files};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::node::{Running, Setup, Sockets, start};
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -49,8 +49,11 @@ async fn stops(hangup: &mut Signal, term: &mut Signal) -> bool {
 
 /// New certificates and lists, or the old ones and an error in the log.
 fn reload(file: &Path, running: &Running) {
-    let loaded =
-        check::load_with_vault(file, Timestamp::now()).map_err(|e| anyhow::anyhow!("{e:?}"));
+    let loaded = check::load_with_vault(file, Timestamp::now()).map_err(|report| {
+        let found = report.downcast_ref::<ConfigError>();
+        found.into_iter().flat_map(ConfigError::codes).for_each(|code| running.refused(code));
+        anyhow::anyhow!("{report:?}")
+    });
     match loaded.and_then(|(_, files)| running.reload(files)) {
         Ok(()) => tracing::info!(
             "certificates, keys, roots and revocation lists read again; the rest needs a restart"

@@ -64,6 +64,9 @@ pub enum Kind {
     /// Another country's vault key or its evidence is not accepted; the reason's code stands for the
     /// correlation.
     VaultRefused,
+    /// A policy over vaults was not taken when it was read again: the one before stays in force. The
+    /// reason's code stands for the correlation.
+    PolicyRefused,
     /// Our vault process died and was started again; number: starts so far.
     VaultRestarted,
     /// The node started.
@@ -72,7 +75,7 @@ pub enum Kind {
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 23] = [
+static KINDS: [(Kind, &str); 24] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -93,6 +96,7 @@ static KINDS: [(Kind, &str); 23] = [
     (Kind::AssertionIssued, "assertion.issued"),
     (Kind::AssertionRefused, "assertion.refused"),
     (Kind::VaultRefused, "vault.refused"),
+    (Kind::PolicyRefused, "policy.refused"),
     (Kind::VaultRestarted, "vault.restarted"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),

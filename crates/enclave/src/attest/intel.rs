@@ -1,6 +1,7 @@
 //! SGX and TDX quotes (Intel DCAP), through dcap-qvl on our own cryptography.
 
 mod fault;
+pub(super) mod known;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,12 @@ pub(super) fn verify(
         )
         .map_err(|error| fault::refusal(&format!("{error:#}")))?;
     translate(kind, &claims)
+}
+
+/// As at the start of a process.
+pub(super) fn forget(roots: &Roots) {
+    provider::KEPT.forget();
+    known::verify(&roots.intel);
 }
 
 /// Version and type are looked at before anything else reads the quote (Intel DCAP library API,

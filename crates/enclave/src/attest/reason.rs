@@ -222,6 +222,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_reason_is_the_code_of_the_event_that_it_makes() {
+        for reason in Reason::all() {
+            assert_eq!(crate::VaultError::Evidence(reason).code(), reason.code());
+        }
+    }
+
+    #[test]
     fn every_reason_has_one_row_and_every_code_one_reason() {
         // the last variant's number tells how many there are
         assert_eq!(TABLE.len(), Reason::Expired as usize + 1);

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::intel::known;
 use super::policy::Policy;
 use super::reason::{Reason, Refusal};
 use super::snp::Product;
@@ -24,15 +25,17 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// The vendors' own, as published by them (`roots/README.md` has their fingerprints).
+    /// The vendors' own, and what is always under them is verified: as published by them (`roots/README.md` has their fingerprints).
     pub fn pinned() -> Self {
         let der = |pem: &str| {
             CertificateDer::from_pem_slice(pem.as_bytes())
                 .expect("because a test reads each pinned root")
                 .to_vec()
         };
+        let intel = der(include_str!("../../roots/intel-sgx-root.pem"));
+        known::prime(&intel);
         Self {
-            intel: der(include_str!("../../roots/intel-sgx-root.pem")),
+            intel,
             amd: vec![
                 (Product::Milan, der(include_str!("../../roots/amd-milan-ark.pem"))),
                 (Product::Genoa, der(include_str!("../../roots/amd-genoa-ark.pem"))),

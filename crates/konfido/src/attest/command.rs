@@ -1,15 +1,12 @@
 //! Which command, and the explanation of evidence.
 
-use std::fs;
-
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use enclave::attest::preview;
 use serde_json::json;
 
 use super::output::{claims, print};
 use super::{Attest, Explain, policy, show, verify, words};
-use crate::Failure;
-use crate::config::Config;
+use crate::{Failure, check};
 
 /// `konfido attest ...`.
 pub fn run(command: &Attest) -> Result<(), Failure> {
@@ -18,10 +15,7 @@ pub fn run(command: &Attest) -> Result<(), Failure> {
         Attest::Verify(args) => verify::verify_file(args),
         Attest::Explain(args) => explain(args),
         Attest::Show(args) => {
-            let file = &args.config.config;
-            let text = fs::read_to_string(file);
-            let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-            let config = Config::parse(file, &text).map_err(miette::Report::from)?;
+            let config = check::parse(&args.config.config)?;
             show(&config, args.json)
         }
     }?)

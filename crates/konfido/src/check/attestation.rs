@@ -30,7 +30,10 @@ pub(super) fn attestation(
         return None;
     };
     let policy = Policy::open(&policy, &keys, now, newest(data))
-        .map_err(|e| faults.add(&found.policy.span, format!("policy is refused: {e}"), None))
+        .map_err(|e| {
+            let said = format!("policy is refused: {e}");
+            faults.add_coded(&found.policy.span, said, e.reason.code());
+        })
         .ok()?;
     let collateral = match &found.collateral {
         None => Collateral::None,

@@ -34,6 +34,8 @@ pub struct Fault {
     /// What to write instead.
     #[help]
     pub help: Option<String>,
+    /// The stable code for events, where it is about more than this file.
+    pub code: Option<&'static str>,
 }
 
 /// Where faults are gathered.
@@ -43,12 +45,17 @@ pub struct Faults(RefCell<Vec<Fault>>);
 impl Faults {
     /// Adds one.
     pub fn add(&self, span: &Span, message: impl Into<String>, help: Option<&str>) {
-        let fault = Fault {
-            message: message.into(),
-            span: span.clone().into(),
-            help: help.map(str::to_owned),
-        };
-        self.0.borrow_mut().push(fault);
+        self.push(span, message.into(), help, None);
+    }
+
+    /// Adds one that is an event, too, when it is found while the node runs.
+    pub fn add_coded(&self, span: &Span, message: impl Into<String>, code: &'static str) {
+        self.push(span, message.into(), None, Some(code));
+    }
+
+    fn push(&self, span: &Span, message: String, help: Option<&str>, code: Option<&'static str>) {
+        let (span, help) = (span.clone().into(), help.map(str::to_owned));
+        self.0.borrow_mut().push(Fault { message, span, help, code });
     }
 
     /// Whether there are none.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use gateway::Node;
 use gateway::node::Sealing;
+use siem::{Event, Kind};
 use sqlite::{Events, Journal, National};
 use transport::tls::{ClientTls, ServerTls};
 use trust::certificate::Certificate;
@@ -74,6 +75,12 @@ impl Running {
         }
         files.acceptance.iter().try_for_each(|accepted| remember(&self.data, accepted))?;
         Ok(())
+    }
+
+    /// Leaves an event: a policy was not taken, for this reason.
+    pub fn refused(&self, code: &str) {
+        let event = Event::new(self.node.clock.now(), Kind::PolicyRefused);
+        self.node.notes.note(Event { correlation: code.to_owned(), ..event });
     }
 
     /// Lets running requests finish, delivers and logs what waits, closes the stores.

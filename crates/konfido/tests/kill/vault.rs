@@ -163,10 +163,32 @@ async fn appraised() -> anyhow::Result<()> {
     let check = konfido(&["check"], &es);
     let said = check.err().context("an older policy is taken")?.to_string();
     ensure!(said.contains("policy.rollback"), "{said}");
+    // nor one that too few signed, while the node runs: each is an event
+    nodes[0].hang_up()?;
+    eventually("policy.rollback", &es).await?;
+    write_policy(&es, 3, &own)?;
+    let text = std::fs::read_to_string(es.dir.join("policy.txt"))?;
+    let (one, _) = text.trim_end().rsplit_once('\n').context("two signatures")?;
+    std::fs::write(es.dir.join("policy.txt"), format!("{one}\n"))?;
+    nodes[0].hang_up()?;
+    eventually("policy.quorum", &es).await?;
     for node in nodes {
         node.stop().await?;
     }
     Ok(())
+}
+
+/// A policy is refused for this reason, and an event says so.
+async fn eventually(reason: &str, site: &Site) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let events = konfido(&["events", "list", "--kind", "policy.refused"], site)?;
+        if events.contains(reason) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "no {reason} in {events}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Signed by two of three release keys.

@@ -6,6 +6,7 @@ mod bytes;
 mod intel;
 mod kernel;
 mod nitro;
+mod reasons;
 mod tpm;
 
 use std::collections::BTreeSet;

@@ -35,11 +35,11 @@ impl CryptoProvider for AwsLc {
 /// key, message and signature alone, so only these are remembered, as one hash; dates, lists and
 /// firmware are looked at each time.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     good: Mutex<VecDeque<[u8; 32]>>,
 }
 
-static KEPT: Kept = Kept { good: Mutex::new(VecDeque::new()) };
+pub(super) static KEPT: Kept = Kept { good: Mutex::new(VecDeque::new()) };
 
 impl SignatureVerificationAlgorithm for Kept {
     fn verify_signature(
@@ -69,6 +69,11 @@ impl SignatureVerificationAlgorithm for Kept {
 }
 
 impl Kept {
+    /// Nothing was found good yet.
+    pub(super) fn forget(&self) {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Whether it was found good before; what is asked for again stays longest.
     fn knows(&self, name: &[u8; 32]) -> bool {
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
