@@ -16,6 +16,7 @@ use trust::seal::Scheme;
 
 use crate::VaultError;
 use crate::core::Core;
+use crate::header::TAG;
 pub(crate) use frame::{read_frame, write_frame};
 pub(crate) use parts::{Parts, Reader};
 
@@ -37,10 +38,14 @@ pub(crate) enum Op {
     Unwrap = 7,
     Derive = 8,
     Keep = 9,
+    /// Whether a kept document opens.
+    Look = 10,
+    /// A kept document, in the clear.
+    HandOut = 11,
 }
 
 impl Op {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Ping,
         Self::SealRequest,
         Self::OpenRequest,
@@ -50,11 +55,13 @@ impl Op {
         Self::Unwrap,
         Self::Derive,
         Self::Keep,
+        Self::Look,
+        Self::HandOut,
     ];
 }
 
 /// How it went; an answer's first byte.
-const STATUS: [(u8, VaultError); 8] = [
+const STATUS: [(u8, VaultError); 9] = [
     (1, VaultError::Malformed),
     (2, VaultError::UnknownKey),
     (3, VaultError::Replay),
@@ -63,6 +70,7 @@ const STATUS: [(u8, VaultError); 8] = [
     (6, VaultError::Key("cannot be sealed for")),
     (7, VaultError::Key("cannot be used so")),
     (8, VaultError::Key("is not the one that asked")),
+    (9, VaultError::Keeps),
 ];
 
 pub(crate) fn status(error: VaultError) -> u8 {
@@ -160,6 +168,17 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
             let place = from_one(read.rest()?);
             let kept = core.ring().keep(&label, &mut frame[place.clone()]).ok_or(unusable)?;
             Ok(Answer { head: done.raw(&kept.0).0, body: place, tail: kept.1.to_vec() })
+        }
+        Op::Look | Op::HandOut => {
+            if op == Op::HandOut && !core.ring().hands_out() {
+                return Err(VaultError::Keeps);
+            }
+            let (label, nonce) = (read.part()?.to_vec(), read.take()?);
+            let place = from_one(read.rest()?);
+            let opened = core.ring().take_out(&label, nonce, &mut frame[place.clone()]);
+            opened.ok_or(VaultError::Integrity)?;
+            let length = if op == Op::HandOut { place.len() - TAG } else { 0 };
+            Ok(Answer { head: done.0, body: place.start..place.start + length, tail: Vec::new() })
         }
         Op::Sign => {
             let (key, [scheme]) = (read.number()?, read.take()?);

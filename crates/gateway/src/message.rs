@@ -231,15 +231,20 @@ pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), 
 /// SHA-256 of a Body's content and of its parts, by their names and SHA-256: what the evidence is
 /// about. Who may not see a part can compute it, too.
 pub fn digest(content: &[u8], parts: &[Part]) -> String {
+    digest_of(content, parts.iter().map(|part| (part.cid.as_str(), sha256(&part.bytes))))
+}
+
+/// [`digest`], of parts by their names and SHA-256.
+pub fn digest_of<'p>(content: &[u8], parts: impl Iterator<Item = (&'p str, [u8; 32])>) -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut add = |bytes: &[u8]| {
         digest.update(&(bytes.len() as u64).to_be_bytes());
         digest.update(bytes);
     };
     add(content);
-    for part in parts {
-        add(part.cid.as_bytes());
-        add(&sha256(&part.bytes));
+    for (cid, sha256) in parts {
+        add(cid.as_bytes());
+        add(&sha256);
     }
     let digest = digest.finish();
     let mut hex = String::with_capacity(2 * digest.as_ref().len());

@@ -11,8 +11,9 @@ use ledger::{Field, Secrets, crash};
 use transport::Peer;
 use trust::chain::Chain;
 
+use super::attached::Attached;
 use super::fulfil::Fulfilled;
-use crate::message::{Facts, Message, digest};
+use crate::message::{Facts, Message, digest, digest_of};
 use crate::node::{Node, Sealing};
 use crate::outbound::shared::{mismatch, replayed, request_values, taken, unavailable, unsigned};
 use crate::wire::{self, Inner};
@@ -180,8 +181,9 @@ pub(super) async fn settle(
     fulfilled: &Fulfilled,
 ) -> Result<Proof, Refusal> {
     let Recorded { kind, mut row, replay, .. } = recorded;
-    let content = &fulfilled.package.root[fulfilled.content.clone()];
-    let answer = (Field::Answer, digest(content, &fulfilled.package.parts));
+    let content = &fulfilled.root[fulfilled.content.clone()];
+    let answer = digest_of(content, fulfilled.parts.iter().map(Attached::digest));
+    let answer = (Field::Answer, answer);
     let secrets = Secrets::draw([answer], node.entropy.as_ref());
     let statement = match &kind {
         RecordedKind::Bilateral(asked) => {
