@@ -1,3 +1,5 @@
+mod kept;
+
 use super::*;
 use crate::key::{Recipient, Statement};
 use crate::sessions::MAX_SESSIONS;

@@ -8,6 +8,7 @@
 
 mod books;
 mod client;
+mod kept;
 mod logins;
 mod node;
 mod renewal;
