@@ -67,11 +67,11 @@ async fn pass() -> anyhow::Result<()> {
     let toml = fs::read_to_string(dk.config())?;
     fs::write(dk.config(), toml + "allow_plain = true\n")?;
     let a = Node::start(dk, None).await?;
-    let seen = stage.dumped_while(&a, &plain, 50).await?;
+    let seen = stage.dumped_while(&a, &plain, PLAIN).await?;
     ensure!(seen > 0, "the search finds nothing where there is something");
     ensure!(!stage.is_in(&dk.data())?, "and still none lies in a file");
     let metrics = metrics(dk)?;
-    ensure!(metrics.contains("konfido_documents_handed_out_total 50"), "{metrics}");
+    ensure!(metrics.contains("konfido_documents_handed_out_total 200"), "{metrics}");
     a.stop().await
 }
 
@@ -226,7 +226,7 @@ impl Stage {
         done.store(true, Ordering::Release);
         let (dumps, found) = dumping.await??;
         asked?;
-        ensure!(dumps > 2, "it was dumped {dumps} times only");
+        ensure!(dumps > 1, "it was dumped when all was over only");
         println!("{times} documents, {dumps} dumps, the marker in {found}");
         Ok(found)
     }
@@ -270,3 +270,5 @@ fn metrics(site: &Site) -> anyhow::Result<String> {
 
 /// Of a document of 100 kB.
 const RETRIEVALS: usize = 1_000;
+/// The same in plain IHE, to find it.
+const PLAIN: usize = 200;
