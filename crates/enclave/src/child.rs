@@ -135,8 +135,13 @@ fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
 fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
     let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
     let name = name.unwrap_or_default().to_string_lossy();
-    if purpose == Use::Derive {
-        let key = keyfile::key(folder, &name, "end all sessions", &SystemEntropy);
+    let removed = match purpose {
+        Use::Derive => Some("end all sessions"),
+        Use::Keep | Use::HandOut => Some("lose all kept documents and import them again"),
+        _ => None,
+    };
+    if let Some(removed) = removed {
+        let key = keyfile::key(folder, &name, removed, &SystemEntropy);
         return key.map(|key| Zeroizing::new(key.to_vec())).map_err(|e| e.to_string());
     }
     if purpose == Use::Log && !path.exists() {

@@ -61,6 +61,9 @@ pub enum VaultError {
     /// The evidence behind the peer's key is not believed, or not enough.
     #[error("evidence is refused: {0}")]
     Evidence(attest::Reason),
+    /// This vault hands out no document in the clear.
+    #[error("vault gives documents to other vaults only")]
+    Keeps,
     /// The vault process does not answer. It is started again at the next call.
     #[error("vault does not answer")]
     Gone,
@@ -76,6 +79,7 @@ impl VaultError {
             Self::Integrity => "vault.integrity",
             Self::Key(_) => "vault.statement",
             Self::Evidence(reason) => reason.code(),
+            Self::Keeps => "vault.keeps",
             Self::Gone => "vault.gone",
         }
     }

@@ -209,6 +209,17 @@ impl Process {
         Ok(Bytes::from(self.call(&head.0, &[document])?).slice(1..))
     }
 
+    /// With [`Op::Look`] nothing but that it opens, with [`Op::HandOut`] the document.
+    pub(crate) fn take_out(
+        &self,
+        op: Op,
+        label: &[u8],
+        sealed: &[u8],
+    ) -> Result<Bytes, VaultError> {
+        let head = Parts::of(op).part(label);
+        Ok(Bytes::from(self.call(&head.0, &[sealed])?).slice(1..))
+    }
+
     fn call_with(&self, head: &[u8], pieces: &[Piece<'_>]) -> Result<Vec<u8>, VaultError> {
         let slices: Vec<&[u8]> = pieces.iter().flat_map(|piece| piece.slices()).collect();
         self.call(head, &slices)

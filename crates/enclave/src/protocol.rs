@@ -18,6 +18,7 @@ use trust::seal::Scheme;
 
 use crate::VaultError;
 use crate::core::{Core, DeliveredAt};
+use crate::header::TAG;
 use crate::piece::Packed;
 use crate::pouch::PouchKey;
 pub(crate) use frame::{read_frame, write_frame};
@@ -45,10 +46,14 @@ pub(crate) enum Op {
     Unwrap = 7,
     Derive = 8,
     Keep = 9,
+    /// Whether a kept document opens.
+    Look = 10,
+    /// A kept document, in the clear.
+    HandOut = 11,
 }
 
 impl Op {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Ping,
         Self::SealRequest,
         Self::OpenRequest,
@@ -58,11 +63,13 @@ impl Op {
         Self::Unwrap,
         Self::Derive,
         Self::Keep,
+        Self::Look,
+        Self::HandOut,
     ];
 }
 
 /// How it went; an answer's first byte.
-const STATUS: [(u8, VaultError); 9] = [
+const STATUS: [(u8, VaultError); 10] = [
     (1, VaultError::Malformed),
     (2, VaultError::UnknownKey),
     (3, VaultError::Replay),
@@ -72,6 +79,7 @@ const STATUS: [(u8, VaultError); 9] = [
     (7, VaultError::Key("cannot be used so")),
     (8, VaultError::Key("is not the one that asked")),
     (9, VaultError::Key("is not of the pouch that was asked for")),
+    (10, VaultError::Keeps),
 ];
 
 pub(crate) fn status(error: VaultError) -> u8 {
@@ -201,6 +209,17 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
             let place = from_one(read.rest()?);
             let kept = core.ring().keep(&label, &mut frame[place.clone()]).ok_or(unusable)?;
             Ok(Answer { head: done.raw(&kept.0).0, body: place, tail: kept.1.to_vec() })
+        }
+        Op::Look | Op::HandOut => {
+            if op == Op::HandOut && !core.ring().hands_out() {
+                return Err(VaultError::Keeps);
+            }
+            let (label, nonce) = (read.part()?.to_vec(), read.take()?);
+            let place = from_one(read.rest()?);
+            let opened = core.ring().take_out(&label, nonce, &mut frame[place.clone()]);
+            opened.ok_or(VaultError::Integrity)?;
+            let length = if op == Op::HandOut { place.len() - TAG } else { 0 };
+            Ok(Answer { head: done.0, body: place.start..place.start + length, tail: Vec::new() })
         }
         Op::Sign => {
             let (key, [scheme]) = (read.number()?, read.take()?);

@@ -20,11 +20,13 @@ pub enum Use {
     Log,
     /// Keeps documents at rest (AES-256-GCM). A file of 32 bytes, made when it is missing.
     Keep,
+    /// The same, and hands them out to the node: some country is answered in plain IHE.
+    HandOut,
 }
 
 impl Use {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Sign, Self::Unwrap, Self::Derive, Self::Log, Self::Keep];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Sign, Self::Unwrap, Self::Derive, Self::Log, Self::Keep, Self::HandOut];
 }
 
 /// Private keys. They can be used and not read.
@@ -35,7 +37,14 @@ enum Key {
     Sign(SigningKey),
     Unwrap(DecryptionKey),
     Derive(Box<hmac::Key>),
-    Keep(Box<LessSafeKey>, Box<hmac::Key>),
+    Keep(Box<Keeper>),
+}
+
+/// Keeps documents.
+struct Keeper {
+    key: LessSafeKey,
+    known: hmac::Key,
+    hands_out: bool,
 }
 
 impl Ring {
@@ -46,10 +55,13 @@ impl Ring {
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Log => Key::Sign(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
             Use::Derive => Key::Derive(Box::new(hmac::Key::new(hmac::HMAC_SHA256, bytes))),
-            Use::Keep => {
+            Use::Keep | Use::HandOut => {
                 let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| "is not of 32 bytes")?;
-                let known = hmac::Key::new(hmac::HMAC_SHA256, bytes);
-                Key::Keep(Box::new(LessSafeKey::new(key)), Box::new(known))
+                Key::Keep(Box::new(Keeper {
+                    key: LessSafeKey::new(key),
+                    known: hmac::Key::new(hmac::HMAC_SHA256, bytes),
+                    hands_out: purpose == Use::HandOut,
+                }))
             }
         });
         Ok(())
@@ -82,20 +94,26 @@ impl Ring {
         let mut nonce = [0; 12];
         aws_lc_rs::rand::fill(&mut nonce).ok()?;
         let once = Nonce::assume_unique_for_key(nonce);
-        let tag = self.keeper()?.seal_in_place_separate_tag(once, Aad::from(label), text).ok()?;
+        let tag =
+            self.keeper()?.key.seal_in_place_separate_tag(once, Aad::from(label), text).ok()?;
         Some((nonce, tag.as_ref().try_into().ok()?))
     }
 
-    /// Opens a kept document in its place, its tag behind it. For sealing only: what is kept leaves
-    /// the vault as a piece of an answer and not otherwise.
+    /// Opens a kept document in its place, its tag behind it. What is kept leaves the vault as a
+    /// piece of an answer, and not otherwise unless it [hands out](Self::hands_out).
     pub(crate) fn take_out(&self, label: &[u8], nonce: [u8; 12], piece: &mut [u8]) -> Option<()> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        self.keeper()?.open_in_place(nonce, Aad::from(label), piece).ok().map(drop)
+        self.keeper()?.key.open_in_place(nonce, Aad::from(label), piece).ok().map(drop)
     }
 
-    fn keeper(&self) -> Option<&LessSafeKey> {
+    /// Whether the node may have kept documents in the clear.
+    pub(crate) fn hands_out(&self) -> bool {
+        self.keeper().is_some_and(|keeper| keeper.hands_out)
+    }
+
+    fn keeper(&self) -> Option<&Keeper> {
         self.0.iter().find_map(|key| match key {
-            Key::Keep(key, _) => Some(&**key),
+            Key::Keep(keeper) => Some(&**keeper),
             _ => None,
         })
     }
@@ -104,7 +122,7 @@ impl Ring {
     pub(crate) fn publics(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|key| match key {
             Key::Sign(key) => key.public(),
-            Key::Unwrap(_) | Key::Derive(_) | Key::Keep(..) => &[],
+            Key::Unwrap(_) | Key::Derive(_) | Key::Keep(_) => &[],
         })
     }
 
@@ -115,8 +133,9 @@ impl Ring {
             match key {
                 Key::Sign(key) => all.extend_from_slice(key.public()),
                 Key::Unwrap(_) => all.push(1),
-                Key::Derive(key) | Key::Keep(_, key) => {
-                    all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref());
+                Key::Derive(key) => all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref()),
+                Key::Keep(keeper) => {
+                    all.extend_from_slice(hmac::sign(&keeper.known, FINGERPRINT).as_ref());
                 }
             }
         }

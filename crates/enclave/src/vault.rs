@@ -10,12 +10,13 @@ use trust::seal::SealKey;
 use crate::attest::Evidence;
 
 use crate::core::{Core, DeliveredAt, OpenedAt, Pending, ReplyToken};
-use crate::header::Address;
+use crate::header::{Address, TAG};
 use crate::key::{Recipient, Statement};
 use crate::piece::{self, Delivered, Piece};
 use crate::pouch::PouchKey;
 use crate::process::Process;
-use crate::ring::Ring;
+use crate::protocol::Op;
+use crate::ring::{Ring, Use};
 use crate::statement::KeyStatement;
 use crate::{Attestation, VaultError};
 
@@ -69,6 +70,13 @@ impl Vault {
     /// A vault with a new key in this process: simulated.
     pub fn new(country: Country) -> Self {
         Self::at(country, Home::Here(Box::new(Core::new(country, Ring::default()))))
+    }
+
+    /// The same, with a key that keeps documents: [`Use::Keep`], or [`Use::HandOut`].
+    pub fn keeping(country: Country, purpose: Use, key: &[u8]) -> Result<Self, VaultError> {
+        let mut ring = Ring::default();
+        ring.add(purpose, key).map_err(|_| VaultError::Key("cannot be used so"))?;
+        Ok(Self::at(country, Home::Here(Box::new(Core::new(country, ring)))))
     }
 
     fn at(country: Country, home: Home) -> Self {
@@ -281,6 +289,32 @@ impl Vault {
             Home::Process(process) => process.keep(label, document),
         }
     }
+
+    /// Whether what was kept under this label opens: whether it is whole, and the key the same.
+    pub fn look(&self, label: &[u8], sealed: &[u8]) -> Result<(), VaultError> {
+        match &self.home {
+            Home::Here(core) => take_out(core, label, sealed).map(drop),
+            Home::Process(process) => process.take_out(Op::Look, label, sealed).map(drop),
+        }
+    }
+
+    /// A kept document in the clear: for a country that is answered in plain IHE. Refused unless the
+    /// vault was started for that ([`Use::HandOut`]).
+    pub fn hand_out(&self, label: &[u8], sealed: &[u8]) -> Result<Bytes, VaultError> {
+        match &self.home {
+            Home::Here(core) if core.ring().hands_out() => take_out(core, label, sealed),
+            Home::Here(_) => Err(VaultError::Keeps),
+            Home::Process(process) => process.take_out(Op::HandOut, label, sealed),
+        }
+    }
+}
+
+fn take_out(core: &Core, label: &[u8], sealed: &[u8]) -> Result<Bytes, VaultError> {
+    let (nonce, rest) = sealed.split_first_chunk().ok_or(VaultError::Malformed)?;
+    let mut piece = rest.to_vec();
+    core.ring().take_out(label, *nonce, &mut piece).ok_or(VaultError::Integrity)?;
+    piece.truncate(piece.len() - TAG);
+    Ok(piece.into())
 }
 
 /// How far the clocks of two countries may be apart.

@@ -1,5 +1,6 @@
 //! We are the country of affiliation (A): another country asks, we answer.
 
+mod attached;
 mod evidence;
 mod fulfil;
 pub mod journey;

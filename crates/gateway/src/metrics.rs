@@ -26,6 +26,8 @@ pub struct Metrics {
     pub halves_closed: Counter,
     /// Receipts of ours that their country refused.
     pub receipts_refused: Counter,
+    /// Documents that our vault handed out to be sent in plain IHE.
+    pub handed_out: Counter,
     /// Events that did not reach the store.
     pub notes_dropped: Counter,
     evidence_waiting: Family<ForLabels, Gauge<i64, AtomicI64>>,
@@ -115,6 +117,7 @@ impl Default for Metrics {
             halves: Family::default(),
             halves_closed: Counter::default(),
             receipts_refused: Counter::default(),
+            handed_out: Counter::default(),
             notes_dropped: Counter::default(),
             evidence_waiting: Family::default(),
             audit_waiting: Gauge::default(),
@@ -132,6 +135,11 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&self, registry: &mut Registry) {
         registry.register("exchanges", "Exchanges by outcome", self.exchanges.clone());
+        registry.register(
+            "documents_handed_out",
+            "Documents that the vault gave in the clear, for plain IHE",
+            self.handed_out.clone(),
+        );
         registry.register("exchange_seconds", "Time of an exchange", self.duration.clone());
         registry.register(
             "evidence_half",

@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod intake;
+pub mod kept;
 pub mod openncp;
 pub mod store;
 
@@ -11,6 +12,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 use exchange::{Country, DocumentClass, PatientId};
 use jiff::Timestamp;
+
+pub use kept::Kept;
 
 /// A future that a storage port hands back.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -83,9 +86,9 @@ pub struct Entry {
     pub atc: Option<String>,
 }
 
-/// A document with its bytes, as imported or stored.
+/// A document with its bytes, on its way into the store. Health data: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StoredDocument {
+pub struct Document {
     /// Its metadata.
     pub entry: Entry,
     /// Whose it is.
@@ -94,6 +97,19 @@ pub struct StoredDocument {
     pub mime: String,
     /// The bytes, never rewritten.
     pub bytes: Bytes,
+}
+
+/// A document as the store has it: its bytes are the vault's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// Its metadata.
+    pub entry: Entry,
+    /// Whose it is.
+    pub patient: PatientId,
+    /// Media type.
+    pub mime: String,
+    /// The bytes, kept.
+    pub kept: Kept,
 }
 
 /// A dispensation reported by the country of treatment.
@@ -109,8 +125,8 @@ pub struct Dispensation {
     pub country: Country,
     /// When the node received it.
     pub received: Timestamp,
-    /// The eDispensation's bytes.
-    pub bytes: Bytes,
+    /// The eDispensation's bytes, kept.
+    pub kept: Kept,
 }
 
 /// What a dispensation or discard met.

@@ -128,6 +128,12 @@ impl Config {
         signing.map(|pair| (Use::Sign, &pair.key)).chain(unwrapping)
     }
 
+    /// What the vault may do with the documents that it keeps: a country that is answered in plain IHE
+    /// needs them in the clear.
+    pub fn keeping(&self) -> Use {
+        if self.peers.iter().any(|peer| peer.allow_plain) { Use::HandOut } else { Use::Keep }
+    }
+
     /// Reads a text; relative paths are relative to the folder of `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         let source =

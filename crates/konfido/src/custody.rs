@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use enclave::process::{Source, Spec, StartError};
 use enclave::{Process, Use, Vault, keyfile};
-use exchange::{Country, Entropy};
+use exchange::{Country, Entropy, SystemEntropy};
 use identity::session::{OwnSecret, Secret};
 use ledger::log::{Log, LogError, LogKey};
 use trust::private::{Holder, PrivateKey};
@@ -36,6 +36,7 @@ impl Custody {
         let mut files = vec![
             (Use::Derive, config.data_dir.join(SESSION_KEY)),
             (Use::Log, config.data_dir.join(LOG_KEY)),
+            (config.keeping(), config.data_dir.join(DOCUMENTS_KEY)),
         ];
         files.extend(config.keys().map(|(purpose, at)| (purpose, at.value.clone())));
         std::fs::create_dir_all(&config.data_dir)?;
@@ -63,6 +64,7 @@ impl Custody {
                 keys.push((*purpose, Source::Bytes(Arc::clone(pem))));
             }
         }
+        keys.push((setup.keeping, Source::File(setup.data.join(DOCUMENTS_KEY))));
         let country = setup.country;
         let (secret, user) = (false, crate::config::VAULT_USER);
         let process = Process::start(Spec { country, program, keys, secret, user })?;
@@ -89,12 +91,15 @@ impl Custody {
         }
     }
 
-    /// The vault that seals and opens.
-    pub fn vault(&self, country: Country) -> Vault {
-        match self {
-            Self::Here => Vault::new(country),
+    /// The vault that seals and opens, and keeps documents under the key in this folder.
+    pub fn vault(&self, country: Country, keeping: Use, data: &Path) -> anyhow::Result<Vault> {
+        Ok(match self {
+            Self::Here => {
+                let key = keyfile::key(data, DOCUMENTS_KEY, DOCUMENTS_LOST, &SystemEntropy)?;
+                Vault::keeping(country, keeping, key.as_ref())?
+            }
             Self::Vault(process, _) => Vault::of(process.clone()),
-        }
+        })
     }
 
     /// The log in a folder; its key is beside it, or with whom `holder` names.
@@ -181,6 +186,8 @@ pub fn program() -> Option<(PathBuf, Vec<String>)> {
 pub const COMMAND: &str = "vault-process";
 const SESSION_KEY: &str = "session.key";
 const LOG_KEY: &str = "log.key";
+const DOCUMENTS_KEY: &str = "documents.key";
+const DOCUMENTS_LOST: &str = "lose all kept documents and import them again";
 /// Numbers of the keys that every vault has; the others follow.
 const SESSIONS: u16 = 0;
 const LOG: u16 = 1;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use exchange::PatientId;
-use gateway::national::{Patient, StoredDocument, intake};
+use gateway::national::{Document, Patient, intake};
 use serde::Deserialize;
 
 /// `patients.toml`.
@@ -35,8 +35,8 @@ struct PatientRow {
     consent: bool,
 }
 
-/// Reads an import directory, ready for `DocumentStore::import`.
-pub fn read(dir: &Path) -> anyhow::Result<(Vec<Patient>, Vec<StoredDocument>)> {
+/// Reads an import directory, for the vault and then `DocumentStore::import`.
+pub fn read(dir: &Path) -> anyhow::Result<(Vec<Patient>, Vec<Document>)> {
     let path = dir.join("patients.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -73,7 +73,7 @@ fn patient(row: PatientRow) -> anyhow::Result<Patient> {
     })
 }
 
-fn documents(folder: &Path, patients: &[Patient]) -> anyhow::Result<Vec<StoredDocument>> {
+fn documents(folder: &Path, patients: &[Patient]) -> anyhow::Result<Vec<Document>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod custody;
 mod demo;
+mod documents;
 mod eid;
 mod events;
 mod evidence;
@@ -99,8 +100,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Verify(args) => verify::run(&args)?,
         Command::Documents(Documents::Import { dir, config }) => {
-            let (config, _) = load(&config)?;
-            wait(run::import(&config, &dir))?;
+            let (config, files) = check::load_with_vault(&config.config, Timestamp::now())?;
+            wait(run::import(&config, &files.custody, &dir))?;
         }
         Command::Events(Events::List { limit, kind, config }) => {
             // also where a file is at fault: the events may say which

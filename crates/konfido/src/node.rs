@@ -4,13 +4,13 @@ mod running;
 mod sockets;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use enclave::tsm::{Configfs, Tsm};
-use enclave::{Acceptance, Vault};
+use enclave::{Acceptance, Use, Vault};
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
@@ -24,7 +24,7 @@ use gateway::{Node, PeerCountry, background, listeners};
 use identity::session::Keeper;
 use identity::{AssertionCache, Policy};
 use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
-use sqlite::{Events, Journal, National};
+use sqlite::{Events, Journal};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
 use transport::server::{Bound, Limits};
@@ -35,7 +35,7 @@ use trust::private::PrivateKey;
 
 use crate::config::{Audit, Peer};
 use crate::custody::{Custody, LogHolder};
-use crate::{eid, seals};
+use crate::{documents, eid, seals};
 use running::{CONSUMER, PROVIDER, SEAL, certificates};
 
 pub use running::Running;
@@ -61,6 +61,8 @@ pub struct Setup {
     pub seal: (PrivateKey, Vec<u8>),
     /// Who holds the private keys.
     pub custody: Custody,
+    /// What the vault may do with the documents that it keeps.
+    pub keeping: Use,
     /// What we accept of every peer's vault, where a policy says it.
     pub acceptance: Option<Acceptance>,
     /// Linux' configfs-tsm makes evidence about our vault.
@@ -90,7 +92,8 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let client = ClientTls::new(&setup.consumer).context("service consumer certificate")?;
     let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
-    let store = Arc::new(National::open(&setup.data.join("national.db")).context("national.db")?);
+    let vault = vault(&setup.custody, setup.country, setup.keeping, &setup.data, setup.tsm)?;
+    let store = Arc::new(documents::open(&setup.data, &vault)?);
     let holder = Arc::new(LogHolder::default());
     let folder = setup.data.join("log");
     let log = setup.custody.log(&folder, &setup.origin, &holder).context("log")?;
@@ -149,8 +152,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         eid: front.transpose()?.map(ArcSwap::from_pointee),
         country: setup.country,
         community: setup.community,
-        sealing: Arc::new(Sealing::new(seal, vault(&setup.custody, setup.country, setup.tsm)))
-            .into(),
+        sealing: Arc::new(Sealing::new(seal, vault)).into(),
         seal_anchors: Arc::new(setup.seal_anchors),
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
@@ -220,6 +222,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         client,
         data: setup.data,
         tsm: setup.tsm,
+        keeping: setup.keeping,
         holder,
     })
 }
@@ -273,9 +276,15 @@ fn serve(
 }
 
 /// The vault, with evidence of hardware where that is configured.
-fn vault(custody: &Custody, country: Country, tsm: bool) -> Vault {
-    let vault = custody.vault(country);
-    if tsm { vault.attested(Box::new(Tsm(Configfs::new()))) } else { vault }
+fn vault(
+    custody: &Custody,
+    country: Country,
+    keeping: Use,
+    data: &Path,
+    tsm: bool,
+) -> anyhow::Result<Vault> {
+    let vault = custody.vault(country, keeping, data)?;
+    Ok(if tsm { vault.attested(Box::new(Tsm(Configfs::new()))) } else { vault })
 }
 
 fn row(peer: Peer, policy: Option<&Acceptance>, tls: &ClientTls) -> PeerCountry {

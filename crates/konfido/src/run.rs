@@ -3,20 +3,24 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use enclave::Use;
+use gateway::national::kept::keep_all;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::check::{self, Files};
 use crate::config::{Config, ConfigError};
+use crate::custody::Custody;
+use crate::documents;
 use crate::node::{Running, Setup, Sockets, start};
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(file: &Path, mut config: Config, files: Files) -> anyhow::Result<()> {
     let (mut hangup, mut term) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
     let (country, listen) = (config.country, config.listen);
-    let peers = std::mem::take(&mut config.peers);
+    let (keeping, peers) = (config.keeping(), std::mem::take(&mut config.peers));
     let eid = config.eid.as_ref().map(|eid| eid.listen);
-    let setup = setup(config, files);
+    let setup = setup(config, keeping, files);
     let mut sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
     if let Some(audit) = listen.audit {
         sockets = sockets.with_audit(audit).await?;
@@ -62,7 +66,7 @@ fn reload(file: &Path, running: &Running) {
     }
 }
 
-fn setup(config: Config, files: Files) -> Setup {
+fn setup(config: Config, keeping: Use, files: Files) -> Setup {
     Setup {
         country: config.country,
         community: config.community,
@@ -74,6 +78,7 @@ fn setup(config: Config, files: Files) -> Setup {
         seal: files.seal,
         seal_anchors: files.seal_anchors,
         custody: files.custody,
+        keeping,
         acceptance: files.acceptance,
         tsm: config.attestation.is_some_and(|found| found.tsm),
         openncp: config.openncp,
@@ -86,13 +91,15 @@ fn setup(config: Config, files: Files) -> Setup {
 }
 
 /// `konfido documents import`.
-pub async fn import(config: &Config, dir: &Path) -> anyhow::Result<()> {
+pub async fn import(config: &Config, custody: &Custody, dir: &Path) -> anyhow::Result<()> {
     use gateway::national::DocumentStore as _;
     let (patients, documents) = crate::import::read(dir)?;
     let counts = (patients.len(), documents.len());
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
-    let store = sqlite::National::open(&config.data_dir.join("national.db"))?;
+    let vault = custody.vault(config.country, config.keeping(), &config.data_dir)?;
+    let store = documents::open(&config.data_dir, &vault)?;
+    let documents = keep_all(&vault, documents).context("the vault does not keep documents")?;
     store.import(patients, documents).await?;
     store.close();
     println!("{} patients and {} documents imported", counts.0, counts.1);

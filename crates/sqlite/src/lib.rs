@@ -20,7 +20,7 @@ pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};
 pub use events::Events;
 pub use journal::Journal;
-pub use national::National;
+pub use national::{Keep, KeepError, National};
 pub use register::Professionals;
 pub use sessions::Sessions;
 

@@ -1,11 +1,12 @@
 //! The built-in national document store.
 
+mod keeping;
+
 use std::path::Path;
 
-use bytes::Bytes;
 use exchange::{Country, DocumentClass, PatientId};
 use gateway::national::{
-    Answer, Dispensation, DocumentStore, Entry, Form, Outcome, Patient, Status, StoreError,
+    Answer, Dispensation, DocumentStore, Entry, Form, Kept, Outcome, Patient, Status, StoreError,
     StoredDocument,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,13 +14,19 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::database::{Database, DatabaseError, Safety};
 use crate::{micros, sql_limit, timestamp};
 
+pub use keeping::{Keep, KeepError};
+
 /// `national.db`.
 pub struct National(Database);
 
 impl National {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        Database::open(path, include_str!("../migrations/national.sql"), Safety::Full).map(Self)
+        let schema = [
+            include_str!("../migrations/national.sql"),
+            include_str!("../migrations/national-2.sql"),
+        ];
+        Database::open_migrated(path, &schema, Safety::Full).map(Self)
     }
 
     /// Commits what is queued and closes the file.
@@ -64,7 +71,7 @@ impl DocumentStore for National {
         Box::pin(async move {
             let query = move |db: &Connection| {
                 let mut select = db.prepare_cached(&format!(
-                    "SELECT {ENTRY}, patient, mime, bytes FROM document WHERE unique_id = ?1"
+                    "SELECT {ENTRY}, patient, mime, content, digest FROM document WHERE unique_id = ?1"
                 ))?;
                 select.query_row([id], document).optional()
             };
@@ -174,8 +181,8 @@ fn put_document(db: &Connection, document: &StoredDocument) -> rusqlite::Result<
     let entry = &document.entry;
     db.execute(
         "INSERT OR REPLACE INTO document (unique_id, patient, class, form, twin, title, created, language, size, hash,
-                                          author, prescription, status, atc, mime, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                          author, prescription, status, atc, mime, content, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             entry.unique_id,
             document.patient.cx(),
@@ -192,7 +199,8 @@ fn put_document(db: &Connection, document: &StoredDocument) -> rusqlite::Result<
             entry.status.map(status_number),
             entry.atc,
             document.mime,
-            &document.bytes[..],
+            &document.kept.sealed[..],
+            document.kept.digest,
         ],
     )?;
     Ok(())
@@ -239,15 +247,16 @@ fn dispense(db: &Connection, dispensation: &Dispensation) -> rusqlite::Result<Ou
         Some(_) => return Ok(Outcome::Closed),
     }
     db.execute(
-        "INSERT INTO dispensation (unique_id, prescription, patient, country, received, discarded, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+        "INSERT INTO dispensation (unique_id, prescription, patient, country, received, discarded, content, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
         params![
             dispensation.unique_id,
             dispensation.prescription,
             patient,
             dispensation.country.as_str(),
             micros(dispensation.received),
-            &dispensation.bytes[..],
+            &dispensation.kept.sealed[..],
+            dispensation.kept.digest,
         ],
     )?;
     set_status(db, &dispensation.prescription, &patient, Status::Closed)?;
@@ -310,12 +319,12 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredDocument> {
-    let bytes: Vec<u8> = row.get(15)?;
+    let sealed: Vec<u8> = row.get(15)?;
     Ok(StoredDocument {
         entry: entry(row)?,
         patient: patient_id(&row.get::<_, String>(13)?)?,
         mime: row.get(14)?,
-        bytes: Bytes::from(bytes),
+        kept: Kept { sealed: sealed.into(), digest: row.get(16)? },
     })
 }
 

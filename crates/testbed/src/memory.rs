@@ -75,6 +75,19 @@ fn pem_rfc7468(pem: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD.decode(body).unwrap_or_default()
 }
 
+/// How a text may lie in memory: as it is, and in base64, at each of the three places of a group.
+pub fn spellings(text: &str) -> Vec<Vec<u8>> {
+    use base64::Engine as _;
+    let encoded = (0..3).map(|before| {
+        let padded = [vec![0; before], text.as_bytes().to_vec()].concat();
+        let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&padded);
+        // the characters that are of nothing but the text
+        let (first, last) = ((8 * before).div_ceil(6), 8 * padded.len() / 6);
+        encoded.as_bytes()[first..last].to_vec()
+    });
+    std::iter::once(text.as_bytes().to_vec()).chain(encoded).collect()
+}
+
 /// Whether one of the markers is in these bytes.
 pub fn finds(bytes: &[u8], markers: &[Vec<u8>]) -> bool {
     markers.iter().any(|marker| memchr::memmem::find(bytes, marker).is_some())

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use exchange::{Country, DocumentClass, RoleCode};
-use gateway::national::{Patient, StoredDocument, intake};
+use gateway::national::{Document, Patient, intake};
 use jiff::Timestamp;
 
 use crate::documents::{self, Header, Medicine, Prescription, medicine};
@@ -106,10 +106,10 @@ impl Draft<'_> {
     }
 }
 
-/// The patients and documents of a country, ready for `DocumentStore::import`.
-pub fn content(country: Country) -> (Vec<Patient>, Vec<StoredDocument>) {
+/// The patients and documents of a country, for the vault and then `DocumentStore::import`.
+pub fn content(country: Country) -> (Vec<Patient>, Vec<Document>) {
     let patients = world::citizens(country).map(patient).collect();
-    let mut documents: Vec<StoredDocument> = world::citizens(country)
+    let mut documents: Vec<Document> = world::citizens(country)
         .flat_map(files)
         .map(|file| intake::read(Bytes::from(file.text)).expect("because we write what we take in"))
         .collect();

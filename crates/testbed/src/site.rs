@@ -7,6 +7,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use enclave::{Use, Vault, keyfile};
+use exchange::SystemEntropy;
+use gateway::national::kept::keep_all;
+use gateway::national::{Document, DocumentStore as _, Patient};
+use sqlite::National;
 use transport::client::{Client, ClientLimits};
 use transport::tls::{ClientTls, TlsError};
 
@@ -72,6 +77,19 @@ impl Site {
             ));
         }
         fs::write(self.config(), toml)
+    }
+
+    /// Fills the built-in store, under the key that the vault of this node will find in its file.
+    pub async fn import(
+        &self,
+        (patients, documents): (Vec<Patient>, Vec<Document>),
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let key = keyfile::key(&self.data(), "documents.key", "lose all", &SystemEntropy)?;
+        let vault = Vault::keeping(self.land.country(), Use::Keep, key.as_ref())?;
+        let store = National::open(&self.data().join("national.db"))?;
+        store.import(patients, keep_all(&vault, documents)?).await?;
+        store.close();
+        Ok(())
     }
 
     /// The OpenNCP of this country, asking its own node for `other`.

@@ -1,3 +1,5 @@
+mod kept;
+
 use super::*;
 use crate::key::{Recipient, Statement};
 use crate::pouch::{Expected, PouchOpener, Suite};

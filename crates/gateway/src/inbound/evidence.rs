@@ -11,8 +11,9 @@ use ledger::{Field, Secrets, crash};
 use transport::Peer;
 use trust::chain::Chain;
 
+use super::attached::Attached;
 use super::fulfil::Fulfilled;
-use crate::message::{Facts, Message, digest};
+use crate::message::{Facts, Message, digest, digest_of};
 use crate::node::{Node, Sealing};
 use crate::outbound::shared::{
     delivery, mismatch, replayed, request_values, taken, unavailable, unsigned,
@@ -183,10 +184,11 @@ pub(super) async fn settle(
     fulfilled: &Fulfilled,
 ) -> Result<Proof, Refusal> {
     let Recorded { kind, mut row, replay, .. } = recorded;
-    let content = &fulfilled.package.root[fulfilled.content.clone()];
-    let answer = (Field::Answer, digest(content, &fulfilled.package.parts));
-    let delivery = (Field::Delivery, delivery(facts.pouch.as_ref()));
-    let secrets = Secrets::draw([answer, delivery], node.entropy.as_ref());
+    let content = &fulfilled.root[fulfilled.content.clone()];
+    let answer = digest_of(content, fulfilled.parts.iter().map(Attached::digest));
+    let delivery = delivery(facts.pouch.as_ref());
+    let values = [(Field::Answer, answer), (Field::Delivery, delivery)];
+    let secrets = Secrets::draw(values, node.entropy.as_ref());
     let statement = match &kind {
         RecordedKind::Bilateral(asked) => {
             JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome)

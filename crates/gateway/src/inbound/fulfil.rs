@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+use enclave::{Vault, VaultError};
 use exchange::{Code, DocumentClass, Refusal};
 use identity::Mandate;
 use ihe::detach::detach;
@@ -10,14 +12,16 @@ use ihe::xca::Errors;
 use ihe::{MessageError, uuid, xdr};
 use ledger::crash;
 
+use super::attached::Attached;
 use crate::message::{Ask, Facts, Message, read_answer, respond};
 use crate::national::store::Store;
 use crate::national::{Connector, openncp};
-use crate::node::Node;
+use crate::node::{Node, Sealing};
 
 /// An answer that is not released yet.
 pub(super) struct Fulfilled {
-    pub(super) package: Package,
+    pub(super) root: Bytes,
+    pub(super) parts: Vec<Attached>,
     pub(super) content: Range<usize>,
     /// `answered`, or an eHDSI code.
     pub(super) outcome: String,
@@ -38,19 +42,37 @@ impl Fulfilled {
     pub(super) fn refusing(package: Package, refusal: &Refusal) -> Self {
         let content = read_answer(&package).map_or(0..0, |(content, _)| content);
         let documents = Documents::Of(Vec::new());
-        Self { package, content, outcome: refusal.code.wire().to_owned(), documents }
+        let Package { root, parts } = package;
+        let parts = parts.into_iter().map(Attached::clear).collect();
+        Self { root, parts, content, outcome: refusal.code.wire().to_owned(), documents }
+    }
+
+    /// With its documents in the clear, as far as the vault hands them out.
+    pub(super) fn handed_out(self, node: &Node, vault: &Vault) -> Result<Self, Refusal> {
+        let kept = self.parts.iter().filter(|part| part.is_kept()).count();
+        let parts = self.parts.into_iter().map(|part| part.handed_out(vault));
+        let parts = parts.collect::<Result<_, _>>().map_err(withheld)?;
+        node.metrics.handed_out.inc_by(kept as u64);
+        Ok(Self { parts, ..self })
+    }
+
+    /// As it travels in plain IHE.
+    pub(super) fn plain(self) -> Option<Package> {
+        let parts = self.parts.into_iter().map(Attached::plain).collect::<Option<_>>()?;
+        Some(Package { root: self.root, parts })
     }
 }
 
 /// Fulfils a permitted request.
 pub(super) async fn fulfil(
     node: &Node,
+    sealing: &Sealing,
     facts: &Facts,
     mandate: &Mandate,
     message: &Message,
 ) -> Result<Fulfilled, Refusal> {
-    let (package, documents) = match &node.connector {
-        Connector::Store(store) => from_store(node, store, facts, mandate).await?,
+    let (root, parts, documents) = match &node.connector {
+        Connector::Store(store) => from_store(node, &sealing.vault, store, facts, mandate).await?,
         Connector::OpenNcp(client) => {
             let path = facts.transaction.service_path();
             let package = openncp::relay(client, path, facts.transaction, &message.package).await?;
@@ -59,18 +81,27 @@ pub(super) async fn fulfil(
                 Ask::Query(request) => Documents::Of(request.classes.clone()),
                 Ask::Retrieve(_) => Documents::Unknown,
             };
-            (package.0, documents)
+            // what is to go into a pouch must be an attachment, which is sealed by itself
+            let Package { root, parts } = match &facts.pouch {
+                None => package.0,
+                Some(_) => detach(package.0).map_err(|e| unreadable(&e))?,
+            };
+            (root, parts.into_iter().map(Attached::clear).collect(), documents)
         }
     };
-    // what is to go into a pouch must be an attachment, which is sealed by itself
-    let package =
-        if facts.pouch.is_some() { detach(package).map_err(|e| unreadable(&e))? } else { package };
     crash::point("inbound/fulfilled");
-    let (content, refused) = read_answer(&package).map_err(|e| unreadable(&e))?;
+    let (content, refused) =
+        read_answer(&Package::bare(root.clone())).map_err(|e| unreadable(&e))?;
     // the other country's refusal has no documents
     let documents = if refused.is_some() { Documents::Of(Vec::new()) } else { documents };
     let outcome = refused.unwrap_or_else(|| "answered".to_owned());
-    Ok(Fulfilled { package, content, outcome, documents })
+    Ok(Fulfilled { root, parts, content, outcome, documents })
+}
+
+fn withheld(error: VaultError) -> Refusal {
+    let hint = "documents of this country leave it sealed for another country's vault only";
+    let hint = if error == VaultError::Keeps { hint } else { "the document cannot be opened" };
+    Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
 }
 
 fn unreadable(error: &MessageError) -> Refusal {
@@ -80,12 +111,14 @@ fn unreadable(error: &MessageError) -> Refusal {
 
 async fn from_store(
     node: &Node,
+    vault: &Vault,
     store: &Store,
     facts: &Facts,
     mandate: &Mandate,
-) -> Result<(Package, Documents), Refusal> {
+) -> Result<(Bytes, Vec<Attached>, Documents), Refusal> {
     let none = Documents::Of(Vec::new());
     let now = node.clock.now();
+    let bare = |body: &str| respond(node, facts, body, Vec::new()).root;
     match &facts.ask {
         Ask::Discovery(request) => {
             if request.receiver.as_ref().is_some_and(|receiver| *receiver != store.community) {
@@ -104,13 +137,13 @@ async fn from_store(
                 echo.sender.as_ref(),
                 &echo.query,
             );
-            Ok((respond(node, facts, &body, Vec::new()), none))
+            Ok((bare(&body), Vec::new(), none))
         }
         Ask::Query(request) => {
             let response = store.query(&request.patient, &request.classes).await?;
             let body = store.render_query(&response, &request.patient);
             let documents = Documents::Of(request.classes.clone());
-            Ok((respond(node, facts, &body, Vec::new()), documents))
+            Ok((bare(&body), Vec::new(), documents))
         }
         Ask::Retrieve(request) => {
             if request.community.as_ref().is_some_and(|community| *community != store.community) {
@@ -119,14 +152,17 @@ async fn from_store(
                     "address the home community of this country",
                 ));
             }
-            let (response, classes) = store.retrieve(mandate, &request.documents).await?;
+            let (response, found) = store.retrieve(mandate, &request.documents).await?;
+            let classes = found.iter().map(|document| document.entry.class).collect();
             let (body, parts) = response.render(&store.community);
-            Ok((respond(node, facts, &body, parts), Documents::Of(classes)))
+            let parts = parts.into_iter().zip(found);
+            let parts = parts.map(|(part, document)| Attached::kept(part, document)).collect();
+            Ok((bare(&body), parts, Documents::Of(classes)))
         }
         Ask::Submit(submission) => {
-            store.submit(submission, mandate.recognised().country(), now).await?;
+            store.submit(vault, submission, mandate.recognised().country(), now).await?;
             let body = xdr::render_response(&Errors::default());
-            Ok((respond(node, facts, &body, Vec::new()), none))
+            Ok((bare(&body), Vec::new(), none))
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use enclave::{Header, Opened, ReplyToken, VaultError};
+use enclave::{Header, Opened, Piece, ReplyToken, VaultError};
 use exchange::{Refusal, Transaction};
 use identity::{Consent, Mandate, Recognised, permit};
 use ihe::mtom::Package;
 use ledger::crash;
 use transport::Peer;
 
+use super::attached::Attached;
 use super::evidence::{self, Claim, Proof};
 use super::fulfil::{self, Fulfilled};
 use super::way::Way;
@@ -110,8 +111,8 @@ pub async fn answer(
     let fulfilled = match permitted {
         Ok(mandate) => {
             evidence::before_it_acts(node, &facts, &mut recorded).await.map_err(refuse)?;
-            let fulfilled = fulfil::fulfil(node, &facts, &mandate, &message).await;
-            fulfilled.and_then(|answer| way.permits(node, &answer.documents).map(|()| answer))
+            let fulfilled = fulfil::fulfil(node, sealing, &facts, &mandate, &message).await;
+            fulfilled.and_then(|answer| way.permits(node, sealing, answer))
         }
         Err(refusal) => Err(refusal),
     };
@@ -124,7 +125,7 @@ pub async fn answer(
         }
     };
 
-    trace.answered(&fulfilled.package.root, &fulfilled.outcome);
+    trace.answered(&fulfilled.root, &fulfilled.outcome);
 
     // 7. settle: our signature under request and answer is durable before the answer leaves
     let settled =
@@ -145,20 +146,24 @@ fn deliver(
     way: Way,
     fulfilled: Fulfilled,
 ) -> Result<Package, Refusal> {
-    let Way::Sealed { reply, asker, .. } = way else { return Ok(fulfilled.package) };
-    let root = &fulfilled.package.root;
+    let Way::Sealed { reply, asker, .. } = way else {
+        return fulfilled.plain().ok_or_else(|| evidence::unsealed(VaultError::Keeps));
+    };
+    let root = &fulfilled.root;
     let inner = Inner {
         evidence: settled.evidence,
         secrets: settled.secrets,
         content: root.slice(fulfilled.content.clone()),
-        parts: fulfilled.package.parts,
+        parts: fulfilled.parts.iter().map(Attached::named).collect(),
     };
     let bound = wire::bound(root, fulfilled.content.clone());
     // the bound digest is over the envelope as it will travel, which has the same prefix and suffix
     let head = inner.head();
+    let parts = fulfilled.parts.iter().map(Attached::piece);
+    let pieces: Vec<Piece<'_>> = std::iter::once(Piece::Clear(&head)).chain(parts).collect();
     let ciphertext = sealing
         .vault
-        .seal_response(reply, &asker, &bound, &inner.pieces(&head), node.clock.now())
+        .seal_response(reply, &asker, &bound, &pieces, node.clock.now())
         .map_err(evidence::unsealed)?;
     Ok(wire::seal_package(root, fulfilled.content, ciphertext))
 }

@@ -7,9 +7,9 @@ use enclave::{Recipient, ReplyToken};
 use exchange::{Code, Refusal, Side};
 use transport::Peer;
 
-use super::fulfil::Documents;
+use super::fulfil::{Documents, Fulfilled};
 use crate::message::Facts;
-use crate::node::{Node, PeerCountry};
+use crate::node::{Node, PeerCountry, Sealing};
 use crate::outbound::shared::mismatch;
 use crate::recipient::{self, unacceptable};
 
@@ -50,16 +50,25 @@ impl Way {
         Ok(Self::Sealed { reply, asker, peer })
     }
 
-    /// Whether our policy lets these documents be sealed for that vault.
-    pub(super) fn permits(&self, node: &Node, documents: &Documents) -> Result<(), Refusal> {
-        let Self::Sealed { asker, peer, .. } = self else { return Ok(()) };
+    /// The answer as it may go this way: sealed for that vault, if our policy lets these documents be;
+    /// plainly, if our own vault hands them out.
+    pub(super) fn permits(
+        &self,
+        node: &Node,
+        sealing: &Sealing,
+        answer: Fulfilled,
+    ) -> Result<Fulfilled, Refusal> {
+        let Self::Sealed { asker, peer, .. } = self else {
+            return answer.handed_out(node, &sealing.vault);
+        };
         let now = node.clock.now();
-        let permitted = match documents {
+        let permitted = match &answer.documents {
             Documents::Of(classes) => {
                 classes.iter().try_for_each(|class| asker.permits(*class, now))
             }
             Documents::Unknown => asker.permits_all(now),
         };
-        permitted.map_err(|error| unacceptable(node, peer, Side::A, error))
+        permitted.map_err(|error| unacceptable(node, peer, Side::A, error))?;
+        Ok(answer)
     }
 }

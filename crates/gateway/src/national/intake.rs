@@ -6,7 +6,7 @@ use clinical::cda::{CdaError, Level, View};
 use clinical::findings;
 use exchange::DocumentClass;
 
-use super::{Entry, Form, Status, StoredDocument};
+use super::{Document, Entry, Form, Status};
 
 /// Why a document is not taken in. The fault of the system that made the document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum IntakeError {
 /// Reads the metadata of a CDA document; an ePrescription is taken in as dispensable.
 ///
 /// A coded document names its PDF by `relatedDocument` of type `XFRM`; [`pair`] links both ways.
-pub fn read(bytes: Bytes) -> Result<StoredDocument, IntakeError> {
+pub fn read(bytes: Bytes) -> Result<Document, IntakeError> {
     let view = View::parse(&bytes)?;
     let class = view.class().ok_or(CdaError::UnknownClass)?;
     let broken = findings::of_view(&view, class).into_iter().find(|f| !f.code.is_warning());
@@ -59,13 +59,13 @@ pub fn read(bytes: Bytes) -> Result<StoredDocument, IntakeError> {
     };
     drop(medicines);
     drop(view);
-    Ok(StoredDocument { entry, patient, mime: "text/xml".to_owned(), bytes })
+    Ok(Document { entry, patient, mime: "text/xml".to_owned(), bytes })
 }
 
 /// Links the PDF and coded forms of each document; the PDF inherits what only the coded form says.
 ///
 /// A coded document whose PDF is not among `documents` stands alone.
-pub fn pair(documents: &mut [StoredDocument]) {
+pub fn pair(documents: &mut [Document]) {
     for coded in 0..documents.len() {
         let Some(twin) = documents[coded]
             .entry

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use clinical::cda;
+use enclave::{Vault, VaultError};
 use exchange::{Code, Country, Document, DocumentClass, Oid, PatientId, Refusal};
 use identity::{Consent, Mandate};
 use ihe::xca::{DocumentEntry, PDF_FORMAT, QueryResponse, Repository, RetrieveResponse};
@@ -10,7 +12,10 @@ use ihe::xcpd::{Match, Response};
 use ihe::xdr::Submission;
 use jiff::Timestamp;
 
-use super::{Dispensation, DocumentStore, Entry, Form, Outcome, Patient, Status, StoreError};
+use super::{
+    Dispensation, DocumentStore, Entry, Form, Kept, Outcome, Patient, Status, StoreError,
+    StoredDocument, kept,
+};
 
 /// The store of a country, and what it says of itself in answers.
 #[derive(Clone)]
@@ -84,19 +89,20 @@ impl Store {
         response.render(patient, &from)
     }
 
-    /// ITI-39: the documents, each the patient's own and covered by the mandate; and their classes.
+    /// ITI-39: the documents, each the patient's own and covered by the mandate; the answer says of
+    /// each what it is, and its bytes are kept.
     pub async fn retrieve(
         &self,
         mandate: &Mandate,
         wanted: &[(String, String)],
-    ) -> Result<(RetrieveResponse, Vec<DocumentClass>), Refusal> {
+    ) -> Result<(RetrieveResponse, Vec<StoredDocument>), Refusal> {
         let absent = || {
             Refusal::new(
                 Code::ErrorDocumentNotFound,
                 "no such document of this patient; query again",
             )
         };
-        let (mut documents, mut classes) = (Vec::new(), Vec::new());
+        let (mut documents, mut found) = (Vec::new(), Vec::new());
         for (repository, id) in wanted {
             if *repository != self.repository {
                 return Err(absent());
@@ -110,20 +116,22 @@ impl Store {
                 let hint = "the HCP assertion lacks a permission for this document";
                 return Err(Refusal::new(Code::ErrorInsufficientRights, hint));
             }
-            classes.push(stored.entry.class);
             documents.push(Document {
                 unique_id: id.clone(),
                 repository: repository.clone(),
-                mime: stored.mime,
-                bytes: stored.bytes,
+                mime: stored.mime.clone(),
+                bytes: Bytes::new(),
             });
+            found.push(stored);
         }
-        Ok((RetrieveResponse { documents, ..RetrieveResponse::default() }, classes))
+        Ok((RetrieveResponse { documents, ..RetrieveResponse::default() }, found))
     }
 
-    /// ITI-41: a dispensation closes its prescription, a discard reopens it.
+    /// ITI-41: a dispensation closes its prescription, a discard reopens it. The vault keeps what
+    /// came.
     pub async fn submit(
         &self,
+        vault: &Vault,
         submission: &Submission,
         from: Country,
         now: Timestamp,
@@ -131,14 +139,15 @@ impl Store {
         let outcome = match submission.class {
             DocumentClass::EDispensation => {
                 let prescription = fulfilled_prescription(&submission.bytes)?;
-                let dispensation = Dispensation {
-                    unique_id: submission.unique_id.clone(),
-                    prescription,
-                    patient: submission.patient.clone(),
-                    country: from,
-                    received: now,
-                    bytes: submission.bytes.clone(),
-                };
+                let patient = submission.patient.clone();
+                let of = [&submission.unique_id, &patient.cx(), from.as_str(), &prescription];
+                let kept = Kept::new(vault, &submission.bytes, |digest| {
+                    kept::label(kept::Kind::Dispensation, of, digest)
+                });
+                let kept = kept.map_err(not_kept)?;
+                let (unique_id, country) = (submission.unique_id.clone(), from);
+                let dispensation =
+                    Dispensation { unique_id, prescription, patient, country, received: now, kept };
                 self.documents.dispense(dispensation).await
             }
             DocumentClass::Discard => {
@@ -167,6 +176,11 @@ impl Store {
             )),
         }
     }
+}
+
+fn not_kept(error: VaultError) -> Refusal {
+    Refusal::new(Code::ErrorGeneric, "the dispensation cannot be kept now; try again")
+        .with_detail(error.to_string())
 }
 
 /// The prescription that an eDispensation fulfils (CDA `inFulfillmentOf/order/id`).

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use enclave::{Acceptance, Attestation};
+use enclave::{Acceptance, Attestation, Use};
 use exchange::{Country, SystemEntropy};
 use gateway::national::DocumentStore as _;
+use gateway::national::kept::keep_all;
 use gateway::node::Slots;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
@@ -97,9 +98,12 @@ impl Circle {
             );
             let pages = Front::pages(country, &pki);
             setup.eid = Some(counter::setup(country, &fronts, pages, &setup.data)?);
+            let plain = PLAIN.iter().any(|(own, _)| *own == country.as_str());
+            setup.keeping = if plain { Use::HandOut } else { Use::Keep };
             setup.custody = Custody::lodge(&mut setup)?;
             let running = start(setup, sockets, peers.collect())?;
             let (patients, documents) = seed::content(country);
+            let documents = keep_all(&running.node.sealing().vault, documents).context("vault")?;
             running.store.import(patients, documents).await.context("import")?;
             nodes.push((country, running, addresses));
         }
@@ -271,6 +275,7 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         provider: pki.tls(country, Role::ServiceProvider),
         seal: (seal.key_pem().as_bytes().to_vec().into(), seal.chain_pem().into_bytes()),
         custody: Custody::Here,
+        keeping: Use::Keep,
         acceptance: None,
         tsm: false,
         seal_anchors: pki.anchors(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use enclave::Use;
 use gateway::Node;
 use gateway::node::Sealing;
 use siem::{Event, Kind};
@@ -13,7 +14,7 @@ use trust::certificate::Certificate;
 
 use crate::check::{Files, remember};
 use crate::custody::LogHolder;
-use crate::{eid, seals};
+use crate::{documents, eid, seals};
 
 /// A node that serves.
 pub struct Running {
@@ -33,6 +34,7 @@ pub struct Running {
     pub(super) client: ClientTls,
     pub(super) data: PathBuf,
     pub(super) tsm: bool,
+    pub(super) keeping: Use,
     pub(super) holder: Arc<LogHolder>,
 }
 
@@ -60,7 +62,9 @@ impl Running {
         certificates(&self.node, &chains)?;
         self.node.seal_anchors.replace(files.seal_anchors);
         // a vault process was started with the keys as they are now; one in the node has no other key
-        let vault = super::vault(&files.custody, self.node.country, self.tsm);
+        let (custody, country) = (&files.custody, self.node.country);
+        let vault = super::vault(custody, country, self.keeping, &self.data, self.tsm)?;
+        documents::fits(&self.data, &vault)?;
         if vault.process().is_some() || seal.certificate() != self.node.sealing().seal.certificate()
         {
             self.node.sealing.store(Arc::new(Sealing::new(seal, vault)));

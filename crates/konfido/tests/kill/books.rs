@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::{DocumentClass, Side};
-use gateway::national::{Dispensation, DocumentStore as _, Outcome, Status};
+use gateway::national::{Dispensation, DocumentStore as _, Kept, Outcome, Status};
 use jiff::Timestamp;
 use ledger::Settled;
 use ledger::journal::{Journal as _, Row, State};
@@ -143,7 +143,7 @@ pub async fn dispensed_once(es: &Site, dk: &Site) -> anyhow::Result<()> {
         patient: patient.clone(),
         country: es.land.country(),
         received: Timestamp::now(),
-        bytes: bytes::Bytes::new(),
+        kept: Kept { sealed: bytes::Bytes::new(), digest: [0; 32] },
     };
     ensure!(open().await? == 0, "the prescription is open");
     ensure!(store.dispense(again).await? == Outcome::AlreadyDone, "it was not dispensed");

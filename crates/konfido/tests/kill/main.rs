@@ -8,6 +8,7 @@
 
 mod books;
 mod client;
+mod kept;
 mod logins;
 mod node;
 mod pouch;
@@ -22,7 +23,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use exchange::{Code, Side};
-use gateway::national::DocumentStore as _;
 use jiff::Timestamp;
 use ledger::crash::{CRASH_AT, HOLD_AT, POINTS};
 use testbed::pki::{Pki, SealKind};
@@ -201,10 +201,7 @@ async fn install(folder: &std::path::Path) -> anyhow::Result<(Site, Site, Pki)> 
     let (es, dk) = (Site::new(es, &folder.join("es"))?, Site::new(dk, &folder.join("dk"))?);
     es.write(&pki, &[&dk])?;
     dk.write(&pki, &[&es])?;
-    let store = sqlite::National::open(&dk.data().join("national.db"))?;
-    let (patients, documents) = seed::content(dk.land.country());
-    store.import(patients, documents).await?;
-    store.close();
+    dk.import(seed::content(dk.land.country())).await.map_err(|e| anyhow::anyhow!(e))?;
     Ok((es, dk, pki))
 }
 

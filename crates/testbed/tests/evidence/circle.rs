@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use enclave::{Acceptance, Attestation, Vault};
+use enclave::{Acceptance, Attestation, Use, Vault};
 use exchange::{Clock, Country, DocumentClass, Entropy, Purpose, Side, SystemEntropy};
 use gateway::audit::{Names, Trail};
 use gateway::metrics::Metrics;
+use gateway::national::kept::keep_all;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
@@ -77,6 +78,11 @@ pub fn dk() -> Country {
     Country::parse("DK").unwrap()
 }
 
+/// A vault with a key that outlives it.
+pub fn vault(country: Country) -> Vault {
+    Vault::keeping(country, Use::Keep, &[3; 32]).unwrap()
+}
+
 fn free_port() -> SocketAddr {
     let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     socket.local_addr().unwrap()
@@ -136,6 +142,7 @@ impl Circle {
         let events = Arc::new(Events::open(&data.join("events.db")).unwrap());
         let store = Arc::new(National::open(&data.join("national.db")).unwrap());
         let (patients, documents) = seed::content(country);
+        let documents = keep_all(&vault(country), documents).unwrap();
         store.import(patients, documents).await.unwrap();
         let node = Arc::new(self.node(country, entropy, &journal, &events, store));
         let mut tasks = Vec::new();
@@ -189,7 +196,7 @@ impl Circle {
             eid: None,
             country,
             community: land.community(),
-            sealing: Arc::new(Sealing::new(self.seal(country), Vault::new(country))).into(),
+            sealing: Arc::new(Sealing::new(self.seal(country), vault(country))).into(),
             seal_anchors: Arc::new(self.pki.anchors()),
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),

@@ -42,7 +42,7 @@ async fn renewed_seals_are_believed_and_orphan_no_receipt() {
     circle.ask().await.unwrap();
     let before = spain.newest(Side::B).await.unwrap();
     for (post, country) in [(&spain, es()), (&denmark, dk())] {
-        let renewed = Sealing::new(circle.pki.seal_below(country), enclave::Vault::new(country));
+        let renewed = Sealing::new(circle.pki.seal_below(country), crate::circle::vault(country));
         post.node.sealing.store(Arc::new(renewed));
     }
     assert_eq!(circle.ask().await.unwrap(), 2);

@@ -1,0 +1,274 @@
+//! Documents that Denmark's vault keeps: whether its node's memory and files ever hold one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context as _, ensure};
+use exchange::{DocumentClass, Entropy as _, Purpose, SystemEntropy};
+use ihe::xdr::Submission;
+use jiff::Timestamp;
+use testbed::assertions::{Issuer, Visit};
+use testbed::documents::{self, Header};
+use testbed::memory::{finds, memory, spellings};
+use testbed::pki::{Pki, Role, SealKind};
+use testbed::portal::Portal;
+use testbed::seed;
+use testbed::site::Site;
+use testbed::world::{AGNETE, Clinician, JORDI, LANDS, MONTSERRAT};
+use transport::client::{Client, ClientLimits};
+use transport::tls::ClientTls;
+
+use crate::node::Node;
+
+#[test]
+fn a_thousand_documents_pass_and_the_answering_node_holds_none() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(pass()).unwrap();
+}
+
+#[test]
+fn documents_under_another_key_are_not_served_and_it_is_said_why() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(another_key()).unwrap();
+}
+
+async fn pass() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::set(folder.path())?;
+    let (es, dk) = (&stage.es, &stage.dk);
+    // as an operator brings documents in: the command's own vault keeps them
+    let import = folder.path().join("import");
+    seed::write_import(&import, dk.land.country())?;
+    fs::write(import.join("documents/PS-DK1.xml"), stage.summary())?;
+    ensure!(stage.is_in(&import)?, "the search finds what is in a file");
+    ensure!(stage.konfido(&["documents", "import"], Some(&import))?.status.success(), "import");
+    ensure!(!stage.is_in(&dk.data())?, "imported, a document lies in a file");
+
+    let (b, a) = (Node::start(es, None).await?, Node::start(dk, None).await?);
+    let sealed = es.portal(&stage.pki, dk)?;
+    let seen = stage.dumped_while(&a, &sealed, RETRIEVALS).await?;
+    ensure!(seen == 0, "the memory of Denmark's node held a document in {seen} dumps");
+    stage.submit(&sealed).await?;
+    ensure!(!stage.is_in(&dk.data())?, "a dispensation from abroad lies in a file");
+    // not even when it is asked in plain IHE: no row allows that
+    let plain = stage.plainly()?;
+    ensure!(stage.retrieve(&plain).await.is_err(), "a document left plainly");
+    b.stop().await?;
+    a.stop().await?;
+    ensure!(!stage.is_in(&dk.data())?, "stopped, it lies in a file");
+
+    // the same search, where the vault may hand documents out: it finds them
+    let toml = fs::read_to_string(dk.config())?;
+    fs::write(dk.config(), toml + "allow_plain = true\n")?;
+    let a = Node::start(dk, None).await?;
+    let seen = stage.dumped_while(&a, &plain, PLAIN).await?;
+    ensure!(seen > 0, "the search finds nothing where there is something");
+    ensure!(!stage.is_in(&dk.data())?, "and still none lies in a file");
+    let metrics = metrics(dk)?;
+    ensure!(metrics.contains("konfido_documents_handed_out_total 200"), "{metrics}");
+    a.stop().await
+}
+
+async fn another_key() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::set(folder.path())?;
+    let dk = &stage.dk;
+    dk.import(seed::content(dk.land.country())).await.map_err(|e| anyhow::anyhow!(e))?;
+    let key = dk.data().join("documents.key");
+    let first = fs::read(&key)?;
+    fs::remove_file(&key)?;
+    for command in [&["run"][..], &["documents", "import"]] {
+        let import = folder.path().join("import");
+        seed::write_import(&import, dk.land.country())?;
+        let run = stage.konfido(command, (command.len() > 1).then_some(&*import))?;
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        ensure!(!run.status.success() && said.contains("under another documents.key"), "{said}");
+    }
+    fs::write(&key, first)?;
+    Node::start(dk, None).await?.stop().await
+}
+
+/// Spain, Denmark, and a document that is unlike any other.
+struct Stage {
+    pki: Pki,
+    es: Site,
+    dk: Site,
+    marker: String,
+}
+
+impl Stage {
+    fn set(folder: &Path) -> anyhow::Result<Self> {
+        let land = |code| LANDS.iter().find(|land| land.code == code).context("a country");
+        let (es, dk) = (land("ES")?, land("DK")?);
+        let pki = Pki::new(&[es.country(), dk.country()], SealKind::P256, Timestamp::now());
+        let (es, dk) = (Site::new(es, &folder.join("es"))?, Site::new(dk, &folder.join("dk"))?);
+        es.write(&pki, &[&dk])?;
+        dk.write(&pki, &[&es])?;
+        let mut chance = [0_u8; 18];
+        SystemEntropy.fill(&mut chance);
+        let marker = chance.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { pki, es, dk, marker })
+    }
+
+    /// Agnete's summary, of 100 kB, with the marker in each paragraph.
+    fn summary(&self) -> String {
+        let header = Header {
+            patient: &AGNETE,
+            author: &MONTSERRAT,
+            id: (self.dk.land.repository, "PS-DK1"),
+            source: Some("PS-DK1-pdf"),
+            created: seed::written(),
+        };
+        let text = documents::padded_summary(&header, 100_000);
+        text.replace("spirometry unchanged", &self.marker)
+    }
+
+    /// Whether the marker is in a file of a folder.
+    fn is_in(&self, folder: &Path) -> anyhow::Result<bool> {
+        let markers = spellings(&self.marker);
+        let (mut folders, mut found) = (vec![folder.to_owned()], false);
+        while let Some(folder) = folders.pop() {
+            for file in fs::read_dir(folder)? {
+                let path = file?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    // files of a node that works come and go
+                    found |= fs::read(&path).is_ok_and(|bytes| finds(&bytes, &markers));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A command of Denmark's operator.
+    fn konfido(
+        &self,
+        command: &[&str],
+        argument: Option<&Path>,
+    ) -> anyhow::Result<std::process::Output> {
+        let mut konfido = Command::new(env!("CARGO_BIN_EXE_konfido"));
+        konfido.args(command).args(argument).arg("--config").arg(self.dk.config());
+        Ok(konfido.output()?)
+    }
+
+    fn visit(&self, who: &Clinician) -> Visit {
+        let country = self.es.land.country();
+        let seal = Arc::new(self.pki.identity(country, Role::Seal).seal_key());
+        let (patient, now) = (AGNETE.id(), Timestamp::now());
+        let issuer = Issuer::new(country, seal);
+        issuer.visit(who, Some(&patient), Purpose::Treatment, now, &SystemEntropy)
+    }
+
+    /// Spain without KONFIDO: plain IHE with its own certificate.
+    fn plainly(&self) -> anyhow::Result<Portal> {
+        let country = self.es.land.country();
+        let tls = ClientTls::new(&self.pki.tls(country, Role::ServiceConsumer))?;
+        let url = format!("https://{}", self.dk.border);
+        Ok(Portal {
+            client: Client::new(&url, Some(self.dk.land.country()), tls, ClientLimits::default()),
+            prefix: String::new(),
+            own: self.es.land.community(),
+            other: self.dk.land.community(),
+        })
+    }
+
+    async fn retrieve(&self, portal: &Portal) -> anyhow::Result<()> {
+        let repository = self.dk.land.repository;
+        let id = format!("{repository}^PS-DK1");
+        let visit = self.visit(&MONTSERRAT);
+        let answer = portal.retrieve(&visit, repository, &id).await?;
+        let document = answer.documents.first().context("no document")?;
+        ensure!(document.bytes == self.summary(), "another document");
+        Ok(())
+    }
+
+    /// Retrieves so many times; gives how many dumps of the node's memory had the marker, and makes
+    /// one when all is over.
+    async fn dumped_while(
+        &self,
+        node: &Node,
+        portal: &Portal,
+        times: usize,
+    ) -> anyhow::Result<usize> {
+        let (pid, done) = (node.id(), Arc::new(AtomicBool::new(false)));
+        let (markers, over) = (spellings(&self.marker), Arc::clone(&done));
+        let dumping = tokio::task::spawn_blocking(move || -> anyhow::Result<(usize, usize)> {
+            let (mut dumps, mut found) = (0, BTreeSet::new());
+            loop {
+                let last = over.load(Ordering::Acquire);
+                let read = memory(pid)?;
+                ensure!(read.iter().any(|(m, _)| m.name == "[heap]"), "its memory cannot be read");
+                if read.iter().any(|(_, bytes)| finds(bytes, &markers)) {
+                    found.insert(dumps);
+                }
+                dumps += 1;
+                if last {
+                    return Ok((dumps, found.len()));
+                }
+            }
+        });
+        let left = AtomicUsize::new(times);
+        let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        let asking = async || -> anyhow::Result<()> {
+            while take().is_ok() {
+                self.retrieve(portal).await?;
+            }
+            Ok(())
+        };
+        let asked = tokio::try_join!(asking(), asking(), asking(), asking());
+        done.store(true, Ordering::Release);
+        let (dumps, found) = dumping.await??;
+        asked?;
+        ensure!(dumps > 1, "it was dumped when all was over only");
+        println!("{times} documents, {dumps} dumps, the marker in {found}");
+        Ok(found)
+    }
+
+    /// An eDispensation with the marker in it.
+    async fn submit(&self, portal: &Portal) -> anyhow::Result<()> {
+        let header = Header {
+            patient: &AGNETE,
+            author: &JORDI,
+            id: (self.es.land.repository, "ED-ES-1"),
+            source: None,
+            created: seed::written(),
+        };
+        let number = seed::prescription_number(&AGNETE, 1);
+        let [prescribed, _] = seed::prescribed();
+        let order = (self.dk.land.repository, number.as_str());
+        let text = documents::dispensation(&header, order, prescribed);
+        let title = "<title>";
+        ensure!(text.contains(title), "a title to plant the marker behind");
+        let text = text.replacen(title, &format!("{title}{}", self.marker), 1);
+        let submission = Submission {
+            patient: AGNETE.id(),
+            class: DocumentClass::EDispensation,
+            unique_id: header.unique_id(),
+            mime: "text/xml".into(),
+            bytes: text.into(),
+        };
+        Ok(portal.submit(&self.visit(&JORDI), &submission).await?)
+    }
+}
+
+/// What the admin listener counts.
+fn metrics(site: &Site) -> anyhow::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(site.admin)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Of a document of 100 kB.
+const RETRIEVALS: usize = 1_000;
+/// The same in plain IHE, to find it.
+const PLAIN: usize = 200;
