@@ -10,8 +10,10 @@ mod books;
 mod client;
 mod logins;
 mod node;
+mod recovery;
 mod renewal;
 mod stage;
+mod store;
 mod vault;
 
 use std::collections::VecDeque;
