@@ -1,25 +1,26 @@
-//! What runs in a vault process: take the keys, lock the door, serve.
+//! What runs in a vault process: take the keys, lock the door, serve. Or one errand, before there are
+//! doors to lock: [`errand`].
 
-use std::ffi::OsStr;
+mod errand;
+mod shelf;
+
 use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
 
-use exchange::SystemEntropy;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use trust::seal::SigningKey;
-use zeroize::Zeroizing;
 
 use crate::core::Core;
 use crate::process::Places;
 use crate::protocol::{Lane, Parts, Reader, Region, read_frame, serve, write_frame};
 use crate::ring::{Ring, Use};
-use crate::{Memory, VaultError, keyfile, lockdown, memory, protocol};
+use crate::store::{self, Place};
+use crate::{Memory, VaultError, lockdown, memory, protocol};
+use shelf::Shelf;
+pub(crate) use shelf::{READS, WRITES};
 
 /// Serves the node at the other end of standard input until it is gone. To be called first in
 /// `main`, before there is a second thread.
@@ -42,6 +43,10 @@ fn start(kept: Memory) -> Result<(), String> {
     let lanes = lanes(&control).map_err(|e| format!("is started by a node, not by hand: {e}"))?;
     let mut frame = Vec::new();
     read_frame(&mut control, &mut frame).map_err(|e| e.to_string())?;
+    if frame.first().is_some_and(|verb| *verb != SERVE) {
+        let answer = errand::run(&frame, kept);
+        return write_frame(&mut control, &[&answer]).map_err(|e| e.to_string());
+    }
     let opened = open(&frame, kept);
     let (core, hello) = match opened {
         Ok(opened) => opened,
@@ -97,29 +102,33 @@ fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
 /// Reads the keys and gives up everything but calls.
 fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
     let malformed = |error: VaultError| error.to_string();
-    let mut read = Reader::new(frame, 0);
+    let mut read = Reader::new(frame, 1);
     let country = read.country().map_err(malformed)?;
     let [demanded] = read.take().map_err(malformed)?;
     let user = u32::from_be_bytes(read.take().map_err(malformed)?);
-    if demanded == 1 && kept != Memory::Secret {
-        return Err("this kernel gives no secret memory (memfd_secret; before Linux 6.5 boot \
-                    with secretmem.enable=1, and see ulimit -l); [vault] memory = \"any\" goes without"
-            .into());
-    }
+    demand(demanded == 1, kept)?;
+    let store = match read.take().map_err(malformed)? {
+        [0] => None,
+        [access] => Some((Place::read(&mut read).map_err(malformed)?, access)),
+    };
+    let mut shelf = Shelf::open(store, country)?;
     let mut ring = Ring::default();
     while read.at < frame.len() {
         let [purpose, kind] = read.take().map_err(malformed)?;
         let purpose = *Use::ALL.get(usize::from(purpose)).ok_or("unknown use of a key")?;
         let given = read.part().map_err(malformed)?;
         match kind {
-            0 => {
-                let path = Path::new(OsStr::from_bytes(given));
-                let bytes = contents(path, purpose)?;
-                ring.add(purpose, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+            0 => shelf.add(purpose, "", &store::path(given), &mut ring)?,
+            1 => ring.add(purpose, given)?,
+            _ => {
+                let name = store::text(given).map_err(malformed)?;
+                let file = store::path(read.part().map_err(malformed)?);
+                shelf.add(purpose, &name, &file, &mut ring)?;
             }
-            _ => ring.add(purpose, given)?,
         }
     }
+    let counter = shelf.close()?;
+    counter.into_iter().for_each(|counter| ring.count(counter));
     lockdown::leave_root(user)?;
     lockdown::leave_files()?;
     let fingerprint = ring.fingerprint();
@@ -127,32 +136,23 @@ fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
     // the generator of chance opens what it needs before nothing can be opened any more
     aws_lc_rs::rand::fill(&mut [0; 1]).map_err(|_| "no chance")?;
     let hello = Parts(vec![0, u8::from(kept == Memory::Secret)]).raw(&fingerprint);
+    let hello = hello.raw(&counter.unwrap_or(0).to_be_bytes());
     let hello = hello.part(&core.public());
     let hello = core.ring().publics().fold(hello, Parts::part).0;
     Ok((core, hello))
 }
 
-fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
-    let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
-    let name = name.unwrap_or_default().to_string_lossy();
-    let removed = match purpose {
-        Use::Derive => Some("end all sessions"),
-        Use::Keep | Use::HandOut => Some("lose all kept documents and import them again"),
-        _ => None,
-    };
-    if let Some(removed) = removed {
-        let key = keyfile::key(folder, &name, removed, &SystemEntropy);
-        return key.map(|key| Zeroizing::new(key.to_vec())).map_err(|e| e.to_string());
+fn demand(secret: bool, kept: Memory) -> Result<(), String> {
+    if secret && kept != Memory::Secret {
+        return Err("this kernel gives no secret memory (memfd_secret; before Linux 6.5 boot \
+                    with secretmem.enable=1, and see ulimit -l); [vault] memory = \"any\" goes without"
+            .into());
     }
-    if purpose == Use::Log && !path.exists() {
-        let key = SigningKey::new_ed25519().ok_or("no chance")?;
-        keyfile::make(folder, &name, &key)
-            .map_err(|e| format!("cannot make {}: {e}", path.display()))?;
-    }
-    let bytes = std::fs::read(path);
-    bytes.map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", path.display()))
+    Ok(())
 }
 
+/// First byte of what a node says first: keys follow, and it is to serve. Others are errands.
+pub(crate) const SERVE: u8 = 0;
 /// First byte of an answer that says in words why the vault does not start.
 pub(crate) const REFUSED: u8 = 255;
 /// Lanes at most.

@@ -16,32 +16,37 @@ pub fn key(
     entropy: &dyn Entropy,
 ) -> io::Result<Zeroizing<[u8; LENGTH]>> {
     let path = folder.join(name);
-    let told = |what: &str| {
-        let what = format!("cannot {what} {}", path.display());
-        move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"))
-    };
-    let found = File::open(&path);
-    if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    if fs::metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         entropy.fill(bytes.as_mut());
-        make(folder, name, bytes.as_ref()).map_err(told("make"))?;
+        make(folder, name, bytes.as_ref()).map_err(told("make", &path))?;
     }
-    let mode = fs::metadata(&path).map_err(told("read"))?.mode() & 0o777;
+    let bytes = read(folder, name, removed)?;
+    Ok(Zeroizing::new(bytes.as_slice().try_into().expect("because its length was looked at")))
+}
+
+/// Reads the key; one that is not there is [`ErrorKind::NotFound`].
+pub(crate) fn read(folder: &Path, name: &str, removed: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    let path = folder.join(name);
+    let mode = fs::metadata(&path).map_err(told("read", &path))?.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(io::Error::other(format!(
             "{} may be read by others (mode {mode:o}): chmod 600, or remove it to {removed}",
             path.display()
         )));
     }
-    let bytes = Zeroizing::new(fs::read(&path).map_err(told("read"))?);
-    let bytes: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| {
-        let length = bytes.len();
-        io::Error::other(format!(
-            "{} has {length} bytes, not {LENGTH}: it is damaged",
-            path.display()
-        ))
-    })?;
-    Ok(Zeroizing::new(bytes))
+    let bytes = Zeroizing::new(fs::read(&path).map_err(told("read", &path))?);
+    if bytes.len() == LENGTH {
+        return Ok(bytes);
+    }
+    let length = bytes.len();
+    let path = path.display();
+    Err(io::Error::other(format!("{path} has {length} bytes, not {LENGTH}: it is damaged")))
+}
+
+fn told(what: &str, path: &Path) -> impl Fn(io::Error) -> io::Error {
+    let what = format!("cannot {what} {}", path.display());
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 /// Whole or absent, and never readable by others.

@@ -22,9 +22,12 @@ pub mod pouch;
 pub mod process;
 mod protocol;
 mod ring;
+pub mod root;
 mod session;
 mod sessions;
+mod shares;
 pub mod statement;
+pub mod store;
 pub mod tsm;
 mod vault;
 

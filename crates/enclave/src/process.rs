@@ -1,5 +1,6 @@
 //! A vault in a process of its own, as its node sees it.
 
+pub mod errand;
 mod held;
 mod lanes;
 mod live;
@@ -21,6 +22,7 @@ use crate::piece::{Delivered, Piece};
 use crate::pouch::PouchKey;
 use crate::protocol::{Op, Parts, Reader, error};
 use crate::ring::Use;
+use crate::store::{Access, Place};
 use crate::vault::Opened;
 use crate::{Memory, VaultError};
 use held::HeldKey;
@@ -40,6 +42,8 @@ pub struct Spec {
     pub secret: bool,
     /// Whom it becomes when it is started as root.
     pub user: u32,
+    /// Where its sealed store is, when there is one.
+    pub store: Option<(Place, Access)>,
 }
 
 /// Where a key comes from.
@@ -47,6 +51,8 @@ pub struct Spec {
 pub enum Source {
     /// A file that the vault reads, and nobody else.
     File(PathBuf),
+    /// The key of this name in the sealed store; this file where the store has none.
+    Named(String, PathBuf),
     /// Its contents: for keys that were made a moment ago.
     Bytes(Arc<Zeroizing<Vec<u8>>>),
 }
@@ -128,6 +134,11 @@ impl Process {
         self.0.starts.load(Ordering::Relaxed)
     }
 
+    /// The counter of the sealed store that its keys came from: it grows with each start.
+    pub fn counter(&self) -> Option<u64> {
+        Some(self.live().counter).filter(|counter| *counter != 0)
+    }
+
     /// A round trip with nothing in it but these bytes.
     pub fn ping(&self, bytes: &[u8]) -> Result<(), VaultError> {
         let back = self.call(&[Op::Ping as u8], &[bytes])?;
@@ -142,10 +153,12 @@ impl Process {
         self.live().exchange(&[crate::attack::OP, number], &[]).map(drop)
     }
 
-    /// The public half of its X-Wing key, of a process that answers, and which start that is of.
+    /// The public half of its X-Wing key, of a process that answers, and which start that is of: of
+    /// all of its store, where there is one.
     pub(crate) fn public(&self) -> Result<(Vec<u8>, u64), VaultError> {
         self.ping(&[])?;
-        Ok((self.live().public.clone(), self.starts()))
+        let live = self.live();
+        Ok((live.public.clone(), Some(live.counter).filter(|c| *c != 0).unwrap_or(self.starts())))
     }
 
     pub(crate) fn seal_request(

@@ -3,9 +3,12 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use trust::encryption::{DecryptionKey, WrappedKey};
+use trust::note::Checkpoint;
 use trust::private::Holder as _;
 use trust::seal::{Scheme, SigningKey};
 use zeroize::Zeroizing;
+
+use crate::store::witness;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +28,26 @@ pub enum Use {
 }
 
 impl Use {
+    /// How the store has it: whether documents may be handed out is the configuration's to say.
+    pub(crate) fn stored(self) -> Self {
+        if self == Self::HandOut { Self::Keep } else { self }
+    }
+
     pub(crate) const ALL: [Self; 6] =
         [Self::Sign, Self::Unwrap, Self::Derive, Self::Log, Self::Keep, Self::HandOut];
 }
 
 /// Private keys. They can be used and not read.
 #[derive(Default)]
-pub(crate) struct Ring(Vec<Key>);
+pub(crate) struct Ring {
+    keys: Vec<Key>,
+    /// Of the store that they came from.
+    counter: Option<u64>,
+}
 
 enum Key {
     Sign(SigningKey),
+    Log(SigningKey),
     Unwrap(DecryptionKey),
     Derive(Box<hmac::Key>),
     Keep(Box<Keeper>),
@@ -50,10 +63,10 @@ struct Keeper {
 impl Ring {
     /// Adds a key from the contents of its file.
     pub(crate) fn add(&mut self, purpose: Use, bytes: &[u8]) -> Result<(), String> {
-        self.0.push(match purpose {
+        self.keys.push(match purpose {
             Use::Sign => Key::Sign(SigningKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
-            Use::Log => Key::Sign(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
+            Use::Log => Key::Log(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
             Use::Derive => Key::Derive(Box::new(hmac::Key::new(hmac::HMAC_SHA256, bytes))),
             Use::Keep | Use::HandOut => {
                 let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| "is not of 32 bytes")?;
@@ -67,22 +80,35 @@ impl Ring {
         Ok(())
     }
 
+    /// From now on every checkpoint of the log says this counter, or is not signed.
+    pub(crate) fn count(&mut self, counter: u64) {
+        self.counter = Some(counter);
+    }
+
+    /// A checkpoint that says another counter would make an old store look new.
+    fn is_true(&self, message: &[u8]) -> bool {
+        let Some(counter) = self.counter else { return true };
+        let checkpoint = std::str::from_utf8(message).ok().and_then(Checkpoint::parse);
+        checkpoint.is_none_or(|said| witness::counter(&said) == Some(counter))
+    }
+
     pub(crate) fn sign(&self, key: u16, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
-        match self.0.get(usize::from(key))? {
+        match self.keys.get(usize::from(key))? {
             Key::Sign(key) => key.sign(scheme, message),
+            Key::Log(key) if self.is_true(message) => key.sign(scheme, message),
             _ => None,
         }
     }
 
     pub(crate) fn unwrap(&self, key: u16, wrapped: &WrappedKey) -> Option<Zeroizing<Vec<u8>>> {
-        match self.0.get(usize::from(key))? {
+        match self.keys.get(usize::from(key))? {
             Key::Unwrap(key) => key.unwrap(wrapped).ok(),
             _ => None,
         }
     }
 
     pub(crate) fn derive(&self, key: u16, message: &[u8]) -> Option<[u8; 32]> {
-        match self.0.get(usize::from(key))? {
+        match self.keys.get(usize::from(key))? {
             Key::Derive(key) => hmac::sign(key, message).as_ref().try_into().ok(),
             _ => None,
         }
@@ -112,7 +138,7 @@ impl Ring {
     }
 
     fn keeper(&self) -> Option<&Keeper> {
-        self.0.iter().find_map(|key| match key {
+        self.keys.iter().find_map(|key| match key {
             Key::Keep(keeper) => Some(&**keeper),
             _ => None,
         })
@@ -120,8 +146,8 @@ impl Ring {
 
     /// The public half of each key that signs; nothing of the others.
     pub(crate) fn publics(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|key| match key {
-            Key::Sign(key) => key.public(),
+        self.keys.iter().map(|key| match key {
+            Key::Sign(key) | Key::Log(key) => key.public(),
             Key::Unwrap(_) | Key::Derive(_) | Key::Keep(_) => &[],
         })
     }
@@ -129,9 +155,9 @@ impl Ring {
     /// A number that says whether these are the same keys as before, and nothing else of them.
     pub(crate) fn fingerprint(&self) -> [u8; 32] {
         let mut all = Vec::new();
-        for key in &self.0 {
+        for key in &self.keys {
             match key {
-                Key::Sign(key) => all.extend_from_slice(key.public()),
+                Key::Sign(key) | Key::Log(key) => all.extend_from_slice(key.public()),
                 Key::Unwrap(_) => all.push(1),
                 Key::Derive(key) => all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref()),
                 Key::Keep(keeper) => {

@@ -9,6 +9,7 @@ mod register;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use enclave::process::StartError;
 use enclave::{Acceptance, Use};
 use exchange::Country;
 use jiff::Timestamp;
@@ -41,27 +42,31 @@ pub struct Files {
     pub acceptance: Option<Acceptance>,
 }
 
-/// A configuration with its files, for a command: the keys are read here.
+/// A configuration with its files, for a command: keys in files are read here.
 pub fn load(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
     let config = parse(file)?;
-    let files = files(&config, now, Custody::Here)?;
+    let custody = Custody::look(&config).map_err(|error| located(&config, &error))?;
+    let files = files(&config, now, custody)?;
     Ok((config, files))
 }
 
 /// A configuration with its files, for a node: its vault reads the keys.
 pub fn load_with_vault(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
     let config = parse(file)?;
-    let custody = Custody::start(&config).map_err(|error| {
-        let (faults, said) = (Faults::default(), error.to_string());
-        let at = config.keys().find(|(_, at)| said.contains(&*at.value.to_string_lossy()));
-        match at {
-            Some((_, at)) => faults.add(&at.span, said, None),
-            None => return miette::miette!("{said}"),
-        }
-        ConfigError::new(&config.source, faults).into()
-    })?;
+    let custody = Custody::start(&config).map_err(|error| located(&config, &error))?;
     let files = files(&config, now, custody)?;
     Ok((config, files))
+}
+
+/// Why no vault started, at the line that names the key that it is about.
+fn located(config: &Config, error: &StartError) -> miette::Report {
+    let (faults, said) = (Faults::default(), error.to_string());
+    let at = config.keys().find(|(_, at)| said.contains(&*at.value.to_string_lossy()));
+    match at {
+        Some((_, at)) => faults.add(&at.span, said, None),
+        None => return miette::miette!("{said}"),
+    }
+    ConfigError::new(&config.source, faults).into()
 }
 
 /// A configuration alone: for commands that need none of the files that it names.

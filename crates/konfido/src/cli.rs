@@ -62,6 +62,9 @@ pub enum Command {
     /// What hardware says about a vault: verified and explained
     #[command(subcommand)]
     Attest(crate::attest::Attest),
+    /// The vault's sealed store: private keys under one root key
+    #[command(subcommand)]
+    Vault(crate::vault::Vault),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -296,6 +299,10 @@ mod tests {
             "konfido evidence export 0f3c --format rem --out rem/",
             "konfido attest verify quote.bin --collateral collateral.json",
             "konfido attest explain quote.bin",
+            "konfido vault import --config konfido.toml",
+            "konfido vault show",
+            "konfido vault shares --of 3 --need 2 --out /media/usb",
+            "konfido vault recover share-1.txt share-3.txt --config konfido.toml",
             "konfido bench exchange --clients 300 --seconds 20",
             "konfido bench exchange --soak 100000",
         ] {

@@ -20,6 +20,8 @@ mod vault;
 use std::path::{Path, PathBuf};
 
 use enclave::Use;
+use enclave::root::Source;
+use enclave::store::Place;
 use exchange::{Country, Oid};
 use miette::NamedSource;
 use toml::de::DeTable;
@@ -36,13 +38,15 @@ pub use peers::Peer;
 use reader::Section;
 pub use reader::{At, Fault, Faults, Span};
 pub use register::{Directory, Register};
-pub use vault::{Home, VAULT_USER, VaultHome};
+pub use vault::{Home, Root, VAULT_USER, VaultHome};
 
 /// A configuration that is whole and without contradiction.
 #[derive(Debug)]
 pub struct Config {
     /// The file's text, for messages.
     pub source: NamedSource<String>,
+    /// Its folder.
+    pub folder: PathBuf,
     /// Which country.
     pub country: Country,
     /// Its home community.
@@ -134,6 +138,19 @@ impl Config {
         if self.peers.iter().any(|peer| peer.allow_plain) { Use::HandOut } else { Use::Keep }
     }
 
+    /// A path as the file has it: the name of a key in the sealed store.
+    pub fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    /// Where the vault's sealed store is, or would be.
+    pub fn store(&self) -> Place {
+        let root = match &self.vault.root {
+            Root::File => Source::File(self.data_dir.clone()),
+        };
+        Place { folder: self.data_dir.clone(), root, origin: self.origin.clone() }
+    }
+
     /// Reads a text; relative paths are relative to the folder of `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         let source =
@@ -201,6 +218,7 @@ fn read(
     let (country, community) = (country?.value, community?.value);
     Some(Config {
         source: source.clone(),
+        folder: folder.to_owned(),
         country,
         repository: repository.map_or_else(|| community.clone(), |r| r.value),
         community,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use enclave::process::{Source, Spec, StartError};
+use enclave::store::{Access, witness_line};
 use enclave::{Process, Use, Vault, keyfile};
 use exchange::{Country, Entropy, SystemEntropy};
 use identity::session::{OwnSecret, Secret};
@@ -28,25 +29,39 @@ pub enum Custody {
 }
 
 impl Custody {
-    /// Starts the vault process of a configuration.
+    /// Starts the vault process of a configuration: the node's, which writes its store.
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        Self::open(config, Access::Write)
+    }
+
+    /// For a command: the keys in the store through a vault process, those in files by ourselves.
+    pub fn look(config: &Config) -> Result<Self, StartError> {
+        if config.store().is_expected() { Self::open(config, Access::Read) } else { Ok(Self::Here) }
+    }
+
+    fn open(config: &Config, access: Access) -> Result<Self, StartError> {
+        let place = config.store();
+        if config.vault.home == Home::Here && place.is_there() {
+            let said = "[vault] home = \"here\" does not go with a vault.sealed in data_dir";
+            return Err(StartError::Refused(said.into()));
+        }
         let Some(program) = program().filter(|_| config.vault.home == Home::Process) else {
             return Ok(Self::Here);
         };
-        let mut files = vec![
-            (Use::Derive, config.data_dir.join(SESSION_KEY)),
-            (Use::Log, config.data_dir.join(LOG_KEY)),
-            (config.keeping(), config.data_dir.join(DOCUMENTS_KEY)),
-        ];
-        files.extend(config.keys().map(|(purpose, at)| (purpose, at.value.clone())));
         std::fs::create_dir_all(&config.data_dir)?;
+        let keys = keys(config);
         let process = Process::start(Spec {
             country: config.country,
             program,
-            keys: files.iter().map(|(of, path)| (*of, Source::File(path.clone()))).collect(),
+            keys: keys
+                .iter()
+                .map(|(of, name, path)| (*of, Source::Named(name.clone(), path.clone())))
+                .collect(),
             secret: config.vault.secret,
             user: config.vault.user,
+            store: Some((place, access)),
         })?;
+        let files = keys.into_iter().map(|(of, _, path)| (of, path)).collect();
         Ok(Self::Vault(process, files))
     }
 
@@ -67,7 +82,7 @@ impl Custody {
         keys.push((setup.keeping, Source::File(setup.data.join(DOCUMENTS_KEY))));
         let country = setup.country;
         let (secret, user) = (false, crate::config::VAULT_USER);
-        let process = Process::start(Spec { country, program, keys, secret, user })?;
+        let process = Process::start(Spec { country, program, keys, secret, user, store: None })?;
         let mut number = LOG;
         for (_, key) in held(setup) {
             if matches!(key, PrivateKey::Pem(_)) {
@@ -114,8 +129,9 @@ impl Custody {
             Self::Here => Log::open(folder, origin, &folder.with_file_name(LOG_KEY)),
             Self::Vault(process, _) => {
                 let public = process.public_of(LOG).ok_or(LogError::Key)?;
-                let holder = Arc::clone(holder) as Arc<dyn Holder>;
-                Log::open_with(folder, origin, LogKey::new(holder, public))
+                let says = Arc::clone(holder);
+                let key = LogKey::new(Arc::clone(holder) as Arc<dyn Holder>, public);
+                Log::open_with(folder, origin, key.saying(Arc::new(move || says.line())))
             }
         }
     }
@@ -143,6 +159,13 @@ impl Custody {
 #[derive(Default)]
 pub struct LogHolder(ArcSwapOption<Process>);
 
+impl LogHolder {
+    /// What each checkpoint says of the vault's sealed store.
+    fn line(&self) -> Option<String> {
+        self.0.load_full()?.counter().map(witness_line)
+    }
+}
+
 impl Holder for LogHolder {
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
         match self.0.load_full()?.key(LOG) {
@@ -150,6 +173,18 @@ impl Holder for LogHolder {
             PrivateKey::Pem(_) => None,
         }
     }
+}
+
+/// The keys of a node, in the order of their numbers: use, name in the sealed store, file. A key of
+/// the configuration has its path there as the name, so that it fits wherever the folder is.
+pub fn keys(config: &Config) -> Vec<(Use, String, PathBuf)> {
+    let own = [(Use::Derive, SESSION_KEY), (Use::Log, LOG_KEY)];
+    let own = own.map(|(of, name)| (of, name.to_owned(), config.data_dir.join(name))).into_iter();
+    let documents =
+        (config.keeping(), DOCUMENTS_KEY.to_owned(), config.data_dir.join(DOCUMENTS_KEY));
+    own.chain(config.keys().map(|(of, at)| (of, config.name(&at.value), at.value.clone())))
+        .chain([documents])
+        .collect()
 }
 
 /// All private keys of a setup.

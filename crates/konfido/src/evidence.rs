@@ -64,6 +64,7 @@ pub async fn export(args: &Export, config: &Config, files: &Files) -> anyhow::Re
         origin: &config.origin,
         seal: &seal,
         anchors: &files.seal_anchors,
+        custody: &files.custody,
     };
     let record = archive.record(&row)?;
     let receipt = record.receipt(&fields)?;

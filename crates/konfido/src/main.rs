@@ -19,6 +19,7 @@ mod node;
 mod register;
 mod run;
 mod seals;
+mod vault;
 mod verify;
 
 use std::alloc::System;
@@ -138,6 +139,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
             register::command::import(&config, &file)?;
         }
         Command::Attest(command) => attest::run(&command)?,
+        Command::Vault(command) => vault::run(&command)?,
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");
             wait(bench::exchange(args))?;

@@ -19,7 +19,7 @@ use trust::seal::Scheme;
 
 use crate::crash;
 use crate::journal::{Journal, JournalError};
-use crate::note::Checkpoint;
+use crate::note::{self, Checkpoint};
 use crate::tree::{self, Hash, Subtrees, leaf_hash, node_hash};
 use files::{Files, load_key, tile_path};
 
@@ -63,12 +63,26 @@ pub enum LogError {
 pub struct LogKey {
     holder: Arc<dyn Holder>,
     public: Vec<u8>,
+    says: Option<Says>,
 }
+
+/// What a log says in the extension line of its checkpoints, at the time of each.
+pub type Says = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl LogKey {
     /// A key that somebody holds, with its public half (32 bytes).
     pub fn new(holder: Arc<dyn Holder>, public: Vec<u8>) -> Self {
-        Self { holder, public }
+        Self { holder, public, says: None }
+    }
+
+    /// The same; each checkpoint says more in an extension line (c2sp.org/tlog-checkpoint).
+    #[must_use]
+    pub fn saying(self, says: Says) -> Self {
+        Self { says: Some(says), ..self }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.says.iter().filter_map(|says| says()).collect()
     }
 
     pub(crate) fn public(&self) -> &[u8] {
@@ -94,6 +108,8 @@ pub struct Log {
 struct State {
     size: u64,
     note: String,
+    /// What the checkpoint says beside it.
+    lines: Vec<String>,
     /// Right edge: for each level, the hashes of the tile that is not full.
     edge: Vec<Vec<Hash>>,
     /// The entries of the bundle that is not full.
@@ -169,8 +185,8 @@ impl Log {
         fresh.iter().try_for_each(|leaf| next.add(leaf, &self.files))?;
         next.write_edge(&self.state, &self.files)?;
         let root = tree::root(&mut Tiles { files: &self.files, state: &next }, 0, next.size)?;
-        next.note =
-            Checkpoint { origin: self.origin.clone(), size: next.size, root }.sign(&self.key)?;
+        next.lines = self.key.lines();
+        next.note = self.sign(next.size, root, next.lines.clone())?;
         crash::point("log/tiles");
         self.files.write(Path::new("checkpoint"), next.note.as_bytes())?;
         crash::point("log/checkpoint");
@@ -209,6 +225,24 @@ impl Log {
     /// Signs an export of this log; see [`crate::receipt`].
     pub(crate) fn attest(&self, message: &[u8]) -> Result<Vec<u8>, LogError> {
         self.key.sign(message)
+    }
+
+    fn sign(&self, size: u64, root: Hash, lines: Vec<String>) -> Result<String, LogError> {
+        let origin = self.origin.clone();
+        note::sign(&Checkpoint { origin, size, root, lines }, &self.key)
+    }
+
+    /// Signs the checkpoint again where its extension line says something else by now.
+    fn say_again(&mut self) -> Result<(), LogError> {
+        let lines = self.key.lines();
+        if self.state.size == 0 || self.state.lines == lines {
+            return Ok(());
+        }
+        let root = tree::root(&mut self.reader(), 0, self.state.size)?;
+        let note = self.sign(self.state.size, root, lines.clone())?;
+        self.files.write(Path::new("checkpoint"), note.as_bytes())?;
+        (self.state.note, self.state.lines) = (note, lines);
+        Ok(())
     }
 
     fn check_range(&self, asked: u64, last: Option<u64>) -> Result<(), LogError> {
@@ -268,7 +302,8 @@ impl Log {
         let checkpoint = Checkpoint::verify(note, &self.key.public)
             .filter(|c| c.origin == self.origin)
             .ok_or_else(|| damaged("checkpoint is not signed by this log's key"))?;
-        let state = State::load(checkpoint.size, note.to_owned(), &self.files)?;
+        let mut state = State::load(checkpoint.size, note.to_owned(), &self.files)?;
+        state.lines = checkpoint.lines;
         let root = tree::root(&mut Tiles { files: &self.files, state: &state }, 0, state.size)?;
         if root == checkpoint.root {
             Ok(state)
@@ -308,7 +343,7 @@ impl State {
                 )));
             }
         }
-        Ok(Self { size, note, edge, bundle })
+        Ok(Self { size, note, lines: Vec::new(), edge, bundle })
     }
 
     /// Adds a leaf; what becomes full is written.
@@ -364,6 +399,7 @@ impl State {
 /// the journal's each time, so that a journal from an old backup is noticed and not silently skipped.
 pub async fn sequence_once(journal: &dyn Journal, log: &mut Log) -> Result<usize, LogError> {
     log.lock()?;
+    log.say_again()?;
     let overlap = usize::from(log.size() > 0);
     let from = log.size() - overlap as u64;
     let leaves = journal.sequence(from, BATCH + overlap).await?;

@@ -69,13 +69,17 @@ pub enum Kind {
     PolicyRefused,
     /// Our vault process died and was started again; number: starts so far.
     VaultRestarted,
+    /// The root key of our vault was made again from recovery shares; number: the store's counter.
+    VaultRecovered,
+    /// An operator had our vault take an older state than there was; how is the correlation.
+    VaultOlderState,
     /// The node started.
     NodeStarted,
     /// Notes were lost because the queue was full.
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 24] = [
+static KINDS: [(Kind, &str); 26] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -98,6 +102,8 @@ static KINDS: [(Kind, &str); 24] = [
     (Kind::VaultRefused, "vault.refused"),
     (Kind::PolicyRefused, "policy.refused"),
     (Kind::VaultRestarted, "vault.restarted"),
+    (Kind::VaultRecovered, "vault.recovered"),
+    (Kind::VaultOlderState, "vault.older-state"),
     (Kind::NodeStarted, "node.started"),
     (Kind::NotesDropped, "notes.dropped"),
 ];
@@ -137,7 +143,7 @@ pub struct Event {
     /// Exchange number.
     pub txid: Option<TransactionId>,
     /// What the peer was told to quote; in the events of one login, the number of that login; of a
-    /// refused or restarted vault, the reason's code.
+    /// refused or restarted vault, the reason's code; of an older state, how it is older.
     pub correlation: String,
     /// The patient.
     pub patient: Option<Pseudonym>,

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod cose;
 pub mod encryption;
 pub mod jws;
+pub mod note;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 pub mod private;

@@ -13,9 +13,10 @@ use zeroize::Zeroizing;
 use super::lanes::Lanes;
 use super::{Source, Spec, StartError};
 use crate::Memory;
-use crate::child::{MAX_LANES, REFUSED};
+use crate::child::{MAX_LANES, READS, REFUSED, SERVE, WRITES};
 use crate::protocol::{Parts, Reader, VERSION, read_frame, write_frame};
 use crate::ring::Use;
+use crate::store::Access;
 
 /// One life of the process.
 pub(super) struct Live {
@@ -25,6 +26,8 @@ pub(super) struct Live {
     pub(super) child: Child,
     pub(super) memory: Memory,
     pub(super) fingerprint: Vec<u8>,
+    /// Of the sealed store; 0 without one.
+    pub(super) counter: u64,
     /// Of the X-Wing key.
     pub(super) public: Vec<u8>,
     /// Of the keys that sign, by number.
@@ -57,12 +60,22 @@ impl Live {
                 };
                 let fingerprint = hello.get(1..33).unwrap_or_default().to_vec();
                 let mut read = Reader::new(&hello, 33);
+                let counter = read.take().map_or(0, u64::from_be_bytes);
                 let mut publics = Vec::new();
                 while let Ok(public) = read.part() {
                     publics.push(public.to_vec());
                 }
                 let public = if publics.is_empty() { Vec::new() } else { publics.remove(0) };
-                Ok(Self { lanes, _control: control, child, memory, fingerprint, public, publics })
+                Ok(Self {
+                    lanes,
+                    _control: control,
+                    child,
+                    memory,
+                    fingerprint,
+                    counter,
+                    public,
+                    publics,
+                })
             }
             Err(error) => {
                 let _ = child.kill();
@@ -85,10 +98,15 @@ impl Live {
         ancillary.push(SendAncillaryMessage::ScmRights(&theirs));
         sendmsg(&*control, &[IoSlice::new(&[VERSION])], &mut ancillary, SendFlags::NOSIGNAL)
             .map_err(io::Error::from)?;
-        let mut open = Parts::default()
+        let mut open = Parts(vec![SERVE])
             .raw(spec.country.as_str().as_bytes())
             .raw(&[u8::from(spec.secret)])
             .raw(&spec.user.to_be_bytes());
+        open = match &spec.store {
+            None => open.raw(&[0]),
+            Some((place, Access::Write)) => place.write(open.raw(&[WRITES])),
+            Some((place, Access::Read)) => place.write(open.raw(&[READS])),
+        };
         for (purpose, source) in &spec.keys {
             let number = Use::ALL.iter().position(|known| known == purpose);
             let number = number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX);
@@ -96,6 +114,10 @@ impl Live {
                 Source::File(path) => {
                     open.raw(&[number, 0]).part(path.as_os_str().as_encoded_bytes())
                 }
+                Source::Named(name, path) => open
+                    .raw(&[number, 2])
+                    .part(name.as_bytes())
+                    .part(path.as_os_str().as_encoded_bytes()),
                 Source::Bytes(bytes) => open.raw(&[number, 1]).part(bytes),
             };
         }

@@ -29,6 +29,7 @@ pub fn run() -> anyhow::Result<()> {
         keys: vec![(Use::Sign, Source::Bytes(Arc::new(pem.clone().into())))],
         secret: false,
         user: crate::config::VAULT_USER,
+        store: None,
     };
     let process = Process::start(spec.clone())?;
     let mut starts = vec![started.elapsed()];

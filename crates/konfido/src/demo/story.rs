@@ -16,6 +16,7 @@ use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
 use super::{Circle, Narrator, audit, logins, origin, pouch, vaults};
+use crate::custody::Custody;
 use crate::evidence::archive::Archive;
 
 /// Plays it all.
@@ -266,6 +267,7 @@ async fn proofs(
         origin: &origin(es),
         seal: &b.node.sealing().seal,
         anchors: &anchors,
+        custody: &Custody::Here,
     };
     let fields = [Field::Patient, Field::Professional, Field::Purpose];
     let receipt = loop {

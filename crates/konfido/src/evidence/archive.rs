@@ -1,6 +1,7 @@
 //! What every export needs: the node's log, the certificates and the salts of one exchange.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use exchange::{Country, Digest, Side};
@@ -13,6 +14,7 @@ use trust::chain::Chain;
 use trust::cose;
 use trust::seal::SealKey;
 
+use crate::custody::Custody;
 use crate::seals;
 
 /// Where a node keeps what it can prove, and whose seals it believes.
@@ -25,6 +27,8 @@ pub struct Archive<'a> {
     pub seal: &'a SealKey,
     /// Roots of seals.
     pub anchors: &'a Anchors,
+    /// Who holds the key of its log.
+    pub custody: &'a Custody,
 }
 
 /// A record that stands in the log. No `Debug`: salts and values.
@@ -50,9 +54,11 @@ impl<'a> Archive<'a> {
         let index = row
             .index
             .context("the exchange is not in the log yet: try again when it is settled")?;
-        let key = self.data.join("log.key");
-        ensure!(key.exists(), "{} is not there: has this node run?", key.display());
-        let log = Log::open(&self.data.join("log"), self.origin, &key)?;
+        if matches!(self.custody, Custody::Here) {
+            let key = self.data.join("log.key");
+            ensure!(key.exists(), "{} is not there: has this node run?", key.display());
+        }
+        let log = self.custody.log(&self.data.join("log"), self.origin, &Arc::default())?;
         let mut chains = vec![self.own(&cose::claimed_signers(&row.statement)?)?];
         if !row.peer_certificate.is_empty() {
             let peer = Chain::from_der(&row.peer_certificate)?;

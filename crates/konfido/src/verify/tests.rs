@@ -9,6 +9,7 @@ use testbed::pki::Role;
 use testbed::world::{AGNETE, MONTSERRAT};
 
 use super::*;
+use crate::custody::Custody;
 use crate::demo::Circle;
 use crate::evidence::archive::Archive;
 
@@ -22,7 +23,8 @@ async fn receipt(circle: &Circle, es: Country, dk: Country) -> Vec<u8> {
     let origin = crate::demo::origin(es);
     let data = circle.data(es);
     let seal = &node.sealing().seal;
-    let archive = Archive { data: &data, origin: &origin, seal, anchors: &anchors };
+    let custody = &Custody::Here;
+    let archive = Archive { data: &data, origin: &origin, seal, anchors: &anchors, custody };
     for _ in 0..200 {
         let row = node.journal.newest(1).await.unwrap().remove(0);
         let record = (row.state == State::Settled).then(|| archive.record(&row).ok()).flatten();

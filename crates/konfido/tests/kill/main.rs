@@ -12,8 +12,10 @@ mod kept;
 mod logins;
 mod node;
 mod pouch;
+mod recovery;
 mod renewal;
 mod stage;
+mod store;
 mod vault;
 
 use std::collections::VecDeque;

@@ -1,6 +1,5 @@
 //! The vault processes of nodes that serve: they are killed, and their nodes' memory is searched.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use testbed::site::Site;
 
 use crate::client::{Ask, Client};
 use crate::node::Node;
+use crate::store::{konfido, run};
 use crate::{PATIENCE, books, install};
 
 #[test]
@@ -27,12 +27,6 @@ fn vaults_that_are_killed_cost_what_is_under_way_and_nothing_else() {
 #[test]
 fn a_node_has_no_private_key_in_its_memory() {
     run(searched());
-}
-
-fn run(test: impl Future<Output = anyhow::Result<()>>) {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(test).unwrap();
 }
 
 async fn killed() -> anyhow::Result<()> {
@@ -215,21 +209,17 @@ fn write_policy(site: &Site, version: u32, binary: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A command beside a running node.
-fn konfido(arguments: &[&str], site: &Site) -> anyhow::Result<String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_konfido"));
-    let done = command.args(arguments).arg("--config").arg(site.config()).output()?;
-    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Ok(String::from_utf8(done.stdout)?)
-}
-
 /// The vault process of a node: its one child.
 fn vault_of(node: &Node) -> Option<Pid> {
     vaults_of(node).into_iter().next()
 }
 
-fn vaults_of(node: &Node) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", node.id()));
+pub fn vaults_of(node: &Node) -> Vec<Pid> {
+    children(node.id())
+}
+
+pub fn children(of: u32) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{of}/task"));
     let children = tasks.into_iter().flatten().flatten().flat_map(|task| {
         let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()

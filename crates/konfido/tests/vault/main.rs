@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use enclave::process::{Source, Spec};
-use enclave::{Process, Use};
+use enclave::store::Place;
+use enclave::{Process, Use, root};
 use exchange::Country;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
 use trust::private::PrivateKey;
@@ -71,7 +72,14 @@ fn spec(keys: Vec<(Use, Source)>) -> Spec {
         keys,
         secret: false,
         user: 64_999,
+        store: None,
     }
+}
+
+/// A store in this folder, under a root key in a file.
+fn place(folder: &Path) -> Place {
+    let root = root::Source::File(folder.to_owned());
+    Place { folder: folder.to_owned(), root, origin: "konfido.example/dk".into() }
 }
 
 /// Uses both keys, so that they were where a key is when it is used.

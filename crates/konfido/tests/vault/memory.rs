@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use enclave::Memory;
+use enclave::process::errand::{self, Errand};
+use enclave::process::{Source, Spec};
+use enclave::store::Access;
+use enclave::{Memory, Process, Use};
 use tempfile::tempdir;
 
 use testbed::memory::{finds, mappings, memory};
@@ -47,6 +50,39 @@ fn root_reads_no_key_page_and_finds_no_key_anywhere_in_the_process() {
 }
 
 #[test]
+fn root_finds_neither_a_key_of_the_sealed_store_nor_its_root_key() {
+    if !root() {
+        println!("skipped: not root");
+        return;
+    }
+    let (known, folder) = (Known::new(), tempdir().unwrap());
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("p256.key"), known.p256.serialize_pem()).unwrap();
+    std::fs::write(file("rsa.key"), known.rsa.serialize_pem()).unwrap();
+    let place = super::place(folder.path());
+    let names = [(Use::Derive, "session.key"), (Use::Sign, "p256.key"), (Use::Sign, "rsa.key")];
+    let keys = names.map(|(of, name)| (of, name.to_owned(), file(name))).to_vec();
+    let vault = (super::spec(Vec::new()).country, false);
+    let program = super::spec(Vec::new()).program;
+    errand::run(&program, vault, &place, &Errand::Import(keys)).unwrap();
+    ["p256.key", "rsa.key"].iter().for_each(|name| std::fs::remove_file(file(name)).unwrap());
+    let keys = names.map(|(of, name)| (of, Source::Named(name.to_owned(), file(name)))).to_vec();
+    let store = Some((place, Access::Write));
+    let process = Process::start(Spec { store, ..super::spec(keys) }).unwrap();
+    if process.memory() != Memory::Secret {
+        println!("skipped: this kernel gives no secret memory");
+        return;
+    }
+    assert_eq!(process.counter(), Some(2));
+    work(&process, 1);
+    let mut markers = known.markers();
+    markers.push(std::fs::read(file("root.key")).unwrap());
+    for (mapping, bytes) in memory(process.id()).unwrap() {
+        assert!(!finds(&bytes, &markers), "a key lies in {} {:x}", mapping.name, mapping.start);
+    }
+}
+
+#[test]
 fn another_user_reads_nothing_of_it() {
     let (known, folder) = (Known::new(), tempdir().unwrap());
     let process = known.vault(folder.path());
@@ -85,19 +121,14 @@ fn an_ordinary_user_does_not_read_his_own_vault() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).unwrap();
     let keys = vec![(
-        enclave::Use::Sign,
-        enclave::process::Source::Bytes(std::sync::Arc::new(
-            known.p256.serialize_pem().into_bytes().into(),
-        )),
+        Use::Sign,
+        Source::Bytes(std::sync::Arc::new(known.p256.serialize_pem().into_bytes().into())),
     )];
     let user = ["--reuid=1234", "--regid=1234", "--clear-groups"];
     let arguments = user.map(str::to_owned).into_iter();
     let arguments = arguments.chain([program.display().to_string(), "vault-process".to_owned()]);
-    let spec = enclave::process::Spec {
-        program: ("setpriv".into(), arguments.collect()),
-        ..super::spec(keys)
-    };
-    let process = enclave::Process::start(spec).unwrap();
+    let spec = Spec { program: ("setpriv".into(), arguments.collect()), ..super::spec(keys) };
+    let process = Process::start(spec).unwrap();
     let pid = process.id();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains("Uid:\t1234\t1234\t1234\t1234"), "{status}");

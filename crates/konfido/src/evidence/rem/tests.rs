@@ -65,7 +65,8 @@ fn exported(exchange: &Exchange, row: &Row) -> anyhow::Result<Vec<Evidence>> {
     let data = folder.path();
     Log::open(&data.join("log"), ORIGIN, &data.join("log.key"))?;
     let seal = if row.side == Side::A { &exchange.dk } else { &exchange.es };
-    let archive = Archive { data, origin: ORIGIN, seal, anchors: &exchange.anchors };
+    let custody = &crate::custody::Custody::Here;
+    let archive = Archive { data, origin: ORIGIN, seal, anchors: &exchange.anchors, custody };
     let documents = documents(&archive.record(row)?, seal, &SystemEntropy)?;
     documents.iter().map(|(_, xml)| Ok(Evidence::verify(xml.as_bytes())?.0)).collect()
 }

@@ -1,0 +1,98 @@
+//! What tells that a store, or a log, is an older one than there was: the log's newest checkpoint,
+//! which our own log key signed, says the counter of the store of that time; the store says where the
+//! log was when it was written.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use trust::note::Checkpoint;
+use trust::seal::SigningKey;
+
+use super::{Contents, Place, Seen};
+use crate::ring::Use;
+
+/// The extension line of a checkpoint (c2sp.org/tlog-checkpoint) about a store's counter.
+pub fn line(counter: u64) -> String {
+    format!("{LINE}{counter}")
+}
+
+/// The counter that a checkpoint says.
+pub(crate) fn counter(checkpoint: &Checkpoint) -> Option<u64> {
+    let said = checkpoint.lines.iter().find_map(|said| said.strip_prefix(LINE));
+    said.and_then(|said| said.parse().ok())
+}
+
+/// The newest checkpoint of the log: what it covers, and the counter that it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Newest {
+    pub(crate) seen: Seen,
+    pub(crate) counter: Option<u64>,
+}
+
+/// Reads it from the log's folder; `None` before the first leaf.
+pub(crate) fn newest(place: &Place, store: &Contents) -> Result<Option<Newest>, String> {
+    let path = place.folder.join("log/checkpoint");
+    let Some(note) = read(&path)? else { return Ok(None) };
+    let key = store.keys.iter().find(|key| key.purpose == Use::Log);
+    let key = key.ok_or("the store has no key of the log")?;
+    let key = SigningKey::from_ed25519(&key.bytes).map_err(|e| e.to_string())?;
+    let checkpoint = Checkpoint::verify(&note, key.public())
+        .ok_or_else(|| format!("{} is not signed by the log key in the store", path.display()))?;
+    let counter = counter(&checkpoint);
+    let Checkpoint { origin, size, root, .. } = checkpoint;
+    if origin != place.origin {
+        return Err(format!("{} is of the log {origin}, not {}", path.display(), place.origin));
+    }
+    Ok(Some(Newest { seen: Seen { origin, size, root }, counter }))
+}
+
+/// The counter that the log's checkpoint says, whoever signed it: for a folder without a store.
+pub(crate) fn unsigned(folder: &Path) -> Result<Option<u64>, String> {
+    let note = read(&folder.join("log/checkpoint"))?;
+    let body = note.as_deref().and_then(|note| note.split_once("\n\n"));
+    let checkpoint = body.and_then(|(body, _)| Checkpoint::parse(&format!("{body}\n")));
+    Ok(checkpoint.as_ref().and_then(counter))
+}
+
+fn read(path: &Path) -> Result<Option<String>, String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|e| format!("cannot read {}: {e}", path.display())),
+    }
+}
+
+/// Refuses an older store, and an older log.
+pub(crate) fn compare(store: &Contents, newest: Option<&Newest>) -> Result<(), Older> {
+    let said = newest.and_then(|newest| newest.counter).unwrap_or(0);
+    if store.counter < said {
+        return Err(Older::Store { here: store.counter, said });
+    }
+    let Some(known) = &store.seen else { return Ok(()) };
+    let here = newest.map_or(0, |newest| newest.seen.size);
+    if here < known.size {
+        return Err(Older::Log { here, known: known.size });
+    }
+    match newest {
+        Some(newest) if newest.seen.origin != known.origin => Err(Older::Origin),
+        Some(newest) if here == known.size && newest.seen.root != known.root => {
+            Err(Older::Fork { size: here })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a state is older than one that there was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Older {
+    #[error("older state: vault.sealed has counter {here}, and the log says {said}")]
+    Store { here: u64, said: u64 },
+    #[error("older state: the log has {here} entries, and vault.sealed knows of {known}")]
+    Log { here: u64, known: u64 },
+    #[error("older state: the log has other entries than vault.sealed knows of, {size} of both")]
+    Fork { size: u64 },
+    #[error("older state: vault.sealed knows of a log with another name ([ledger] origin)")]
+    Origin,
+}
+
+const LINE: &str = "konfido-vault ";
