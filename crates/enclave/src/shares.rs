@@ -157,7 +157,7 @@ impl Share {
         }
         let text = std::str::from_utf8(text).map_err(|_| malformed)?;
         let mut plain = Zeroizing::new(String::with_capacity(MAX_TEXT));
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for line in text.lines().map(str::trim_ascii).filter(|line| !line.is_empty()) {
             plain.push_str(line);
             plain.push('\n');
         }
@@ -165,7 +165,7 @@ impl Share {
         if !body.starts_with(TITLE) {
             return Err(malformed);
         }
-        if said.trim_end() != check(body) {
+        if said.trim_ascii_end() != check(body) {
             return Err(ShareError::Damaged);
         }
         Self::read(body).filter(|share| share.text().as_str() == plain.as_str()).ok_or(malformed)

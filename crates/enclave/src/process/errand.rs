@@ -15,7 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use super::StartError;
 use crate::VaultError;
 use crate::child::REFUSED;
-use crate::protocol::{Parts, Reader, VERSION, read_frame, write_frame};
+use crate::protocol::{Parts, Reader, Region, VERSION, read_frame, write_frame};
 use crate::ring::Use;
 use crate::root::RootId;
 use crate::store::{self, Place, Seen};
@@ -95,9 +95,11 @@ pub fn run(
 
 fn ask(control: &mut UnixStream, question: &[u8]) -> io::Result<Vec<u8>> {
     control.set_read_timeout(Some(PATIENCE))?;
+    // a lane that nothing comes on
     let (_ours, theirs) = UnixStream::pair()?;
-    let fds = [theirs.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let (_region, shared) = Region::new()?;
+    let fds = [theirs.as_fd(), shared.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&fds));
     sendmsg(&*control, &[IoSlice::new(&[VERSION])], &mut ancillary, SendFlags::NOSIGNAL)?;
