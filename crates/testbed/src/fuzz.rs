@@ -38,7 +38,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 27] = [
+pub static TARGETS: [(&str, Target); 28] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -66,6 +66,7 @@ pub static TARGETS: [(&str, Target); 27] = [
     ("policy", attest::policy),
     ("statement", attest::statement),
     ("vault", attest::vault),
+    ("store", attest::store),
 ];
 
 /// XML, and each element of it on its own; search masks.

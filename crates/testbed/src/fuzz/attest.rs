@@ -91,3 +91,8 @@ pub fn vault(data: &[u8]) -> bool {
     });
     VAULT.takes_frame(data)
 }
+
+/// What a disk gives a vault as its store, and a person as a recovery share.
+pub fn store(data: &[u8]) -> bool {
+    enclave::store::fuzzing::takes(data)
+}
