@@ -44,6 +44,11 @@ fn start(kept: Memory) -> Result<(), String> {
     let mut frame = Vec::new();
     read_frame(&mut control, &mut frame).map_err(|e| e.to_string())?;
     if frame.first().is_some_and(|verb| *verb != SERVE) {
+        #[cfg(feature = "tpm")]
+        if frame.first() == Some(&crate::tpm::TPM) {
+            let answer = crate::tpm::answer(&frame, &control);
+            return write_frame(&mut control, &[&answer]).map_err(|e| e.to_string());
+        }
         let answer = errand::run(&frame, kept);
         return write_frame(&mut control, &[&answer]).map_err(|e| e.to_string());
     }

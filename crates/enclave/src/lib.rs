@@ -28,6 +28,8 @@ mod sessions;
 mod shares;
 pub mod statement;
 pub mod store;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 pub mod tsm;
 mod vault;
 

@@ -15,12 +15,17 @@ use zeroize::Zeroizing;
 use crate::VaultError;
 use crate::keyfile;
 use crate::protocol::{Parts, Reader};
+#[cfg(feature = "tpm")]
+use crate::tpm;
 
 /// Where a root key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// `root.key` in this folder: 32 bytes that only their owner may read.
     File(PathBuf),
+    /// `root.tpm` in a folder: sealed by a TPM 2.0, which opens it on this machine only.
+    #[cfg(feature = "tpm")]
+    Tpm(tpm::Place),
 }
 
 /// A root key. On the heap, which is secret memory in a vault process. No `Debug`, no `Clone`.
@@ -101,6 +106,8 @@ impl Source {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error.to_string()),
             },
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => Ok(tpm::find(place)?.and_then(Root::of)),
         }
     }
 
@@ -112,6 +119,8 @@ impl Source {
                 fs::create_dir_all(folder).map_err(told)?;
                 keyfile::make(folder, FILE, root.bytes()).map_err(told)
             }
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => tpm::keep(place, root.bytes()),
         }
     }
 
@@ -119,6 +128,28 @@ impl Source {
     pub(crate) fn is_replaced(&self) -> bool {
         match self {
             Self::File(_) => false,
+            #[cfg(feature = "tpm")]
+            Self::Tpm(_) => true,
+        }
+    }
+
+    /// What counts there, where no copy of a file brings it back; `None` where nothing does.
+    #[cfg_attr(not(feature = "tpm"), expect(clippy::unnecessary_wraps, reason = "a TPM may fail"))]
+    pub(crate) fn ticks(&self) -> Result<Option<u64>, String> {
+        match self {
+            Self::File(_) => Ok(None),
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => tpm::ticks(place),
+        }
+    }
+
+    /// Counts one further.
+    #[cfg_attr(not(feature = "tpm"), expect(clippy::unnecessary_wraps, reason = "a TPM may fail"))]
+    pub(crate) fn tick(&self) -> Result<Option<u64>, String> {
+        match self {
+            Self::File(_) => Ok(None),
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => tpm::tick(place),
         }
     }
 
@@ -126,18 +157,24 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Self::File(folder) => format!("file {}", folder.join(FILE).display()),
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => place.name(),
         }
     }
 
     pub(crate) fn write(&self, parts: Parts) -> Parts {
         match self {
             Self::File(folder) => parts.raw(&[0]).part(folder.as_os_str().as_encoded_bytes()),
+            #[cfg(feature = "tpm")]
+            Self::Tpm(place) => place.write(parts.raw(&[1])),
         }
     }
 
     pub(crate) fn read(read: &mut Reader<'_>) -> Result<Self, VaultError> {
         match read.take()? {
             [0] => Ok(Self::File(crate::store::path(read.part()?))),
+            #[cfg(feature = "tpm")]
+            [1] => tpm::Place::read(read).map(Self::Tpm),
             _ => Err(VaultError::Malformed),
         }
     }

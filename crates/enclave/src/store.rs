@@ -8,6 +8,7 @@
 //! [`opening`] is how a vault process takes it, [`witness`] what tells that it is an old one.
 
 pub(crate) mod file;
+pub mod fuzzing;
 mod meta;
 pub(crate) mod opening;
 pub(crate) mod witness;

@@ -147,6 +147,15 @@ impl Config {
     pub fn store(&self) -> Place {
         let root = match &self.vault.root {
             Root::File => Source::File(self.data_dir.clone()),
+            #[cfg(feature = "tpm")]
+            Root::Tpm(tpm) => Source::Tpm(enclave::tpm::Place {
+                folder: self.data_dir.clone(),
+                tcti: tpm.tcti.clone(),
+                pcrs: tpm.pcrs.clone(),
+                counter: tpm.counter,
+            }),
+            #[cfg(not(feature = "tpm"))]
+            Root::Tpm(_) => unreachable!("because the configuration refuses it in this build"),
         };
         Place { folder: self.data_dir.clone(), root, origin: self.origin.clone() }
     }
@@ -194,7 +203,7 @@ fn read(
     let listen = listen::read(root.section("listen", "[listen]", &empty), faults);
     let tls = keys::tls(root.section("tls", "[tls]", &empty), folder, &empty);
     let seal = keys::seal(root.section("seal", "[seal]", &empty), folder, &empty, faults);
-    let vault = vault::read(root.section("vault", "[vault]", &empty), faults);
+    let vault = vault::read(root.section("vault", "[vault]", &empty), &empty, faults);
     let attestation = root.place("attestation").map(|_| {
         let section = root.section("attestation", "[attestation]", &empty);
         attestation::read(section, folder, faults)

@@ -260,6 +260,9 @@ impl World {
         let said = statement.said().context("our own statement can be read")?;
         self.put("statement", "said", said.encode())?;
         self.put("vault", "ping", b"\x01ping")?;
+        for (name, bytes) in enclave::store::fuzzing::samples() {
+            self.put("store", name, bytes)?;
+        }
         self.put("vault", "seal", self.frame(&said))?;
         let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =

@@ -38,7 +38,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 29] = [
+pub static TARGETS: [(&str, Target); 30] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -68,6 +68,7 @@ pub static TARGETS: [(&str, Target); 29] = [
     ("statement", attest::statement),
     ("vault", attest::vault),
     ("pouch", attest::pouch),
+    ("store", attest::store),
 ];
 
 /// XML, and each element of it on its own; search masks.

@@ -94,7 +94,7 @@ fn first(country: Country, place: &Place) -> Result<Opened, String> {
             root
         }
     };
-    Ok(Opened::new(Contents::new(country), root, lock))
+    Opened::new(Contents::new(country), root, place, lock)
 }
 
 /// Of the file; `None` where only the store has the key. Our own keys are made when nobody has them.

@@ -93,7 +93,8 @@ pub fn run(
     }
 }
 
-fn ask(control: &mut UnixStream, question: &[u8]) -> io::Result<Vec<u8>> {
+/// One question and its answer, to a process that has just been started.
+pub(crate) fn ask(control: &mut UnixStream, question: &[u8]) -> io::Result<Vec<u8>> {
     control.set_read_timeout(Some(PATIENCE))?;
     // a lane that nothing comes on
     let (_ours, theirs) = UnixStream::pair()?;

@@ -16,6 +16,8 @@ pub(crate) struct Opened {
     pub(crate) newest: Option<Newest>,
     /// How it is an older state; only [`open_any`] gives one with it.
     pub(crate) older: Option<Older>,
+    /// What counts beside it, now.
+    ticks: Option<u64>,
     _lock: Option<File>,
 }
 
@@ -71,14 +73,21 @@ pub(crate) fn open_any(
         return Err(format!("vault.sealed is of {}, the node of {country}", contents.country));
     }
     let newest = witness::newest(place, &contents)?;
-    let older = witness::compare(&contents, newest.as_ref()).err();
-    Ok(Opened { contents, root, newest, older, _lock: lock })
+    let ticks = place.root.ticks()?;
+    let older = witness::compare(&contents, newest.as_ref(), ticks).err();
+    Ok(Opened { contents, root, newest, older, ticks, _lock: lock })
 }
 
 impl Opened {
     /// A store that is not written yet.
-    pub(crate) fn new(contents: Contents, root: Root, lock: File) -> Self {
-        Self { contents, root, newest: None, older: None, _lock: Some(lock) }
+    pub(crate) fn new(
+        contents: Contents,
+        root: Root,
+        place: &Place,
+        lock: File,
+    ) -> Result<Self, String> {
+        let ticks = place.root.ticks()?;
+        Ok(Self { contents, root, newest: None, older: None, ticks, _lock: Some(lock) })
     }
 
     /// Writes it with the next counter and where the log is now.
@@ -86,8 +95,15 @@ impl Opened {
         let next = self.contents.counter.checked_add(1).ok_or("the counter is at its end")?;
         self.contents.counter = next;
         self.contents.seen = self.newest.as_ref().map(|newest| newest.seen.clone());
+        self.contents.ticks = self.ticks.map(|ticks| ticks + 1);
         let bytes = self.contents.seal(&self.root, &SystemEntropy);
         Sealed::parse(&bytes).map_err(|e| e.to_string())?;
-        file::write(&place.folder, &bytes)
+        file::write(&place.folder, &bytes)?;
+        self.ticks = place.root.tick()?;
+        if self.ticks == self.contents.ticks {
+            Ok(())
+        } else {
+            Err("somebody else counts with the TPM's counter: give the vault one of its own".into())
+        }
     }
 }

@@ -62,8 +62,20 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     }
 }
 
-/// Refuses an older store, and an older log.
-pub(crate) fn compare(store: &Contents, newest: Option<&Newest>) -> Result<(), Older> {
+/// Refuses an older store, and an older log. The TPM counts after the store is written: one that
+/// was killed between the two has a store that is one ahead.
+pub(crate) fn compare(
+    store: &Contents,
+    newest: Option<&Newest>,
+    ticks: Option<u64>,
+) -> Result<(), Older> {
+    match (store.ticks, ticks) {
+        (Some(here), Some(now)) if here != now && here.checked_sub(1) != Some(now) => {
+            return Err(Older::Ticks { here, now });
+        }
+        (None, Some(now)) if store.counter > 0 => return Err(Older::Uncounted { now }),
+        _ => {}
+    }
     let said = newest.and_then(|newest| newest.counter).unwrap_or(0);
     if store.counter < said {
         return Err(Older::Store { here: store.counter, said });
@@ -93,6 +105,12 @@ pub(crate) enum Older {
     Fork { size: u64 },
     #[error("older state: vault.sealed knows of a log with another name ([ledger] origin)")]
     Origin,
+    #[error(
+        "older state: vault.sealed was written at {here} of the TPM's counter, which is at {now}"
+    )]
+    Ticks { here: u64, now: u64 },
+    #[error("older state: vault.sealed was never counted by this TPM, which is at {now}")]
+    Uncounted { now: u64 },
 }
 
 const LINE: &str = "konfido-vault ";

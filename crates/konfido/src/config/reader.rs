@@ -278,6 +278,19 @@ impl Setting for Digest {
     }
 }
 
+/// Registers of a TPM.
+impl Setting for Vec<u8> {
+    const EXPECTED: &'static str = "a list of registers, 0 to 23, as in [0, 2, 7]";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let register = |number: &toml::de::DeInteger<'_>| {
+            u8::from_str_radix(number.as_str(), number.radix()).ok().filter(|pcr| *pcr < 24)
+        };
+        let all = value.as_array()?.iter();
+        all.map(|one| one.get_ref().as_integer().and_then(register)).collect()
+    }
+}
+
 impl Setting for Vec<String> {
     const EXPECTED: &'static str = "a list of texts, as in [\"a\", \"b\"]";
 

@@ -1,5 +1,7 @@
 //! `[vault]`: where the private keys are.
 
+use toml::de::DeTable;
+
 use super::one_of;
 use super::reader::{Faults, Section};
 
@@ -21,6 +23,19 @@ pub struct VaultHome {
 pub enum Root {
     /// In `root.key` of the data folder.
     File,
+    /// Sealed by a TPM.
+    Tpm(Tpm),
+}
+
+/// `[vault.tpm]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tpm {
+    /// How libtss2 finds it.
+    pub tcti: String,
+    /// Registers that must be as they were.
+    pub pcrs: Vec<u8>,
+    /// NV index of its counter.
+    pub counter: Option<u32>,
 }
 
 /// Where a vault is.
@@ -32,7 +47,11 @@ pub enum Home {
     Here,
 }
 
-pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> VaultHome {
+pub(super) fn read<'i>(
+    section: Section<'_, 'i>,
+    empty: &DeTable<'i>,
+    faults: &Faults,
+) -> VaultHome {
     let home = section.optional::<String>("home");
     let memory = section.optional::<String>("memory");
     let root = section.optional::<String>("root");
@@ -41,12 +60,39 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> VaultHome {
         faults.add(section.span(), "user is not the number of a user other than root", None);
         VAULT_USER
     });
+    let place = section.place("tpm");
+    let chip = tpm(section.section("tpm", "[vault.tpm]", empty), faults);
     section.end();
+    let sealed = one_of(root.as_ref(), &["file", "tpm"], faults) == 1;
+    if let Some(span) = place.filter(|_| !sealed) {
+        faults.add(&span, "[vault.tpm] goes with root = \"tpm\"", None);
+    }
+    if let Some(at) = root.as_ref().filter(|_| sealed && !cfg!(feature = "tpm")) {
+        let help = "build with --features tpm (it links libtss2)";
+        faults.add(&at.span, "this program is built without TPMs", Some(help));
+    }
     let home = [Home::Process, Home::Here][one_of(home.as_ref(), &["process", "here"], faults)];
     let secret = one_of(memory.as_ref(), &["any", "secret"], faults) == 1;
-    one_of(root.as_ref(), &["file"], faults);
-    VaultHome { home, secret, user, root: Root::File }
+    VaultHome { home, secret, user, root: if sealed { Root::Tpm(chip) } else { Root::File } }
+}
+
+fn tpm(section: Section<'_, '_>, faults: &Faults) -> Tpm {
+    let tcti = section.or("tcti", "device:/dev/tpmrm0".to_owned());
+    let pcrs = section.or("pcrs", Vec::new());
+    let counter = section.optional::<u64>("counter");
+    let index = counter.map(|at| {
+        let index = u32::try_from(at.value).ok().filter(|index| NV_INDEXES.contains(index));
+        if index.is_none() {
+            let help = "as in 0x01500020: one that nobody else uses (tpm2_getcap handles-nv-index)";
+            faults.add(&at.span, "counter is not an NV index of the owner", Some(help));
+        }
+        index.unwrap_or_default()
+    });
+    section.end();
+    Tpm { tcti, pcrs, counter: index }
 }
 
 /// A user whom nothing belongs to.
 pub const VAULT_USER: u32 = 64_999;
+/// Of NV indexes: those that the owner gives away (TCG registry of reserved handles).
+const NV_INDEXES: std::ops::RangeInclusive<u32> = 0x0100_0000..=0x01bf_ffff;

@@ -148,3 +148,8 @@ pub fn pouch(data: &[u8]) -> bool {
     }
     taken
 }
+
+/// What a disk gives a vault as its store, and a person as a recovery share.
+pub fn store(data: &[u8]) -> bool {
+    enclave::store::fuzzing::takes(data)
+}
