@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use enclave::key::Statement;
-use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Use, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use trust::certificate::Anchors;
@@ -50,6 +50,21 @@ fn main() {
             "{size} bytes in an established session, seal + open: {:.1} us",
             spent as f64 / 1e3 / f64::from(rounds)
         );
+    }
+
+    let keeper = Vault::keeping(from, Use::Keep, &[7; 32]).unwrap();
+    let text = vec![7; 100_000];
+    let kept = keeper.keep(b"label", &text).unwrap();
+    for (what, piece) in
+        [("given", Piece::Clear(&text)), ("kept", Piece::Kept { label: b"label", sealed: &kept })]
+    {
+        let rounds = 2000;
+        let began = Instant::now();
+        for _ in 0..rounds {
+            keeper.seal_request(&to, address, None, &bound, &[piece], now).unwrap();
+        }
+        let spent = began.elapsed().as_nanos() as f64 / 1e3 / f64::from(rounds);
+        println!("100000 bytes that are {what}, sealed: {spent:.1} us");
     }
 
     let back = recipient(&es, &key, &anchors, now);
