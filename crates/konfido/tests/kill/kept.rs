@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
 use exchange::{DocumentClass, Entropy as _, Purpose, SystemEntropy};
+use gateway::national::DocumentStore as _;
 use ihe::xdr::Submission;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
@@ -36,6 +37,13 @@ fn documents_under_another_key_are_not_served_and_it_is_said_why() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(another_key()).unwrap();
+}
+
+#[test]
+fn a_document_that_is_written_to_another_patients_name_does_not_leave() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(moved()).unwrap();
 }
 
 async fn pass() -> anyhow::Result<()> {
@@ -72,6 +80,36 @@ async fn pass() -> anyhow::Result<()> {
     ensure!(!stage.is_in(&dk.data())?, "and still none lies in a file");
     let metrics = metrics(dk)?;
     ensure!(metrics.contains("konfido_documents_handed_out_total 200"), "{metrics}");
+    a.stop().await
+}
+
+async fn moved() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::set(folder.path())?;
+    let dk = &stage.dk;
+    let content = seed::content(dk.land.country());
+    dk.import(content).await.map_err(|e| anyhow::anyhow!(e))?;
+    let (b, a) = (Node::start(&stage.es, None).await?, Node::start(dk, None).await?);
+    let repository = dk.land.repository;
+    let (own, others) = (format!("{repository}^PS-DK1"), format!("{repository}^PS-DK2"));
+    let (portal, visit) = (stage.es.portal(&stage.pki, dk)?, stage.visit(&MONTSERRAT));
+    portal.retrieve(&visit, repository, &own).await.context("her own")?;
+    let refused = async |id: &str| {
+        let told = portal.retrieve(&visit, repository, id).await.err();
+        told.map(|error| error.to_string()).context("it left")
+    };
+    let told = refused(&others).await?;
+    ensure!(told.contains("no such document"), "{told}");
+    // as an administrator of the database would: now the node believes that it is hers
+    let store = sqlite::National::open(&dk.data().join("national.db"))?;
+    let mut stolen = store.document(&others).await?.context("the other patient's")?;
+    stolen.patient = AGNETE.id();
+    store.import(Vec::new(), vec![stolen]).await?;
+    store.close();
+    let told = refused(&others).await?;
+    ensure!(!told.contains("no such document"), "the node sees through it by itself: {told}");
+    portal.retrieve(&visit, repository, &own).await.context("her own, afterwards")?;
+    b.stop().await?;
     a.stop().await
 }
 
