@@ -30,7 +30,7 @@ impl Attester for Guest {
         (self.0)(&mut maker);
         let made = maker.make();
         let collateral = made.collateral.json().into_bytes();
-        Ok(Evidence { kind: Claimed::Tdx, blob: made.quote, collateral })
+        Ok(Evidence { collateral, ..Evidence::new(Claimed::Tdx, made.quote) })
     }
 }
 

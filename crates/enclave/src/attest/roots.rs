@@ -78,7 +78,7 @@ mod tests {
         let found: Vec<String> = std::iter::once(&roots.intel)
             .chain(roots.amd.iter().map(|row| &row.1))
             .chain([&roots.nitro])
-            .map(|der| hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der)))
+            .map(|der| hex::encode(digest(&SHA256, der)))
             .collect();
         let readme = include_str!("../../roots/README.md");
         assert_eq!(found.len(), 5);
