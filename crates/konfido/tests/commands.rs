@@ -36,8 +36,8 @@ fn the_page_of_commands_names_every_command_and_no_other() {
     for row in rows {
         let usage = row.split('`').nth(1).expect("a row begins with a command");
         let words: Vec<&str> = usage.split_whitespace().collect();
-        let command = (1..=words.len()).map(|end| words[..end].join(" "));
-        let command = command.filter(|words| known.contains(words)).last();
+        let mut command = (1..=words.len()).map(|end| words[..end].join(" "));
+        let command = command.rfind(|words| known.contains(words));
         let command = command.unwrap_or_else(|| panic!("{usage}: there is no such command"));
         let text = help(&command.split(' ').map(str::to_owned).collect::<Vec<_>>());
         for option in usage.split(['[', ']', ' ', '|']).filter(|word| word.starts_with("--")) {

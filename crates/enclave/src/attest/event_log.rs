@@ -97,9 +97,11 @@ fn parse(log: &[u8]) -> Result<(Vec<Event>, usize), Refusal> {
                 format!("more than {number} events"),
             ));
         }
-        let read = event(&mut reader, &algorithms);
-        let read = read.ok_or_else(|| malformed(&format!("event {number}")))?;
-        events.extend(read);
+        let wrong = || malformed(&format!("event {number}"));
+        let record = Record::read(&mut reader, &algorithms).ok_or_else(wrong)?;
+        if record.kind != NO_ACTION {
+            events.push(record.event().ok_or_else(wrong)?);
+        }
         number += 1;
     }
     Ok((events, log.len() - reader.0.len()))
@@ -138,32 +140,46 @@ fn header(reader: &mut Reader<'_>) -> Option<Vec<(u16, usize)>> {
     inner.0.is_empty().then_some(algorithms)
 }
 
-/// One `TCG_PCR_EVENT2`; `Some(None)` when it extends nothing.
-fn event(reader: &mut Reader<'_>, algorithms: &[(u16, usize)]) -> Option<Option<Event>> {
-    let (register, kind) = (reader.u32()?, reader.u32()?);
-    let count = reader.u32().filter(|count| *count as usize == algorithms.len())?;
-    let mut digest = None;
-    let mut seen = Vec::with_capacity(algorithms.len());
-    for _ in 0..count {
-        let id = reader.u16()?;
-        let size = algorithms.iter().find(|known| known.0 == id)?.1;
-        let value = reader.take(size)?;
-        if seen.contains(&id) {
-            return None;
+/// One `TCG_PCR_EVENT2`.
+struct Record<'a> {
+    register: u32,
+    kind: u32,
+    digest: Option<[u8; 48]>,
+    data: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// With a digest of each algorithm of the log, once.
+    fn read(reader: &mut Reader<'a>, algorithms: &[(u16, usize)]) -> Option<Self> {
+        let (register, kind) = (reader.u32()?, reader.u32()?);
+        let count = reader.u32().filter(|count| *count as usize == algorithms.len())?;
+        let mut digest = None;
+        let mut seen = Vec::with_capacity(algorithms.len());
+        for _ in 0..count {
+            let id = reader.u16()?;
+            let size = algorithms.iter().find(|known| known.0 == id)?.1;
+            let value = reader.take(size)?;
+            if seen.contains(&id) {
+                return None;
+            }
+            seen.push(id);
+            if id == SHA384_ID {
+                digest = <[u8; 48]>::try_from(value).ok();
+            }
         }
-        seen.push(id);
-        if id == SHA384_ID {
-            digest = <[u8; 48]>::try_from(value).ok();
-        }
+        let size = reader.length()?;
+        let data = reader.take(size)?;
+        Some(Self { register, kind, digest, data })
     }
-    let size = reader.length()?;
-    let data = reader.take(size)?;
-    if kind == NO_ACTION {
-        return Some(None);
+
+    /// `None` where there is no such register: 0 would be MRTD, which nothing extends after the
+    /// guest was built.
+    fn event(&self) -> Option<Event> {
+        let register = usize::try_from(self.register).ok()?.checked_sub(1)?;
+        let says = words::says(self.kind, self.data);
+        let register = REGISTERS.get(register)?;
+        Some(Event { register, digest: self.digest?, kind: self.kind, says })
     }
-    // 0 would be MRTD, which nothing extends after the guest was built
-    let register = REGISTERS.get(usize::try_from(register).ok()?.checked_sub(1)?)?;
-    Some(Some(Event { register, digest: digest?, kind, says: words::says(kind, data) }))
 }
 
 struct Reader<'a>(&'a [u8]);

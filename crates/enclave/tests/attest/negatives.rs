@@ -88,7 +88,7 @@ fn intels_quotes_are_refused_when_one_thing_about_them_is_wrong() {
         assert_eq!(quote.verdict(&blob, &shift(quote.until, 1), keep), quote.ends);
         assert_eq!(quote.verdict(&blob, &shift(quote.from, -1), keep), "collateral.early");
         let today = quote.verdict(&blob, "2026-11-21T00:00:00Z", keep);
-        assert!(["crl.time", "collateral.expired"].contains(&today.as_str()), "{today}");
+        assert_eq!(today, "crl.time", "a list ends first");
 
         let edited = |json: &mut Json| {
             let text = json["tcb_info"].as_str().unwrap().replacen("OutOfDate", "UpToDate ", 1);
@@ -100,7 +100,7 @@ fn intels_quotes_are_refused_when_one_thing_about_them_is_wrong() {
         let qe = flip("qe_identity_signature", 40);
         assert_eq!(quote.verdict(&blob, now, qe), "collateral.signature", "QE identity");
         let tampered = quote.verdict(&blob, now, flip("pck_crl", 150));
-        assert!(["crl.untrusted", "chain.revoked"].contains(&tampered.as_str()), "{tampered}");
+        assert_eq!(tampered, "crl.untrusted");
         assert_eq!(quote.verdict(&blob, now, flip("root_ca_crl", 100)), "crl.untrusted");
         let other = |json: &mut Json| {
             let other = QUOTES.iter().find(|other| other.kind != quote.kind).unwrap();

@@ -2,6 +2,7 @@
 
 mod fault;
 mod rows;
+mod shapes;
 
 use std::collections::BTreeMap;
 

@@ -184,9 +184,9 @@ impl ReleaseKeys {
 pub struct Gathered<'a> {
     /// What is signed.
     pub text: &'a str,
+    lines: &'a str,
     /// Names of the release keys whose signatures are good.
     pub signers: Vec<String>,
-    lines: &'a str,
 }
 
 impl<'a> Gathered<'a> {

@@ -32,6 +32,6 @@ impl PolicyFault {
     /// The number of its line, from 1.
     pub fn line(&self, text: &str) -> usize {
         let at = self.span.as_ref().map_or(0, |span| span.start.min(text.len()));
-        text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+        text.get(..at).unwrap_or(text).matches('\n').count() + 1
     }
 }

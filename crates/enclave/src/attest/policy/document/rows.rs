@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::fault::PolicyFault;
+use super::shapes::{ANY, Shape};
 use super::{Firmware, Floor, Partner, Program};
 use crate::attest::event_log::REGISTERS as RTMRS;
 use crate::attest::evidence::Kind;
@@ -81,7 +82,7 @@ fn kind(name: &Spanned<String>) -> Result<Kind, PolicyFault> {
 
 pub(super) fn program(row: RawProgram) -> Result<Program, PolicyFault> {
     let kind = kind(&row.kind)?;
-    let shape = SHAPES.iter().find(|shape| shape.kind == kind).expect("because each has a row");
+    let shape = Shape::of(kind);
     let registers = registers(shape, row.registers)?;
     let events = lists(kind, row.events)?;
     let optional_events = lists(kind, row.optional_events)?;
@@ -248,58 +249,6 @@ pub(super) fn floor(row: RawDocument) -> Result<(DocumentClass, Floor), PolicyFa
     };
     Ok((class, floor))
 }
-
-/// The registers of one kind of evidence, each with its length in bytes.
-struct Shape {
-    kind: Kind,
-    /// A measurement must name them.
-    needed: &'static [(&'static str, usize)],
-    /// It may name these.
-    further: &'static [(&'static str, usize)],
-}
-
-/// No fixed length.
-const ANY: usize = 0;
-
-static SHAPES: &[Shape] = &[
-    Shape { kind: Kind::Software, needed: &[("binary", 32)], further: &[] },
-    Shape { kind: Kind::Tpm, needed: &[("pcrselection", ANY), ("pcrdigest", 32)], further: &[] },
-    Shape {
-        kind: Kind::Sgx,
-        needed: &[("mrenclave", 32)],
-        further: &[("mrsigner", 32), ("isvprodid", 2), ("attributes", 16), ("miscselect", 4)],
-    },
-    Shape {
-        kind: Kind::Tdx,
-        needed: &[("mrtd", 48), ("rtmr0", 48), ("rtmr1", 48), ("rtmr2", 48), ("rtmr3", 48)],
-        further: &[
-            ("mrconfigid", 48),
-            ("mrowner", 48),
-            ("mrownerconfig", 48),
-            ("mrseam", 48),
-            ("tdattributes", 8),
-            ("xfam", 8),
-            ("mrservicetd", 48),
-        ],
-    },
-    Shape {
-        kind: Kind::Snp,
-        needed: &[("measurement", 48)],
-        further: &[
-            ("hostdata", 32),
-            ("idkeydigest", 48),
-            ("authorkeydigest", 48),
-            ("familyid", 16),
-            ("imageid", 16),
-            ("guestpolicy", ANY),
-        ],
-    },
-    Shape {
-        kind: Kind::Nitro,
-        needed: &[("pcr0", 48), ("pcr1", 48), ("pcr2", 48)],
-        further: &[("pcr3", 48), ("pcr4", 48), ("pcr8", 48)],
-    },
-];
 
 /// Intel's words on firmware (Intel PCS API v4, `tcbStatus`) that a policy can take: never `Revoked`.
 static STATUSES: &[&str] = &[
