@@ -1,7 +1,7 @@
 //! What runs in a vault process: take the keys, lock the door, serve.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -72,9 +72,9 @@ fn start(kept: Memory) -> Result<(), String> {
     std::process::exit(0)
 }
 
-/// The lanes that the node gave us, each a socket and a region, with one byte: the version.
-fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MAX_LANES))];
+/// The lanes that the node gave us, each two pipes and a region, with one byte: the version.
+fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<PipeReader, PipeWriter>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3 * MAX_LANES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut version = [0];
     let mut parts = [io::IoSliceMut::new(&mut version)];
@@ -84,9 +84,11 @@ fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
         _ => None,
     });
     let (mut given, mut lanes) = (given.flatten(), Vec::new());
-    while let Some(socket) = given.next() {
-        let region = given.next().ok_or(io::ErrorKind::InvalidData)?;
-        lanes.push(Lane::new(UnixStream::from(socket), Region::of(region.as_fd())?));
+    while let Some(from) = given.next() {
+        let (Some(to), Some(region)) = (given.next(), given.next()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        lanes.push(Lane::new(from.into(), to.into(), Region::of(region.as_fd())?));
     }
     if version != [protocol::VERSION] || lanes.is_empty() {
         return Err(io::Error::other("no lanes of this version"));
