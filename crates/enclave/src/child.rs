@@ -1,11 +1,11 @@
 //! What runs in a vault process: take the keys, lock the door, serve.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
@@ -38,7 +38,8 @@ pub fn run() -> ExitCode {
 fn start(kept: Memory) -> Result<(), String> {
     lockdown::undumpable()?;
     let control = io::stdin().as_fd().try_clone_to_owned();
-    let mut control = UnixStream::from(control.map_err(|e| e.to_string())?);
+    // as a file: it needs no call that only sockets know, once it has its lanes
+    let mut control = File::from(control.map_err(|e| e.to_string())?);
     let lanes = lanes(&control).map_err(|e| format!("is started by a node, not by hand: {e}"))?;
     let mut frame = Vec::new();
     read_frame(&mut control, &mut frame).map_err(|e| e.to_string())?;
@@ -73,7 +74,7 @@ fn start(kept: Memory) -> Result<(), String> {
 }
 
 /// The lanes that the node gave us, each two pipes and a region, with one byte: the version.
-fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<PipeReader, PipeWriter>>> {
+fn lanes(control: &File) -> io::Result<Vec<Lane<PipeReader, PipeWriter>>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3 * MAX_LANES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut version = [0];
