@@ -4,10 +4,10 @@
 mod errand;
 mod shelf;
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::{Arc, Barrier};
 
@@ -39,7 +39,8 @@ pub fn run() -> ExitCode {
 fn start(kept: Memory) -> Result<(), String> {
     lockdown::undumpable()?;
     let control = io::stdin().as_fd().try_clone_to_owned();
-    let mut control = UnixStream::from(control.map_err(|e| e.to_string())?);
+    // as a file: it needs no call that only sockets know, once it has its lanes
+    let mut control = File::from(control.map_err(|e| e.to_string())?);
     let lanes = lanes(&control).map_err(|e| format!("is started by a node, not by hand: {e}"))?;
     let mut frame = Vec::new();
     read_frame(&mut control, &mut frame).map_err(|e| e.to_string())?;
@@ -82,9 +83,9 @@ fn start(kept: Memory) -> Result<(), String> {
     std::process::exit(0)
 }
 
-/// The lanes that the node gave us, each a socket and a region, with one byte: the version.
-fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MAX_LANES))];
+/// The lanes that the node gave us, each two pipes and a region, with one byte: the version.
+fn lanes(control: &File) -> io::Result<Vec<Lane<PipeReader, PipeWriter>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3 * MAX_LANES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut version = [0];
     let mut parts = [io::IoSliceMut::new(&mut version)];
@@ -94,9 +95,11 @@ fn lanes(control: &UnixStream) -> io::Result<Vec<Lane<UnixStream>>> {
         _ => None,
     });
     let (mut given, mut lanes) = (given.flatten(), Vec::new());
-    while let Some(socket) = given.next() {
-        let region = given.next().ok_or(io::ErrorKind::InvalidData)?;
-        lanes.push(Lane::new(UnixStream::from(socket), Region::of(region.as_fd())?));
+    while let Some(from) = given.next() {
+        let (Some(to), Some(region)) = (given.next(), given.next()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        lanes.push(Lane::new(from.into(), to.into(), Region::of(region.as_fd())?));
     }
     if version != [protocol::VERSION] || lanes.is_empty() {
         return Err(io::Error::other("no lanes of this version"));

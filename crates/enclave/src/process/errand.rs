@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,9 +13,10 @@ use exchange::Country;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::StartError;
+use super::lanes::Lanes;
 use crate::VaultError;
-use crate::child::REFUSED;
-use crate::protocol::{Parts, Reader, Region, VERSION, read_frame, write_frame};
+use crate::child::{MAX_LANES, REFUSED};
+use crate::protocol::{Parts, Reader, VERSION, read_frame, write_frame};
 use crate::ring::Use;
 use crate::root::RootId;
 use crate::store::{self, Place, Seen};
@@ -96,11 +97,10 @@ pub fn run(
 /// One question and its answer, to a process that has just been started.
 pub(crate) fn ask(control: &mut UnixStream, question: &[u8]) -> io::Result<Vec<u8>> {
     control.set_read_timeout(Some(PATIENCE))?;
-    // a lane that nothing comes on
-    let (_ours, theirs) = UnixStream::pair()?;
-    let (_region, shared) = Region::new()?;
-    let fds = [theirs.as_fd(), shared.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    // lanes that nothing comes on
+    let (_ours, theirs) = Lanes::new()?;
+    let fds: Vec<BorrowedFd<'_>> = theirs.iter().map(OwnedFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3 * MAX_LANES))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&fds));
     sendmsg(&*control, &[IoSlice::new(&[VERSION])], &mut ancillary, SendFlags::NOSIGNAL)?;

@@ -1,11 +1,11 @@
 //! The lanes of a vault process, and who takes which.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::io::{self, IoSlice, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::child::MAX_LANES;
@@ -19,24 +19,24 @@ pub(super) struct Lanes {
 
 /// The node's end of a lane.
 struct End {
-    lane: Lane<UnixStream>,
+    lane: Lane<Patient<PipeReader>, Patient<PipeWriter>>,
     /// Whether the next answer on it is that to the next request. Where a call ended early, the answer may
     /// still come, and would be taken for somebody else's.
     sound: bool,
 }
 
 impl Lanes {
-    /// New ones, and what the vault needs of them: of each a socket and a region.
+    /// New ones, and what the vault needs of them: of each two pipes and a region.
     pub(super) fn new() -> io::Result<(Self, Vec<OwnedFd>)> {
         let number = (2 * cpus().len()).clamp(2, MAX_LANES);
         let (mut all, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..number {
-            let (ours, socket) = UnixStream::pair()?;
-            ours.set_read_timeout(Some(ANSWER))?;
-            ours.set_write_timeout(Some(ANSWER))?;
+            let ((asked, ask), (answers, answered)) = (io::pipe()?, io::pipe()?);
+            ioctl_fionbio(&ask, true)?;
             let (region, shared) = Region::new()?;
-            all.push(Mutex::new(End { lane: Lane::new(ours, region), sound: true }));
-            theirs.extend([socket.into(), shared]);
+            let lane = Lane::new(Patient(answers), Patient(ask), region);
+            all.push(Mutex::new(End { lane, sound: true }));
+            theirs.extend([asked.into(), answered.into(), shared]);
         }
         Ok((Self { all, places: Places::of(number) }, theirs))
     }
@@ -71,6 +71,48 @@ impl Lanes {
             }
         }
         self.all[first % lanes].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The node's end of a pipe: it waits for a vault, but not for ever.
+struct Patient<P>(P);
+
+impl Read for Patient<PipeReader> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        ready(&self.0, PollFlags::IN)?;
+        self.0.read(into)
+    }
+}
+
+impl Write for Patient<PipeWriter> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            match self.0.write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready(&self.0, PollFlags::OUT)?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits until the pipe can be read or written, or its other end is closed.
+fn ready(pipe: &impl AsFd, how: PollFlags) -> io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::new(pipe, how)], Some(&ANSWER)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(Errno::INTR) => {}
+            done => return Ok(done.map(drop)?),
+        }
     }
 }
 
@@ -114,12 +156,10 @@ fn cpus() -> Vec<usize> {
 }
 
 /// A vault that has not answered by then hangs.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::os::fd::AsFd as _;
     use std::sync::Arc;
 
     use exchange::Country;
@@ -129,35 +169,43 @@ mod tests {
     use crate::protocol::{MAX_FRAME, REGION, serve, write_frame};
     use crate::ring::Ring;
 
+    /// The vault's ends, as it gets them.
+    fn ends() -> (Lanes, Vec<(PipeReader, PipeWriter, OwnedFd)>) {
+        let (lanes, theirs) = Lanes::new().unwrap();
+        let mut theirs = theirs.into_iter();
+        let mut all = Vec::new();
+        while let (Some(from), Some(to), Some(region)) =
+            (theirs.next(), theirs.next(), theirs.next())
+        {
+            all.push((from.into(), to.into(), region));
+        }
+        (lanes, all)
+    }
+
     #[test]
     fn an_answer_that_comes_late_is_nobody_elses() {
-        let (lanes, theirs) = Lanes::new().unwrap();
-        let mut sockets: Vec<UnixStream> = Vec::new();
-        for socket in theirs.into_iter().step_by(2) {
-            let mut socket = UnixStream::from(socket);
+        let (lanes, mut theirs) = ends();
+        for (_, to, _) in &mut theirs {
             // a frame that is too long, and then the answer to some earlier question
-            socket.write_all(&[0x7f; 4]).unwrap();
-            write_frame(&mut socket, &[&[0], b"of another patient"]).unwrap();
-            sockets.push(socket);
+            to.write_all(&[0x7f; 4]).unwrap();
+            write_frame(to, &[&[0], b"of another patient"]).unwrap();
         }
-        for _ in 0..4 * sockets.len() {
+        for _ in 0..4 * theirs.len() {
             lanes.exchange(&[&[1]]).unwrap_err();
         }
     }
 
     #[test]
     fn a_lane_takes_what_follows_a_request_that_was_too_long() {
-        let (lanes, theirs) = Lanes::new().unwrap();
-        let mut sockets: Vec<_> =
-            theirs.into_iter().step_by(2).map(|socket| UnixStream::from(socket)).collect();
+        let (lanes, mut theirs) = ends();
         let megabyte = vec![0; 1 << 20];
         let long = [&megabyte[..]; (MAX_FRAME >> 20) + 1];
-        for _ in 0..4 * sockets.len() {
+        for _ in 0..4 * theirs.len() {
             let error = lanes.exchange(&long).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         }
-        for socket in &mut sockets {
-            write_frame(socket, &[&[0], b"here"]).unwrap();
+        for (_, to, _) in &mut theirs {
+            write_frame(to, &[&[0], b"here"]).unwrap();
         }
         assert_eq!(lanes.exchange(&[&[1]]).unwrap(), b"\0here");
     }
@@ -165,14 +213,11 @@ mod tests {
     #[test]
     fn nothing_of_a_document_stays_between_a_node_and_its_vault() {
         let core = Arc::new(Core::new(Country::parse("DK").unwrap(), Ring::default()));
-        let (lanes, theirs) = Lanes::new().unwrap();
-        let (pairs, _) = theirs.as_chunks::<2>();
+        let (lanes, theirs) = ends();
         let mut shared = Vec::new();
-        for [socket, region] in pairs {
-            let core = Arc::clone(&core);
-            let socket = UnixStream::from(socket.try_clone().unwrap());
-            let taken = Region::of(region.as_fd()).unwrap();
-            std::thread::spawn(move || serve(&core, &mut Lane::new(socket, taken)));
+        for (from, to, region) in theirs {
+            let (core, taken) = (Arc::clone(&core), Region::of(region.as_fd()).unwrap());
+            std::thread::spawn(move || serve(&core, &mut Lane::new(from, to, taken)));
             shared.push(Region::of(region.as_fd()).unwrap());
         }
         // a ping comes back, garbage does not: what was sent is wiped as well
@@ -185,5 +230,19 @@ mod tests {
             region.take(REGION, &mut left);
             assert!(left.iter().all(|byte| *byte == 0));
         }
+    }
+
+    #[test]
+    fn a_vault_that_is_gone_is_noticed_before_and_within_a_long_request() {
+        let (lanes, theirs) = ends();
+        let long = vec![0; 2 * REGION];
+        let gone = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            drop(theirs);
+        });
+        let error = lanes.exchange(&[&long]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        gone.join().unwrap();
+        lanes.exchange(&[&[1]]).unwrap_err();
     }
 }

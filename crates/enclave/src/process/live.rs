@@ -93,7 +93,7 @@ impl Live {
     fn greet(control: &mut UnixStream, spec: &Spec) -> Result<(Lanes, Vec<u8>), StartError> {
         let (lanes, theirs) = Lanes::new()?;
         let theirs: Vec<BorrowedFd<'_>> = theirs.iter().map(OwnedFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MAX_LANES))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3 * MAX_LANES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&theirs));
         sendmsg(&*control, &[IoSlice::new(&[VERSION])], &mut ancillary, SendFlags::NOSIGNAL)

@@ -1,5 +1,5 @@
-//! One lane between a node and its vault: a socket for what is short and as the doorbell, a region for
-//! what is long.
+//! One lane between a node and its vault: a pipe each way for what is short and as the doorbell, a region
+//! for what is long. Pipes, because a wake-up through one costs half of one through a socket.
 //!
 //! A frame on a lane is its length (4 bytes, big-endian) and that many bytes; or, with the highest bit of
 //! the length set, the length alone, and the bytes lie at the start of the region.
@@ -10,28 +10,29 @@ use super::frame::{too_long, within, write_frame};
 use super::region::{Region, SIZE};
 
 /// One end of a lane.
-pub(crate) struct Lane<S> {
-    socket: S,
+pub(crate) struct Lane<R, W> {
+    from: R,
+    to: W,
     region: Region,
-    /// What a socket gives with one call.
+    /// What a pipe gives with one call.
     buffer: Box<[u8; 4 + SHORT]>,
 }
 
-impl<S: Read + Write> Lane<S> {
-    pub(crate) fn new(socket: S, region: Region) -> Self {
-        Self { socket, region, buffer: Box::new([0; 4 + SHORT]) }
+impl<R: Read, W: Write> Lane<R, W> {
+    pub(crate) fn new(from: R, to: W, region: Region) -> Self {
+        Self { from, to, region, buffer: Box::new([0; 4 + SHORT]) }
     }
 
     /// Sends a frame of these parts; how much of the region it took.
     pub(crate) fn send(&mut self, parts: &[&[u8]]) -> io::Result<usize> {
         let long = parts.iter().map(|part| part.len()).sum();
         if long <= SHORT || long > SIZE {
-            write_frame(&mut self.socket, parts)?;
+            write_frame(&mut self.to, parts)?;
             return Ok(0);
         }
         self.region.put(parts);
         let doorbell = SHARED | within(long).expect("because regions are shorter than frames");
-        self.socket.write_all(&doorbell.to_be_bytes())?;
+        self.to.write_all(&doorbell.to_be_bytes())?;
         Ok(long)
     }
 
@@ -42,7 +43,7 @@ impl<S: Read + Write> Lane<S> {
         frame.clear();
         let mut got = 0;
         while got < 4 {
-            match self.socket.read(&mut self.buffer[got..]) {
+            match self.from.read(&mut self.buffer[got..]) {
                 Ok(0) if got == 0 => return Ok(None),
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(more) => got += more,
@@ -79,7 +80,7 @@ impl<S: Read + Write> Lane<S> {
         while frame.len() < long {
             let got = frame.len();
             frame.resize(long.min(got + SIZE), 0);
-            self.socket.read_exact(&mut frame[got..])?;
+            self.from.read_exact(&mut frame[got..])?;
         }
         Ok(0)
     }
@@ -96,6 +97,6 @@ fn invalid(why: &'static str) -> io::Error {
 
 /// The highest bit of a length: the bytes are in the region. No frame is that long.
 const SHARED: u32 = 1 << 31;
-/// Longest frame that goes through the socket although the region could take it: copying it twice more
-/// costs less than the wiping. With its length it fits into the vault's secret arena.
-pub(crate) const SHORT: usize = 8 << 10;
+/// Longest frame that goes through the pipe although the region could take it: with its length a page, which is
+/// what a pipe takes at once.
+pub(crate) const SHORT: usize = (4 << 10) - 4;

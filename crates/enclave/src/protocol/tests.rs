@@ -1,8 +1,7 @@
 //! A node that was taken over, on a lane of a vault that serves.
 
-use std::io::{Read as _, Write as _};
+use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,9 +16,10 @@ use crate::header::{Address, TAG};
 use crate::piece::{Piece, buffer};
 use crate::ring::Ring;
 
-/// The node's end: a socket and the region, twice, for who writes while others read.
+/// The node's end: pipes, and the region twice, for who writes while others read.
 struct Node {
-    socket: UnixStream,
+    from: PipeReader,
+    to: PipeWriter,
     region: Region,
     other: Option<Region>,
 }
@@ -27,35 +27,35 @@ struct Node {
 impl Node {
     /// A new lane of this vault.
     fn to(core: &Arc<Core>) -> Self {
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let ((asked, to), (from, answered)) = (io::pipe().unwrap(), io::pipe().unwrap());
         let (region, shared) = Region::new().unwrap();
         let other = Region::of(shared.as_fd()).unwrap();
         let core = Arc::clone(core);
         std::thread::spawn(move || {
             let region = Region::of(shared.as_fd()).unwrap();
-            let _ = serve(&core, &mut Lane::new(theirs, region));
+            let _ = serve(&core, &mut Lane::new(asked, answered, region));
         });
-        Self { socket: ours, region, other: Some(other) }
+        Self { from, to, region, other: Some(other) }
     }
 
     /// As an honest node does it.
-    fn lane(self) -> Lane<UnixStream> {
-        Lane::new(self.socket, self.region)
+    fn lane(self) -> Lane<PipeReader, PipeWriter> {
+        Lane::new(self.from, self.to, self.region)
     }
 
     /// Says that there is a frame of this length in the region.
     fn ring(&mut self, length: u32) {
-        self.socket.write_all(&(length | 1 << 31).to_be_bytes()).unwrap();
+        self.to.write_all(&(length | 1 << 31).to_be_bytes()).unwrap();
     }
 
     /// The next answer's status and the rest of it; `None` when the lane has ended.
     fn answer(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut length = [0; 4];
-        self.socket.read_exact(&mut length).ok()?;
+        self.from.read_exact(&mut length).ok()?;
         let length = u32::from_be_bytes(length);
         let mut frame = vec![0; (length & !(1 << 31)) as usize];
         if length >> 31 == 0 {
-            self.socket.read_exact(&mut frame).unwrap();
+            self.from.read_exact(&mut frame).unwrap();
         } else {
             frame.clear();
             self.region.take((length & !(1 << 31)) as usize, &mut frame);
@@ -154,12 +154,12 @@ fn whoever_speaks_before_the_answer_has_said_nothing() {
         for first in [&framed[..], &doorbell] {
             let mut node = Node::to(&core);
             node.region.put(&[&short]);
-            node.socket.write_all(&[first, behind].concat()).unwrap();
+            node.to.write_all(&[first, behind].concat()).unwrap();
             assert_eq!(node.answer(), None, "the lane ends");
         }
     }
     let mut node = Node::to(&core);
-    node.socket.write_all(&framed).unwrap();
+    node.to.write_all(&framed).unwrap();
     assert_eq!(node.answer().unwrap().0, 0, "it was opened by none of them");
 }
 
@@ -187,13 +187,13 @@ fn what_changes_while_it_is_read_opens_as_it_was_sealed_or_not_at_all() {
         let frame = request(&from, &core, 60_000);
         node.region.put(&[&frame]);
         node.ring(frame.len() as u32);
-        // what is refused is said on the socket; what was opened is in the region
+        // what is refused is said through the pipe; what was opened is in the region
         let mut told = [0; 4];
-        node.socket.read_exact(&mut told).expect("the vault serves");
+        node.from.read_exact(&mut told).expect("the vault serves");
         let done = told[0] & 0x80 != 0;
         if !done {
             assert_eq!(told, [0, 0, 0, 1]);
-            node.socket.read_exact(&mut told[..1]).unwrap();
+            node.from.read_exact(&mut told[..1]).unwrap();
             assert_ne!(told[0], 0);
         }
         // where nobody meddles it opens exactly if it did not open before
@@ -232,6 +232,6 @@ fn a_region_that_could_become_shorter_is_not_taken() {
     assert!(!made(SIZE as u64 - 4096, all));
     let (_, shared) = Region::new().unwrap();
     assert!(ftruncate(&shared, 0).is_err(), "ours cannot");
-    let (socket, _) = UnixStream::pair().unwrap();
-    assert!(Region::of(socket.as_fd()).is_err());
+    let (pipe, _) = io::pipe().unwrap();
+    assert!(Region::of(pipe.as_fd()).is_err());
 }
