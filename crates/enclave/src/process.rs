@@ -153,12 +153,12 @@ impl Process {
         self.live().exchange(&[crate::attack::OP, number], &[]).map(drop)
     }
 
-    /// The public half of its X-Wing key, of a process that answers, and which start that is of: of
-    /// all of its store, where there is one.
-    pub(crate) fn public(&self) -> Result<(Vec<u8>, u64), VaultError> {
+    /// The public half of its X-Wing key, of a process that answers, which start that is of, and
+    /// the counter of its store.
+    pub(crate) fn public(&self) -> Result<(Vec<u8>, u64, u64), VaultError> {
         self.ping(&[])?;
         let live = self.live();
-        Ok((live.public.clone(), Some(live.counter).filter(|c| *c != 0).unwrap_or(self.starts())))
+        Ok((live.public.clone(), self.starts(), live.counter))
     }
 
     pub(crate) fn seal_request(

@@ -20,8 +20,11 @@ pub struct KeyStatement {
     pub not_before: Timestamp,
     /// Until when, in whole seconds: at most [`KeyStatement::LIFE`] later.
     pub not_after: Timestamp,
-    /// How often this vault was started on its state: a lower one than before is an older state.
+    /// How often this vault process was started by its node.
     pub starts: u64,
+    /// The counter of the sealed store that its keys came from; 0 without one. It grows with each
+    /// start, so a lower one than before is an older state.
+    pub state: u64,
     /// Which memory, in words; empty where hardware says it.
     pub home: String,
     /// Which program, by its version.
@@ -46,6 +49,7 @@ impl KeyStatement {
             (7, Value::Integer(self.starts.into())),
             (8, Value::Text(self.home.clone())),
             (9, Value::Text(self.release.clone())),
+            (10, Value::Integer(self.state.into())),
         ];
         let map = fields.map(|(key, value)| (number(key), value)).to_vec();
         let mut out = Vec::with_capacity(1400);
@@ -68,6 +72,8 @@ impl KeyStatement {
             return Err(VaultError::Key("statement is of another version"));
         }
         let text = |value: Value| value.into_text().map_err(|_| malformed);
+        let whole =
+            |value: Value| value.as_integer().and_then(|n| u64::try_from(n).ok()).ok_or(malformed);
         let second = |value: Value| {
             let second = value.as_integer().and_then(|n| i64::try_from(n).ok());
             second.and_then(|n| Timestamp::from_second(n).ok()).ok_or(malformed)
@@ -83,9 +89,10 @@ impl KeyStatement {
             key: next()?.into_bytes().map_err(|_| malformed)?,
             not_before: second(next()?)?,
             not_after: second(next()?)?,
-            starts: next()?.as_integer().and_then(|n| u64::try_from(n).ok()).ok_or(malformed)?,
+            starts: whole(next()?)?,
             home: text(next()?)?,
             release: text(next()?)?,
+            state: whole(next()?)?,
         };
         if read.encode() == bytes { Ok(read) } else { Err(malformed) }
     }
@@ -105,7 +112,7 @@ impl KeyStatement {
 
 const REPORT_DATA: &[u8] = b"konfido-tee/key-statement/v1";
 const VERSION_FIELD: i64 = 1;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// A statement has 1,300 bytes.
 const MAX: usize = 4 << 10;
 
@@ -120,6 +127,7 @@ mod tests {
             not_before: "2026-11-21T00:00:00Z".parse().unwrap(),
             not_after: "2026-11-22T00:00:00Z".parse().unwrap(),
             starts: 3,
+            state: 41,
             home: "software".into(),
             release: "0.1.0".into(),
         }

@@ -121,8 +121,8 @@ impl Vault {
     /// The statement that peers check, signed by the country's seal key. Made once for each key and
     /// seal, and again when half of its life is over.
     pub fn publish(&self, seal: &SealKey, now: Timestamp) -> Result<Arc<Statement>, VaultError> {
-        let (key, starts) = match &self.home {
-            Home::Here(core) => (core.public(), 1),
+        let (key, starts, state) = match &self.home {
+            Home::Here(core) => (core.public(), 1, 0),
             Home::Process(process) => process.public()?,
         };
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,7 @@ impl Vault {
         if let Some(known) = known {
             return Ok(Arc::clone(&known.statement));
         }
-        let said = self.statement(key, starts, now);
+        let said = KeyStatement { state, ..self.statement(key, starts, now) };
         let report_data = said.report_data();
         let evidence = match &self.attester {
             None => Evidence::software(&self.binary(), &report_data),
@@ -158,6 +158,7 @@ impl Vault {
             not_before,
             not_after: not_before + KeyStatement::LIFE,
             starts,
+            state: 0,
             home: self.attestation().name().to_owned(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -21,6 +21,7 @@ use crate::audit::Trail;
 use crate::eid::Eid;
 use crate::metrics::Metrics;
 use crate::national::Connector;
+use crate::recipient::Newest;
 use crate::witness::Witness;
 pub use slots::{Line, Slots};
 
@@ -112,8 +113,8 @@ pub struct PeerCountry {
     pub recipients: Mutex<Vec<Recipient>>,
     /// Held by who fetches its key.
     pub fetching: tokio::sync::Mutex<()>,
-    /// When the newest statement began that we saw of it: an older one is a replay.
-    pub newest: Mutex<jiff::Timestamp>,
+    /// The newest statement that we saw of it.
+    pub newest: Newest,
     /// How much of us it may take.
     pub slots: Slots,
 }
@@ -129,15 +130,6 @@ impl PeerCountry {
     pub fn known_asker(&self, reply: &ReplyToken, now: jiff::Timestamp) -> Option<Recipient> {
         let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|key| reply.is_for(key) && key.not_after() > now).cloned()
-    }
-
-    /// Whether a statement is not older than the newest that we saw; remembers it.
-    pub fn is_newest(&self, recipient: &Recipient) -> bool {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let begins = recipient.said().not_before;
-        let follows = begins >= *newest;
-        *newest = begins.max(*newest);
-        follows
     }
 
     /// Keeps a checked key as the newest.

@@ -1,9 +1,12 @@
 //! Step 3 of both roads: whose vault we seal for. A peer's key statement is fetched, checked
 //! against its evidence and our policy, and kept while it holds.
 
+use std::sync::{Mutex, PoisonError};
+
 use enclave::key::Statement;
-use enclave::{Recipient, ReplyToken, VaultError};
+use enclave::{KeyStatement, Recipient, ReplyToken, VaultError};
 use exchange::{Code, Refusal, Side};
+use jiff::Timestamp;
 use siem::{Event, Kind};
 
 use crate::national::openncp::unreachable_peer;
@@ -47,7 +50,7 @@ async fn fetch(
         .and_then(|said| Recipient::verify(&said, &node.seal_anchors, peer.country, now, &accepted))
         .and_then(|recipient| {
             let older = VaultError::Key("statement is older than one that we saw");
-            if peer.is_newest(&recipient) { Ok(recipient) } else { Err(older) }
+            if peer.newest.follows(recipient.said()) { Ok(recipient) } else { Err(older) }
         })
         .and_then(|recipient| {
             let other = VaultError::Key("statement is about another key than the one that asks");
@@ -75,5 +78,55 @@ pub(crate) fn unacceptable(
     Refusal::new(Code::ErrorSecGeneric, hint).with_detail(error.to_string())
 }
 
+/// When the newest statement of a country began that we saw, and the counter of the state that it
+/// was of.
+pub struct Newest(Mutex<(Timestamp, u64)>);
+
+impl Default for Newest {
+    fn default() -> Self {
+        Self(Mutex::new((Timestamp::MIN, 0)))
+    }
+}
+
+impl Newest {
+    /// Whether a statement is neither older than the newest, which would be a replay, nor of a
+    /// lower counter, which is a vault on its state of before; remembers it.
+    pub fn follows(&self, said: &KeyStatement) -> bool {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let follows = said.not_before >= newest.0 && said.state >= newest.1;
+        if follows {
+            *newest = (said.not_before, said.state);
+        }
+        follows
+    }
+}
+
 /// Where a KONFIDO node publishes its vault key.
 pub const VAULT_KEY_PATH: &str = "/konfido/v1/vault-key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_from_before_or_of_an_older_state_is_not_followed() {
+        let said = |second, state| KeyStatement {
+            country: exchange::Country::parse("DK").unwrap(),
+            key: Vec::new(),
+            not_before: Timestamp::from_second(second).unwrap(),
+            not_after: Timestamp::from_second(second + 60).unwrap(),
+            starts: 1,
+            state,
+            home: String::new(),
+            release: String::new(),
+        };
+        let newest = Newest::default();
+        for (second, state, follows) in
+            [(10, 0, true), (10, 0, true), (9, 0, false), (11, 5, true), (12, 4, false)]
+        {
+            assert_eq!(newest.follows(&said(second, state)), follows, "{second} {state}");
+        }
+        assert!(!newest.follows(&said(13, 0)), "nor one without its store any more");
+        assert!(newest.follows(&said(11, 6)), "what was refused left nothing behind");
+    }
+}

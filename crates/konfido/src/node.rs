@@ -300,7 +300,7 @@ fn row(peer: Peer, policy: Option<&Acceptance>, tls: &ClientTls) -> PeerCountry 
         konfido: peer.konfido,
         allow_plain: peer.allow_plain,
         accepted: ArcSwap::from_pointee(policy.cloned().unwrap_or(peer.accepted)),
-        newest: Mutex::new(jiff::Timestamp::MIN),
+        newest: gateway::recipient::Newest::default(),
         recipients: Mutex::default(),
         fetching: tokio::sync::Mutex::default(),
         slots: Slots::new(peer.exchanges),

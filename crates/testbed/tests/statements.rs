@@ -147,6 +147,7 @@ fn a_statement_is_its_countrys_and_of_its_time() {
         not_before: now(),
         not_after: now() + day,
         starts: 1,
+        state: 0,
         home: String::new(),
         release: "0.1.0".into(),
     };

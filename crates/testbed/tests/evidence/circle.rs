@@ -186,7 +186,7 @@ impl Circle {
             accepted: arc_swap::ArcSwap::from_pointee(Acceptance::software(&[
                 Attestation::SimulatedInProcess,
             ])),
-            newest: Mutex::new(Timestamp::MIN),
+            newest: gateway::recipient::Newest::default(),
             client: self.client(country, other),
             recipients: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
