@@ -27,7 +27,7 @@ use miette::NamedSource;
 use toml::de::DeTable;
 use transport::server::Limits;
 
-pub use attestation::Attestation;
+pub use attestation::{Attestation, Quoting};
 pub use audit::Audit;
 pub use eid::{Eid, Party, Wallet};
 use identity::Policy;

@@ -16,7 +16,7 @@ use trust::private::{Holder, PrivateKey};
 use trust::seal::Scheme;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Home};
+use crate::config::{Config, Home, Quoting};
 use crate::node::Setup;
 
 /// The holder. No `Debug`: it leads to keys.
@@ -24,8 +24,17 @@ use crate::node::Setup;
 pub enum Custody {
     /// The node itself: simulated.
     Here,
-    /// A vault process, and the files whose keys it holds, in the order of their numbers.
-    Vault(Process, Vec<(Use, PathBuf)>),
+    /// A vault process, and what belongs to it.
+    Vault(Process, Around),
+}
+
+/// What belongs to a vault process.
+#[derive(Clone, Default)]
+pub struct Around {
+    /// The files whose keys it holds, in the order of their numbers.
+    files: Vec<(Use, PathBuf)>,
+    /// A TPM makes evidence about it.
+    quotes: Option<Quoting>,
 }
 
 impl Custody {
@@ -62,7 +71,8 @@ impl Custody {
             store: Some((place, access)),
         })?;
         let files = keys.into_iter().map(|(of, _, path)| (of, path)).collect();
-        Ok(Self::Vault(process, files))
+        let quotes = config.attestation.as_ref().and_then(|found| found.quotes.clone());
+        Ok(Self::Vault(process, Around { files, quotes }))
     }
 
     /// Moves keys that were made a moment ago into a vault process: the demo's.
@@ -90,14 +100,15 @@ impl Custody {
                 *key = process.key(number);
             }
         }
-        Ok(Self::Vault(process, Vec::new()))
+        Ok(Self::Vault(process, Around::default()))
     }
 
     /// The key in a file, to be used for this. One file may have two uses.
     pub fn key(&self, purpose: Use, file: &Path) -> io::Result<PrivateKey> {
         match self {
             Self::Here => std::fs::read(file).map(PrivateKey::from),
-            Self::Vault(process, files) => files
+            Self::Vault(process, around) => around
+                .files
                 .iter()
                 .position(|known| known.0 == purpose && known.1 == file)
                 .and_then(|number| u16::try_from(number).ok())
@@ -113,7 +124,7 @@ impl Custody {
                 let key = keyfile::key(data, DOCUMENTS_KEY, DOCUMENTS_LOST, &SystemEntropy)?;
                 Vault::keeping(country, keeping, key.as_ref())?
             }
-            Self::Vault(process, _) => Vault::of(process.clone()),
+            Self::Vault(process, around) => attested(Vault::of(process.clone()), around),
         })
     }
 
@@ -210,6 +221,24 @@ impl Secret for HeldSecret {
     fn derive(&self, message: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
         self.0.derive(SESSIONS, message).ok().map(Zeroizing::new)
     }
+}
+
+/// With evidence of a TPM, where one is configured.
+#[cfg(feature = "tpm")]
+fn attested(vault: Vault, around: &Around) -> Vault {
+    match &around.quotes {
+        None => vault,
+        Some(found) => {
+            let (tcti, pcrs) = (found.tcti.clone(), found.pcrs.clone());
+            vault.attested(Box::new(enclave::tpm::Quotes { tcti, pcrs }))
+        }
+    }
+}
+
+#[cfg(not(feature = "tpm"))]
+fn attested(vault: Vault, around: &Around) -> Vault {
+    debug_assert!(around.quotes.is_none(), "because the configuration refuses it in this build");
+    vault
 }
 
 /// This program, as a vault. In unit tests this program is the tests.

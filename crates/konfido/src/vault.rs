@@ -165,10 +165,30 @@ fn show(config: &Config, report: &Report) {
         None => println!("log\t-"),
     }
     println!("state\t{}", report.older.as_deref().unwrap_or("newest"));
+    quoting(config);
     for (purpose, name) in &report.keys {
         println!("{}\t{name}", word(*purpose));
     }
 }
+
+/// The name of the TPM's attestation key: how a policy registers this machine.
+#[cfg(feature = "tpm")]
+fn quoting(config: &Config) {
+    let Some(found) = config.attestation.as_ref().and_then(|found| found.quotes.as_ref()) else {
+        return;
+    };
+    let (tcti, pcrs) = (found.tcti.clone(), found.pcrs.clone());
+    match (enclave::tpm::Quotes { tcti, pcrs }).key() {
+        Ok(key) => {
+            let name = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key);
+            println!("attester\ttpm-key:{}", hex::encode(name));
+        }
+        Err(error) => println!("attester\t{error}"),
+    }
+}
+
+#[cfg(not(feature = "tpm"))]
+fn quoting(_: &Config) {}
 
 fn word(purpose: Use) -> &'static str {
     match purpose {

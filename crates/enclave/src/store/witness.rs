@@ -19,8 +19,9 @@ pub fn line(counter: u64) -> String {
 
 /// The counter that a checkpoint says.
 pub(crate) fn counter(checkpoint: &Checkpoint) -> Option<u64> {
-    let said = checkpoint.lines.iter().find_map(|said| said.strip_prefix(LINE));
-    said.and_then(|said| said.parse().ok())
+    let said = checkpoint.lines.iter().find_map(|said| said.strip_prefix(LINE))?;
+    let counter = said.parse().ok()?;
+    (line(counter).strip_prefix(LINE) == Some(said)).then_some(counter)
 }
 
 /// The newest checkpoint of the log: what it covers, and the counter that it says.

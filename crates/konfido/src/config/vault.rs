@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 
 use super::one_of;
-use super::reader::{Faults, Section};
+use super::reader::{Faults, Section, Span};
 
 /// `[vault]`.
 #[derive(Debug)]
@@ -67,9 +67,8 @@ pub(super) fn read<'i>(
     if let Some(span) = place.filter(|_| !sealed) {
         faults.add(&span, "[vault.tpm] goes with root = \"tpm\"", None);
     }
-    if let Some(at) = root.as_ref().filter(|_| sealed && !cfg!(feature = "tpm")) {
-        let help = "build with --features tpm (it links libtss2)";
-        faults.add(&at.span, "this program is built without TPMs", Some(help));
+    if let Some(at) = root.as_ref().filter(|_| sealed) {
+        tpm_is_built_in(&at.span, faults);
     }
     let home = [Home::Process, Home::Here][one_of(home.as_ref(), &["process", "here"], faults)];
     let secret = one_of(memory.as_ref(), &["any", "secret"], faults) == 1;
@@ -77,7 +76,7 @@ pub(super) fn read<'i>(
 }
 
 fn tpm(section: Section<'_, '_>, faults: &Faults) -> Tpm {
-    let tcti = section.or("tcti", "device:/dev/tpmrm0".to_owned());
+    let tcti = section.or("tcti", TCTI.to_owned());
     let pcrs = section.or("pcrs", Vec::new());
     let counter = section.optional::<u64>("counter");
     let index = counter.map(|at| {
@@ -92,6 +91,16 @@ fn tpm(section: Section<'_, '_>, faults: &Faults) -> Tpm {
     Tpm { tcti, pcrs, counter: index }
 }
 
+/// A fault where it is not.
+pub(super) fn tpm_is_built_in(span: &Span, faults: &Faults) {
+    if !cfg!(feature = "tpm") {
+        let help = "build with --features tpm (it links libtss2)";
+        faults.add(span, "this program is built without TPMs", Some(help));
+    }
+}
+
+/// Where the kernel's resource manager of the TPM is.
+pub(super) const TCTI: &str = "device:/dev/tpmrm0";
 /// A user whom nothing belongs to.
 pub const VAULT_USER: u32 = 64_999;
 /// Of NV indexes: those that the owner gives away (TCG registry of reserved handles).

@@ -5,6 +5,7 @@ mod inside;
 mod life;
 mod memory;
 mod reader;
+mod store;
 
 use std::path::Path;
 use std::sync::Arc;
