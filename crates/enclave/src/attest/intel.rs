@@ -6,6 +6,7 @@ mod provider;
 
 use std::collections::BTreeMap;
 
+use dcap_qvl::intel::parse_pck_extension_with;
 use dcap_qvl::quote::{EnclaveReport, Quote, Report, TDReport10};
 use dcap_qvl::verify::QuoteVerifier;
 use dcap_qvl::{PckCertFlag, QuoteClaims, QuoteCollateralV3, QuotePolicy, TcbStatus};
@@ -74,7 +75,24 @@ pub(super) fn preview(kind: Kind, quote: &[u8]) -> Result<Claims, Refusal> {
     header(kind, quote)?;
     let parsed = Quote::parse(quote)
         .map_err(|error| Refusal::new(Reason::Malformed, format!("{error:#}")))?;
-    body(kind, &parsed.report)
+    let mut out = body(kind, &parsed.report)?;
+    out.platform = certified(&parsed).unwrap_or_default();
+    Ok(out)
+}
+
+/// The machine that the quote's own certificate names, where it brings one.
+fn certified(quote: &Quote) -> Option<Platform> {
+    let chain = dcap_qvl::intel::extract_cert_chain(quote).ok()?;
+    let said = parse_pck_extension_with::<provider::AwsLc>(chain.first()?).ok()?;
+    let instance =
+        said.platform_instance_id.map(|id| format!("intel-instance:{}", hex::encode(id)));
+    Some(Platform {
+        id: Some(format!("intel-ppid:{}", hex::encode(&said.ppid))),
+        others: instance.into_iter().collect(),
+        product: hex::encode(said.fmspc),
+        dynamic: said.dynamic_platform,
+        smt: said.smt_enabled,
+    })
 }
 
 fn translate(kind: Kind, claims: &QuoteClaims) -> Result<Claims, Refusal> {

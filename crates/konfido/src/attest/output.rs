@@ -63,7 +63,8 @@ pub fn claims(claims: &Claims, verified: bool) -> Value {
 fn event(event: &Event) -> Value {
     let digest = hex::encode(event.digest);
     let kind = event.kind_name();
-    Value::String(format!("{} {digest} {kind} {}", event.register, event.says).trim_end().into())
+    let said = format!("{} {digest}, said to be {kind} {}", event.register, event.says);
+    Value::String(said.trim_end().into())
 }
 
 /// Refusals, by their codes.

@@ -40,7 +40,7 @@ pub fn policy(source: &Source<'_>, now: Timestamp) -> anyhow::Result<String> {
     let country = source.country.map_or("ES".to_owned(), |country| country.to_string());
     let machine = said.as_ref().and_then(|claims| claims.platform.id.clone());
     let machine = machine.unwrap_or_else(|| format!("{}{}", machines(kind), "0".repeat(32)));
-    if matches!(kind, Kind::Software | Kind::Nitro) {
+    if kind == Kind::Software {
         let _ = writeln!(
             out,
             "[[partner]]\ncountry = \"{country}\"\ndanger_any_platform = true      # no machine has a name in this evidence"
@@ -48,7 +48,11 @@ pub fn policy(source: &Source<'_>, now: Timestamp) -> anyhow::Result<String> {
     } else {
         let _ = writeln!(out, "[[partner]]\ncountry = \"{country}\"\nplatforms = [\"{machine}\"]");
         if matches!(kind, Kind::Sgx | Kind::Tdx) {
-            out += "dynamic_platform = false               # true where processors may be exchanged: every cloud\n";
+            let dynamic = said.as_ref().is_some_and(|claims| claims.platform.dynamic == Some(true));
+            let _ = writeln!(
+                out,
+                "dynamic_platform = {dynamic:<5}               # true where processors may be exchanged: every cloud"
+            );
         }
     }
     out += DOCUMENTS;
@@ -159,6 +163,7 @@ fn machines(kind: Kind) -> &'static str {
     match kind {
         Kind::Snp => "snp-chip:",
         Kind::Tpm => "tpm-key:",
+        Kind::Nitro => "nitro-instance:",
         _ => "intel-ppid:",
     }
 }
