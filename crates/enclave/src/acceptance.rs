@@ -98,8 +98,8 @@ impl Acceptance {
 impl Acceptance {
     /// As [`Acceptance::permit`], for a document of any class that the policy has a rule about.
     pub(crate) fn permit_all(&self, standing: &Standing, now: Timestamp) -> Result<(), VaultError> {
-        let classes = self.policy.iter().flat_map(|policy| policy.classes());
-        classes.map(|class| self.permit(class, standing, now)).collect()
+        let mut classes = self.policy.iter().flat_map(|policy| policy.classes());
+        classes.try_for_each(|class| self.permit(class, standing, now))
     }
 }
 

@@ -221,7 +221,7 @@ mod tests {
         };
         let direction =
             if sequence.is_multiple_of(2) { Direction::Request } else { Direction::Response };
-        let delivery = (sequence % 3 == 0).then_some([5; 32]);
+        let delivery = sequence.is_multiple_of(3).then_some([5; 32]);
         let pieces = vec![7; 1 + transaction];
         let (key_id, sender, session) = ([1; 16], [4; 16], [2; 16]);
         Header {

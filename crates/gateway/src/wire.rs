@@ -210,7 +210,7 @@ mod tests {
         longer.push(0);
         assert!(Inner::decode(vec![longer.into(), document.clone()]).is_err());
         assert!(Inner::decode(vec![head.clone()]).is_err(), "a part without its piece");
-        let three = [&pieces[..], &[document.clone()]].concat();
+        let three = [&pieces[..], std::slice::from_ref(document)].concat();
         assert!(Inner::decode(three).is_err(), "a piece without its part");
     }
 }

@@ -104,7 +104,7 @@ fn frames_of_any_length_come_back_as_they_went() {
 #[test]
 fn lengths_that_are_none_are_refused_and_the_lane_goes_on() {
     let mut node = Node::to(&vault());
-    node.region.put(&[&[Op::Ping as u8; SIZE]]);
+    node.region.put(&[&vec![Op::Ping as u8; SIZE]]);
     let malformed = (status(VaultError::Malformed), Vec::new());
     for length in [0, SIZE as u32 + 1, 2 * SIZE as u32, (1 << 31) - 1] {
         node.ring(length);
