@@ -12,7 +12,9 @@ pub fn open(data: &Path, vault: &Vault) -> anyhow::Result<National> {
     fits(data, vault)?;
     let mut keep = |label: &[u8], bytes: &[u8]| vault.keep(label, bytes).map_err(|e| e.to_string());
     let mut progress = |done, all| {
-        tracing::info!(done, all, "documents of an earlier release are kept by the vault");
+        if done % TOLD == 0 || done == all {
+            tracing::info!(done, all, "documents of an earlier release are kept by the vault");
+        }
     };
     National::open_keeping(&data.join(FILE), &mut keep, &mut progress).context(FILE)
 }
@@ -32,3 +34,5 @@ pub fn fits(data: &Path, vault: &Vault) -> anyhow::Result<()> {
 }
 
 const FILE: &str = "national.db";
+/// How many documents are kept before the log says so: a multiple of what is one transaction.
+const TOLD: u64 = 64 * 64;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
 use exchange::{DocumentClass, Entropy as _, Purpose, SystemEntropy};
-use gateway::national::DocumentStore as _;
+use gateway::national::{DocumentStore as _, intake};
 use ihe::xdr::Submission;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
@@ -44,6 +44,13 @@ fn a_document_that_is_written_to_another_patients_name_does_not_leave() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(moved()).unwrap();
+}
+
+#[test]
+fn a_store_of_the_first_release_is_kept_at_the_start_and_served() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(of_the_first_release()).unwrap();
 }
 
 async fn pass() -> anyhow::Result<()> {
@@ -130,6 +137,38 @@ async fn another_key() -> anyhow::Result<()> {
     }
     fs::write(&key, first)?;
     Node::start(dk, None).await?.stop().await
+}
+
+async fn of_the_first_release() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::set(folder.path())?;
+    let dk = &stage.dk;
+    let db = rusqlite::Connection::open(dk.data().join("national.db"))?;
+    db.execute_batch(include_str!("../../../sqlite/migrations/national.sql"))?;
+    db.execute_batch("PRAGMA user_version = 1")?;
+    let document = intake::read(stage.summary().into())?;
+    db.execute(
+        "INSERT INTO document (unique_id, patient, class, form, title, created, language, size, hash, author, mime, bytes)
+         VALUES (?1, ?2, ?3, 0, '', 0, '', 0, '', '', ?4, ?5)",
+        rusqlite::params![
+            document.entry.unique_id,
+            document.patient.cx(),
+            document.entry.class.code(),
+            document.mime,
+            &document.bytes[..],
+        ],
+    )?;
+    db.close().map_err(|(_, error)| error)?;
+    ensure!(stage.is_in(&dk.data())?, "the search finds what is in a file");
+    let (b, a) = (Node::start(&stage.es, None).await?, Node::start(dk, None).await?);
+    stage.retrieve(&stage.es.portal(&stage.pki, dk)?).await?;
+    ensure!(!stage.is_in(&dk.data())?, "it serves, and a document lies in a file");
+    b.stop().await?;
+    a.stop().await?;
+    ensure!(!stage.is_in(&dk.data())?, "a document lies in a file");
+    let log = fs::read_to_string(dk.dir.join("node.log"))?;
+    ensure!(log.contains("kept by the vault") && log.contains("done=1"), "{log}");
+    Ok(())
 }
 
 /// Spain, Denmark, and a document that is unlike any other.

@@ -2,6 +2,7 @@
 //! file still holds them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway::national::kept::{Kind, label};
@@ -66,11 +67,15 @@ impl National {
         // what is overwritten in the file becomes zeros
         db.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;")?;
         let any = db.query_row("SELECT 1 FROM in_the_clear", [], |_| Ok(())).optional()?;
-        if any.is_some() {
-            keep_all(&mut db, keep, progress)?;
-            scrub(&db)?;
+        if any.is_none() {
+            return Ok(store);
         }
-        Ok(store)
+        // nobody of ours may read old pages or move the write-ahead log meanwhile
+        store.close();
+        keep_all(&mut db, keep, progress)?;
+        scrub(&db)?;
+        drop(db);
+        Ok(Self::open(path)?)
     }
 }
 
@@ -133,12 +138,15 @@ fn clear(db: &Connection, table: &'static str, columns: &str) -> rusqlite::Resul
 /// Writes the file anew, without what was replaced, and empties the write-ahead log.
 fn scrub(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("VACUUM")?;
-    let busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy {
-        // somebody reads old pages: the row stays, and the next start tries again
-        return Ok(());
+    for _ in 0..TRIES {
+        let busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if !busy {
+            return db.execute("DELETE FROM in_the_clear", []).map(drop);
+        }
+        std::thread::sleep(PAUSE);
     }
-    db.execute("DELETE FROM in_the_clear", []).map(drop)
+    // another process reads old pages: the row stays, and the next start tries again
+    Ok(())
 }
 
 /// Each table with what its label is made of, in the order of [`Kind`].
@@ -146,6 +154,9 @@ const TABLES: [(&str, Kind, &str); 2] = [
     ("document", Kind::Document, "unique_id, patient, class, mime"),
     ("dispensation", Kind::Dispensation, "unique_id, patient, country, prescription"),
 ];
+/// How often the log is tried to be emptied, and what is between.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The version of the schema since which documents are kept.
 const KEEPS: i64 = 2;
 /// Rows in one transaction.
