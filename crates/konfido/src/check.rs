@@ -58,6 +58,14 @@ pub fn load_with_vault(file: &Path, now: Timestamp) -> miette::Result<(Config, F
     Ok((config, files))
 }
 
+/// A configuration with its files, for a command that works beside a node, with a vault of its own.
+pub fn load_beside(file: &Path, now: Timestamp) -> miette::Result<(Config, Files)> {
+    let config = parse(file)?;
+    let custody = Custody::beside(&config).map_err(|error| located(&config, &error))?;
+    let files = files(&config, now, custody)?;
+    Ok((config, files))
+}
+
 /// Why no vault started, at the line that names the key that it is about.
 fn located(config: &Config, error: &StartError) -> miette::Report {
     let (faults, said) = (Faults::default(), error.to_string());

@@ -43,6 +43,12 @@ impl Custody {
         Self::open(config, Access::Write)
     }
 
+    /// For a command that works beside a node: a vault process of its own, which leaves the store as
+    /// it is.
+    pub fn beside(config: &Config) -> Result<Self, StartError> {
+        Self::open(config, Access::Read)
+    }
+
     /// For a command: the keys in the store through a vault process, those in files by ourselves.
     pub fn look(config: &Config) -> Result<Self, StartError> {
         if config.store().is_expected() { Self::open(config, Access::Read) } else { Ok(Self::Here) }

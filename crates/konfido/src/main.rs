@@ -101,7 +101,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Verify(args) => verify::run(&args)?,
         Command::Documents(Documents::Import { dir, config }) => {
-            let (config, files) = check::load_with_vault(&config.config, Timestamp::now())?;
+            let (config, files) = check::load_beside(&config.config, Timestamp::now())?;
             wait(run::import(&config, &files.custody, &dir))?;
         }
         Command::Events(Events::List { limit, kind, config }) => {

@@ -53,6 +53,13 @@ fn a_store_of_the_first_release_is_kept_at_the_start_and_served() {
     runtime.block_on(of_the_first_release()).unwrap();
 }
 
+#[test]
+fn documents_are_imported_beside_a_node_whose_keys_are_in_its_sealed_store() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(beside()).unwrap();
+}
+
 async fn pass() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let stage = Stage::set(folder.path())?;
@@ -169,6 +176,36 @@ async fn of_the_first_release() -> anyhow::Result<()> {
     let log = fs::read_to_string(dk.dir.join("node.log"))?;
     ensure!(log.contains("kept by the vault") && log.contains("done=1"), "{log}");
     Ok(())
+}
+
+async fn beside() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::set(folder.path())?;
+    let dk = &stage.dk;
+    let import = folder.path().join("import");
+    seed::write_import(&import, dk.land.country())?;
+    let done = |command: &[&str], argument: Option<&Path>| -> anyhow::Result<String> {
+        let run = stage.konfido(command, argument)?;
+        ensure!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
+        Ok(String::from_utf8(run.stdout)?)
+    };
+    done(&["documents", "import"], Some(&import))?;
+    let moved = done(&["vault", "import"], None)?;
+    ensure!(moved.contains("documents.key"), "{moved}");
+    moved.lines().try_for_each(fs::remove_file)?;
+    let (b, a) = (Node::start(&stage.es, None).await?, Node::start(dk, None).await?);
+    fs::write(import.join("documents/PS-DK1.xml"), stage.summary())?;
+    let before = done(&["vault", "show"], None)?;
+    done(&["documents", "import"], Some(&import))?;
+    ensure!(done(&["vault", "show"], None)? == before, "the import wrote another store");
+    ensure!(!dk.data().join("documents.key").exists(), "the import made a key of its own");
+    let portal = stage.es.portal(&stage.pki, dk)?;
+    stage.retrieve(&portal).await?;
+    a.stop().await?;
+    let a = Node::start(dk, None).await?;
+    stage.retrieve(&portal).await?;
+    a.stop().await?;
+    b.stop().await
 }
 
 /// Spain, Denmark, and a document that is unlike any other.
