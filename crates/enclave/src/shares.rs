@@ -43,7 +43,7 @@ pub enum ShareError {
     #[error("is share {0} once more: another person's is needed")]
     Twice(u8),
     /// More people are needed.
-    #[error("{here} shares are here, and {need} are needed")]
+    #[error("only {here} of {need} shares that are needed")]
     Few {
         /// That were given.
         here: u8,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use enclave::Use;
+use enclave::process::StartError;
 use enclave::process::errand::{self, Errand, Report};
 use jiff::Timestamp;
 use siem::{Event, EventStore as _, Kind};
@@ -98,7 +99,11 @@ fn perform(config: &Config, errand: &Errand) -> anyhow::Result<Report> {
     );
     let program = custody::program().context("no program")?;
     let vault = (config.country, config.vault.secret);
-    Ok(errand::run(&program, vault, &config.store(), errand)?)
+    errand::run(&program, vault, &config.store(), errand).map_err(|error| match error {
+        // in its own words: it did start
+        StartError::Refused(said) => anyhow::Error::msg(said),
+        error => error.into(),
+    })
 }
 
 fn import(config: &Config) -> anyhow::Result<()> {

@@ -115,3 +115,59 @@ pub(crate) enum Older {
 }
 
 const LINE: &str = "konfido-vault ";
+
+#[cfg(test)]
+mod tests {
+    use exchange::Country;
+
+    use super::*;
+
+    fn store(counter: u64, size: u64, ticks: Option<u64>) -> Contents {
+        let seen = Seen { origin: "konfido.example/dk".into(), size, root: [1; 32] };
+        let new = Contents::new(Country::parse("DK").unwrap());
+        Contents { counter, seen: Some(seen), ticks, ..new }
+    }
+
+    fn log(size: u64, counter: Option<u64>) -> Newest {
+        let seen = Seen { origin: "konfido.example/dk".into(), size, root: [1; 32] };
+        Newest { seen, counter }
+    }
+
+    #[test]
+    fn each_way_of_being_older_has_its_name() {
+        let judge = |store: Contents, log: Option<Newest>, ticks| {
+            compare(&store, log.as_ref(), ticks).err()
+        };
+        let sound = [
+            (store(5, 8, None), Some(log(8, Some(5))), None),
+            (store(6, 8, None), Some(log(9, Some(5))), None),
+            (store(5, 8, None), Some(log(8, None)), None),
+            (store(5, 0, None), None, None),
+            (store(5, 8, Some(3)), Some(log(8, Some(5))), Some(3)),
+            // killed before the TPM counted
+            (store(5, 8, Some(4)), Some(log(8, Some(4))), Some(3)),
+            // counted, and now without a counter
+            (store(5, 8, Some(4)), Some(log(8, Some(4))), None),
+        ];
+        for (number, (store, log, ticks)) in sound.into_iter().enumerate() {
+            assert_eq!(judge(store, log, ticks), None, "row {number}");
+        }
+        let mut forked = log(8, Some(5));
+        forked.seen.root = [2; 32];
+        let mut renamed = log(9, Some(5));
+        renamed.seen.origin = "konfido.example/es".into();
+        let older = [
+            (store(4, 8, None), Some(log(8, Some(5))), None, Older::Store { here: 4, said: 5 }),
+            (store(5, 8, None), Some(log(7, Some(5))), None, Older::Log { here: 7, known: 8 }),
+            (store(5, 8, None), None, None, Older::Log { here: 0, known: 8 }),
+            (store(5, 8, None), Some(forked), None, Older::Fork { size: 8 }),
+            (store(5, 8, None), Some(renamed), None, Older::Origin),
+            (store(5, 0, Some(2)), None, Some(3), Older::Ticks { here: 2, now: 3 }),
+            (store(5, 0, Some(5)), None, Some(3), Older::Ticks { here: 5, now: 3 }),
+            (store(5, 0, None), None, Some(3), Older::Uncounted { now: 3 }),
+        ];
+        for (store, log, ticks, why) in older {
+            assert_eq!(judge(store, log, ticks), Some(why));
+        }
+    }
+}

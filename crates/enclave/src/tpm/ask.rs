@@ -2,7 +2,7 @@
 //! that libtss2 had.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -70,7 +70,7 @@ fn ask(question: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 /// In that process: the answer to a question.
-pub(crate) fn answer(frame: &[u8], asker: &UnixStream) -> Zeroizing<Vec<u8>> {
+pub(crate) fn answer(frame: &[u8], asker: &impl AsFd) -> Zeroizing<Vec<u8>> {
     // nobody waits for it then, and a TPM without a resource manager has no room for two who ask
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let gone = recv(asker, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);

@@ -47,6 +47,32 @@ fn the_steps_of_the_identity_guide_hold_together() {
 }
 
 #[test]
+fn a_tpm_is_named_by_what_libtss2_and_the_chip_know() {
+    let sections = |more: &str| GOOD.replace("[node]", &format!("{more}\n[node]"));
+    let table = [
+        ("[vault]\nroot = \"disk\"", "disk is not known here"),
+        ("[vault.tpm]\npcrs = [7]", "[vault.tpm] goes with root"),
+        ("[vault]\nroot = \"tpm\"\n[vault.tpm]\npcrs = [24]", "pcrs is not a list of registers"),
+        ("[vault]\nroot = \"tpm\"\n[vault.tpm]\ncounter = 7", "counter is not an NV index"),
+        ("[vault]\nroot = \"tpm\"\n[vault.tpm]\npath = \"x\"", "no setting path"),
+    ];
+    for (more, why) in table {
+        let said = messages(&sections(more)).join("; ");
+        assert!(said.contains(why), "{more}: {said}");
+    }
+    let sound = "[vault]\nroot = \"tpm\"\n[vault.tpm]\npcrs = [0, 7]\ncounter = 0x01500020";
+    let parsed = Config::parse(Path::new("konfido.toml"), &sections(sound));
+    if cfg!(feature = "tpm") {
+        let (tcti, pcrs) = ("device:/dev/tpmrm0".to_owned(), vec![0, 7]);
+        let tpm = vault::Tpm { tcti, pcrs, counter: Some(0x0150_0020) };
+        assert_eq!(parsed.unwrap().vault.root, Root::Tpm(tpm));
+    } else {
+        let said = messages(&sections(sound)).join("; ");
+        assert!(said.contains("built without TPMs"), "{said}");
+    }
+}
+
+#[test]
 fn every_contradiction_is_told() {
     let table: &[(&str, &str, &str)] = &[
         ("country = \"DK\"", "country = \"DNK\"", "country is not two letters"),

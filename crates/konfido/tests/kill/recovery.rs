@@ -87,7 +87,7 @@ async fn unfit() -> anyhow::Result<()> {
     let flipped = if data.starts_with('0') { "1" } else { "0" };
     fs::write(&damaged, format!("{head}data {flipped}{}", &data[1..]))?;
     let table: [(&str, Vec<&Path>, &str); 6] = [
-        ("one share", vec![&ours[0]], "1 shares are here, and 2 are needed"),
+        ("one share", vec![&ours[0]], "only 1 of 2 shares that are needed"),
         ("twice", vec![&ours[0], &ours[0]], "is share 1 once more"),
         ("two sets", vec![&ours[0], &second[1]], "is of another set"),
         ("damaged", vec![&ours[0], &damaged], "damaged.txt is damaged"),
