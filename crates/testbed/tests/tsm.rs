@@ -139,3 +139,17 @@ fn an_enclave_under_gramine_is_quoted_and_calls_itself_simulated() {
     assert!(matches!(error, TsmError::NotGramine), "{error:?}");
     assert!(error.hint().contains("gramine-sgx"));
 }
+
+#[test]
+fn the_firmwares_log_is_read_with_a_limit_and_may_be_missing() {
+    use enclave::attest::MAX_EVENT_LOG;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("CCEL");
+    let tree = Configfs::at(folder.path()).with_event_log(&file);
+    assert!(tree.event_log().is_empty(), "a machine without the table");
+    std::fs::write(&file, [7; 100]).unwrap();
+    assert_eq!(tree.event_log(), [7; 100]);
+    std::fs::write(&file, vec![7; MAX_EVENT_LOG + 9]).unwrap();
+    assert_eq!(tree.event_log().len(), MAX_EVENT_LOG + 1, "longer than any, and seen to be so");
+    assert!(Configfs::at(folder.path()).event_log().is_empty(), "nobody named one");
+}
