@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::fs;
 
+use enclave::attest::MAX_EVENT_LOG;
 use enclave::tsm::{ATTEMPTS, Configfs, Provider, Tree, TsmError, enclave_report, report};
 use exchange::SystemEntropy;
 use testbed::vendors::kernel::{Kernel, Trouble};
@@ -138,4 +139,17 @@ fn an_enclave_under_gramine_is_quoted_and_calls_itself_simulated() {
     let error = enclave_report(&Configfs::gramine(), &DATA).unwrap_err();
     assert!(matches!(error, TsmError::NotGramine), "{error:?}");
     assert!(error.hint().contains("gramine-sgx"));
+}
+
+#[test]
+fn the_firmwares_log_is_read_with_a_limit_and_may_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("CCEL");
+    let tree = Configfs::at(folder.path()).with_event_log(&file);
+    assert!(tree.event_log().is_empty(), "a machine without the table");
+    fs::write(&file, [7; 100]).unwrap();
+    assert_eq!(tree.event_log(), [7; 100]);
+    fs::write(&file, vec![7; MAX_EVENT_LOG + 9]).unwrap();
+    assert_eq!(tree.event_log().len(), MAX_EVENT_LOG + 1, "longer than any, and seen to be so");
+    assert!(Configfs::at(folder.path()).event_log().is_empty(), "nobody named one");
 }
