@@ -61,7 +61,7 @@ pub enum Source {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The program did not run, or its sockets could not be made.
+    /// The program did not run, or its lanes could not be made.
     #[error("cannot start the vault process: {0}")]
     Io(#[from] io::Error),
     /// It says why.

@@ -1,4 +1,4 @@
-//! Frames on a socket.
+//! Frames in a stream.
 
 use std::io::{self, IoSlice, Read, Write};
 

@@ -1,5 +1,5 @@
 //! Memory that a node and its vault process share: one region beside each lane, for frames that are
-//! too long to go through a socket twice. Nobody works on it: bytes are copied in by one end, copied out
+//! too long to go through a pipe. Nobody works on it: bytes are copied in by one end, copied out
 //! by the other, and only the copy is looked at, because the other end may change the region at any time.
 
 #![expect(unsafe_code, reason = "pages that no library maps, and copies of what others may change")]
