@@ -275,13 +275,14 @@ impl Core {
         let id = key_id(to.key);
         let mut sending = self.sending();
         let all = sending.entry(to.country).or_default();
-        if let Some(session) = all.last() {
-            let fresh = session.key_id == id
+        // not the last one only: while a country renews its key we speak to both of its vaults
+        let fresh = |session: &&Arc<Outgoing>| {
+            session.key_id == id
                 && now.duration_since(session.since) < MAX_AGE
-                && session.next.load(Ordering::Relaxed) < MAX_MESSAGES;
-            if fresh {
-                return Ok(Arc::clone(session));
-            }
+                && session.next.load(Ordering::Relaxed) < MAX_MESSAGES
+        };
+        if let Some(session) = all.iter().rev().find(fresh) {
+            return Ok(Arc::clone(session));
         }
         let refused = |_| VaultError::Key("cannot be sealed for");
         let key = PublicKey::from_bytes(to.key).map_err(refused)?;

@@ -116,7 +116,14 @@ pub(crate) fn serve(core: &Core, lane: &mut Lane<impl Read, impl Write>) -> io::
             body: 0..0,
             tail: Vec::new(),
         });
-        lane.send(&[&answer.head, &frame[answer.body.clone()], &answer.tail])?;
+        let sent = lane.send(&[&answer.head, &frame[answer.body.clone()], &answer.tail]);
+        match sent {
+            // nothing of it was: pouches, and what is kept, are longer than what came
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                lane.send(&[&[status(VaultError::Malformed)]])?;
+            }
+            sent => drop(sent?),
+        }
         // what was opened does not lie around: one pass over what was used, which nothing drops
         frame.fill(0);
         std::hint::black_box(&mut frame);

@@ -246,6 +246,13 @@ pub fn read_answer(package: &Package) -> Result<(Range<usize>, Option<String>), 
     Ok((offset(&xml, &package.root, envelope.content()), code))
 }
 
+/// Whether an answer brings documents, or entries about them, in its envelope.
+pub fn brings(root: &[u8]) -> Result<bool, MessageError> {
+    let xml = Xml::parse_bytes(root, &Limits::MESSAGE)?;
+    let payload = Envelope::read(&xml)?.payload;
+    Ok(payload.is_some_and(answer::brings))
+}
+
 /// SHA-256 of a Body's content and of its parts: what the evidence is about.
 pub fn digest(content: &[u8], parts: &[Part]) -> String {
     digest_of(content, parts.iter().map(|part| (part.cid.as_str(), sha256(&part.bytes))))

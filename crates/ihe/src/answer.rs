@@ -4,7 +4,7 @@ use exchange::{CorrelationId, Oid, Refusal, Transaction};
 use jiff::Timestamp;
 use trust::xml::{Element, Writer};
 
-use crate::ebrim::{QUERY, RS, XDS};
+use crate::ebrim::{QUERY, RIM, RS, XDS};
 use crate::xca::{Errors, RegistryError};
 use crate::xcpd::{HL7, Response};
 use crate::xdr;
@@ -65,7 +65,7 @@ pub fn refusal(
                 &[("xmlns:query", QUERY), ("status", errors.status())],
             );
             errors.write(&mut w);
-            w.empty("rim:RegistryObjectList", &[("xmlns:rim", crate::ebrim::RIM)]);
+            w.empty("rim:RegistryObjectList", &[("xmlns:rim", RIM)]);
             w.close();
         }
         Transaction::Retrieve => {
@@ -90,4 +90,13 @@ pub fn code_of(payload: Element<'_, '_>) -> Option<String> {
     }
     let list = payload.descendants().find(|e| e.is(RS, "RegistryErrorList"))?;
     list.child(RS, "RegistryError")?.attribute("errorCode").map(str::to_owned)
+}
+
+/// Whether an answer brings documents or what is known of them. One with a code of [`code_of`] may
+/// bring some beside it: partial success, and warnings (ITI TF-3 4.2.4).
+pub fn brings(payload: Element<'_, '_>) -> bool {
+    let named = |e: &Element<'_, '_>| {
+        e.is(XDS, "DocumentResponse") || e.is(XDS, "Document") || e.is(RIM, "ExtrinsicObject")
+    };
+    payload.descendants().any(|element| named(&element))
 }

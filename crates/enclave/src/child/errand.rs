@@ -71,6 +71,14 @@ fn import(
         if path.exists() && !files.contains(&path) {
             files.push(path.clone());
         }
+        let kept = opened.contents.find(purpose, &name);
+        if purpose == Use::Keep && kept.is_some_and(|kept| kept.bytes != bytes) {
+            return Err(format!(
+                "{} is another key than the one in the store, which documents are kept under: \
+                 remove the file",
+                path.display()
+            ));
+        }
         Ring::default().add(purpose, &bytes).map_err(|e| format!("{}: {e}", path.display()))?;
         opened.contents.put(Kept { purpose, name, bytes }).map_err(|e| e.to_string())?;
     }
@@ -138,5 +146,32 @@ fn report(opened: &Opened, files: Vec<PathBuf>) -> Report {
         keys: store.keys.iter().map(|key| (key.purpose, key.name.clone())).collect(),
         older: opened.older.as_ref().map(ToString::to_string),
         files,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::Source;
+
+    #[test]
+    fn an_import_beside_a_stale_documents_key_does_not_lose_what_is_kept() {
+        let (folder, country) = (tempfile::tempdir().unwrap(), Country::parse("DK").unwrap());
+        let of = folder.path().to_owned();
+        let (root, origin) = (Source::File(of.join("root")), "dk".to_owned());
+        let place = Place { folder: of.clone(), root, origin };
+        let path = of.join("documents.key");
+        let import =
+            || import(vec![(Use::Keep, "documents.key".into(), path.clone())], country, &place);
+        std::fs::write(&path, [1; 32]).unwrap();
+        import().unwrap();
+        import().unwrap();
+        std::fs::write(&path, [2; 32]).unwrap();
+        let said = import().err().unwrap();
+        assert!(said.contains("another key than the one in the store"), "{said}");
+        std::fs::remove_file(&path).unwrap();
+        let opened = opening::open(&place, country, Access::Read).unwrap().unwrap();
+        let kept = opened.contents.find(Use::Keep, "documents.key").unwrap();
+        assert_eq!(kept.bytes.as_slice(), [1; 32]);
     }
 }

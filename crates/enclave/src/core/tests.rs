@@ -107,6 +107,27 @@ fn a_restarted_vault_says_that_the_key_is_unknown() {
     assert_eq!(restarted.open_request(&sealed, &[0; 32]).err(), Some(VaultError::UnknownKey));
 }
 
+#[test]
+fn a_country_that_renews_its_vault_under_load_still_answers_what_it_was_asked() {
+    let now = Timestamp::now();
+    let (es, dk) = (Vault::new(country("ES")), Vault::new(country("DK")));
+    let (spain, denmark) = (recipient(&es, now), recipient(&dk, now));
+    let renewed = Vault::new(country("ES"));
+    let both = [(&es, spain.clone()), (&renewed, recipient(&renewed, now))];
+    // Denmark asks Spain, and meanwhile answers requests of both of Spain's vaults in turn
+    let asking = Address { from: country("DK"), to: country("ES"), ..address() };
+    let text = [Piece::Clear(b"ask")];
+    let (sealed, pending) = dk.seal_request(&spain, asking, None, &[0; 32], &text, now).unwrap();
+    for (vault, to) in both.iter().cycle().take(2 * KEPT) {
+        let (sealed, _) = ask(vault, &denmark, &[0; 32], b"ask", now).unwrap();
+        let reply = dk.open_request(&sealed, &[0; 32]).unwrap().reply;
+        answer(&dk, reply, to, &[0; 32], b"document").unwrap();
+    }
+    let reply = es.open_request(&sealed, &[0; 32]).unwrap().reply;
+    let sealed = answer(&es, reply, &denmark, &[0; 32], b"document").unwrap();
+    assert!(dk.open_response(pending, &sealed, &[0; 32], None).is_ok());
+}
+
 /// Anybody may open a session to us. What is asked in it is answered for the key that was attested.
 #[test]
 fn an_answer_opens_in_the_attested_vault_of_the_one_who_asked_only() {

@@ -14,7 +14,7 @@ use super::*;
 use crate::core::Target;
 use crate::header::{Address, TAG};
 use crate::piece::{Piece, buffer};
-use crate::ring::Ring;
+use crate::ring::{Ring, Use};
 
 /// The node's end: pipes, and the region twice, for who writes while others read.
 struct Node {
@@ -234,4 +234,19 @@ fn a_region_that_could_become_shorter_is_not_taken() {
     assert!(ftruncate(&shared, 0).is_err(), "ours cannot");
     let (pipe, _) = io::pipe().unwrap();
     assert!(Region::of(pipe.as_fd()).is_err());
+}
+
+#[test]
+fn a_document_whose_answer_would_be_too_long_is_refused_and_the_vault_stays() {
+    let mut ring = Ring::default();
+    ring.add(Use::Keep, &[7; 32]).unwrap();
+    let core = Core::new(Country::parse("DK").unwrap(), ring);
+    let mut asked = u32::try_from(MAX_FRAME).unwrap().to_be_bytes().to_vec();
+    asked.push(Op::Keep as u8);
+    asked.resize(4 + MAX_FRAME, 0);
+    write_frame(&mut asked, &[&[Op::Ping as u8, 9]]).unwrap();
+    let mut answered = Vec::new();
+    let region = Region::new().unwrap().0;
+    serve(&core, &mut Lane::new(&*asked, &mut answered, region)).unwrap();
+    assert_eq!(answered, [0, 0, 0, 1, 1, 0, 0, 0, 2, 0, 9]);
 }

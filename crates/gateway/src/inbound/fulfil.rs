@@ -13,7 +13,7 @@ use ihe::{MessageError, uuid, xdr};
 use ledger::crash;
 
 use super::attached::Attached;
-use crate::message::{Ask, Facts, Message, read_answer, respond};
+use crate::message::{self, Ask, Facts, Message, read_answer, respond};
 use crate::national::store::Store;
 use crate::national::{Connector, openncp};
 use crate::node::{Node, Sealing};
@@ -90,10 +90,22 @@ pub(super) async fn fulfil(
         }
     };
     crash::point("inbound/fulfilled");
+    understood(root, parts, documents)
+}
+
+/// An answer with what it says of itself.
+fn understood(
+    root: Bytes,
+    parts: Vec<Attached>,
+    documents: Documents,
+) -> Result<Fulfilled, Refusal> {
     let (content, refused) =
         read_answer(&Package::bare(root.clone())).map_err(|e| unreadable(&e))?;
-    // the other country's refusal has no documents
-    let documents = if refused.is_some() { Documents::Of(Vec::new()) } else { documents };
+    // the other country's refusal has no documents; a partial success, and a warning, has some
+    let none = refused.is_some()
+        && parts.is_empty()
+        && !message::brings(&root).map_err(|e| unreadable(&e))?;
+    let documents = if none { Documents::Of(Vec::new()) } else { documents };
     let outcome = refused.unwrap_or_else(|| "answered".to_owned());
     Ok(Fulfilled { root, parts, content, outcome, documents })
 }
@@ -164,5 +176,39 @@ async fn from_store(
             let body = xdr::render_response(&Errors::default());
             Ok((bare(&body), Vec::new(), none))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ihe::mtom::Part;
+    use ihe::soap;
+
+    use super::*;
+
+    const WARNED: &str = "<x:RetrieveDocumentSetResponse xmlns:x='urn:ihe:iti:xds-b:2007'>\
+        <r:RegistryResponse xmlns:r='urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0' \
+        status='urn:ihe:iti:2007:ResponseStatusType:PartialSuccess'><r:RegistryErrorList>\
+        <r:RegistryError errorCode='ERROR_DOCUMENT_NOT_FOUND' codeContext='' severity=''/>\
+        </r:RegistryErrorList></r:RegistryResponse>HERE</x:RetrieveDocumentSetResponse>";
+
+    fn answered(document: &str, parts: Vec<Part>) -> Fulfilled {
+        let body = WARNED.replace("HERE", document);
+        let root = soap::render(&soap::Header::default(), &[], &body);
+        let parts = parts.into_iter().map(Attached::clear).collect();
+        understood(root.into(), parts, Documents::Unknown)
+            .unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    }
+
+    #[test]
+    fn a_document_that_comes_beside_an_error_is_held_to_the_policys_floors_too() {
+        let inline = "<x:DocumentResponse><x:Document>PGEvPg==</x:Document></x:DocumentResponse>";
+        assert!(matches!(answered(inline, Vec::new()).documents, Documents::Unknown));
+        let part =
+            Part { cid: "1@x".into(), mime: "text/xml".into(), bytes: Bytes::from_static(b"<a/>") };
+        assert!(matches!(answered("", vec![part]).documents, Documents::Unknown));
+        let refused = answered("", Vec::new());
+        assert_eq!(refused.outcome, "ERROR_DOCUMENT_NOT_FOUND");
+        assert!(matches!(refused.documents, Documents::Of(none) if none.is_empty()));
     }
 }
