@@ -254,6 +254,8 @@ impl World {
         let said = statement.said().context("our own statement can be read")?;
         self.put("statement", "said", said.encode())?;
         self.put("vault", "ping", b"\x01ping")?;
+        // what comes on a lane: a ping of four bytes, and a doorbell for twelve in its region
+        self.put("vault", "lane", b"\0\0\0\x05\x01ping\x80\0\0\x0c")?;
         self.put("vault", "seal", self.frame(&said))?;
         let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =

@@ -222,7 +222,7 @@ mod tests {
         }
         // a ping comes back, garbage does not: what was sent is wiped as well
         for op in [1, 99] {
-            let answer = lanes.exchange(&[&[op], &[7; 500_000]]).unwrap();
+            let answer = lanes.exchange(&[&[op], &vec![7; 500_000]]).unwrap();
             assert_eq!(answer.len(), if op == 1 { 500_001 } else { 1 });
         }
         for region in shared {
