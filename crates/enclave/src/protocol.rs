@@ -138,9 +138,10 @@ pub(crate) fn takes(core: &Core, bytes: &[u8]) -> io::Result<()> {
     struct Given<'b>(&'b [u8]);
     impl Read for Given<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            // a doorbell comes alone
-            let length = if self.0.first() >= Some(&0x80) { 4 } else { into.len() };
-            let length = length.min(into.len());
+            // a frame or a doorbell at a time, as a node writes them
+            let told = self.0.first_chunk().map_or(0, |told| u32::from_be_bytes(*told) as usize);
+            let whole = if told >> 31 == 1 { 4 } else { 4 + told };
+            let length = whole.min(into.len());
             self.0.read(&mut into[..length])
         }
     }

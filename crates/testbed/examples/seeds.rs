@@ -263,6 +263,8 @@ impl World {
         for (name, bytes) in enclave::store::fuzzing::samples() {
             self.put("store", name, bytes)?;
         }
+        // what comes on a lane: a ping of four bytes, and a doorbell for twelve in its region
+        self.put("vault", "lane", b"\0\0\0\x05\x01ping\x80\0\0\x0c")?;
         self.put("vault", "seal", self.frame(&said))?;
         let accepted = Acceptance::software(&[Attestation::SimulatedInProcess]);
         let recipient =

@@ -56,8 +56,9 @@ impl Region {
             assert!(part.len() <= SIZE - at, "because callers look at the length");
             // SAFETY: the region is that long, and no reference leads into it, so that they do not overlap.
             unsafe {
-                ptr::copy_nonoverlapping(part.as_ptr(), self.start.as_ptr().add(at), part.len());
-            };
+                let to = self.start.as_ptr().add(at);
+                ptr::copy_nonoverlapping(part.as_ptr(), to, part.len());
+            }
             at += part.len();
         }
     }
