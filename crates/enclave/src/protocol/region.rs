@@ -56,7 +56,7 @@ impl Region {
             assert!(part.len() <= SIZE - at, "because callers look at the length");
             // SAFETY: the region is that long, and no reference leads into it, so that they do not overlap.
             unsafe {
-                ptr::copy_nonoverlapping(part.as_ptr(), self.start.as_ptr().add(at), part.len())
+                ptr::copy_nonoverlapping(part.as_ptr(), self.start.as_ptr().add(at), part.len());
             };
             at += part.len();
         }
