@@ -6,18 +6,24 @@ use std::time::{Duration, Instant};
 
 use exchange::Clock as _;
 
+use std::sync::Arc;
+
+use enclave::attest::{Collateral, Policy, Roots};
 use enclave::key::Statement;
 use enclave::{Acceptance, Address, Attestation, Recipient};
-use exchange::{SystemEntropy, Transaction, TransactionId};
+use exchange::{DocumentClass, SystemEntropy, Transaction, TransactionId};
+use gateway::node::Sealing;
 use gateway::outbound::SEALED_PATH;
 use gateway::recipient::VAULT_KEY_PATH;
 use gateway::wire::{self, Inner};
 use ihe::mtom::Package;
 use ihe::xcpd;
+use ihe::xdr::Submission;
+use siem::Kind;
 use testbed::portal::envelope;
-use testbed::world::AGNETE;
+use testbed::world::{AGNETE, JORDI};
 
-use crate::circle::{Circle, dk, es};
+use crate::circle::{Circle, dk, es, vault};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_checked_under_the_policy_of_before_is_not_used_after_a_reload() {
@@ -96,3 +102,55 @@ async fn a_sealed_search_that_is_refused_in_the_clear_does_not_repeat_the_patien
     spain.stop().await;
     denmark.stop().await;
 }
+
+/// A pharmacist reports a dispensation. Denmark's vault has another key since it was asked last, and
+/// what stands behind it is not enough for this class.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispensation_is_not_sealed_for_a_restarted_vault_that_the_policy_does_not_let_have_it() {
+    let circle = Circle::new();
+    let (denmark, spain) = (circle.start(dk()).await, circle.start(es()).await);
+    circle.ask().await.unwrap();
+    let policy = Policy::danger_unsigned(POLICY.replace("ZERO", &"00".repeat(32)).as_bytes());
+    let (policy, roots) = (Arc::new(policy.unwrap()), Arc::new(Roots::pinned()));
+    let accepted = Acceptance::policy(policy, Arc::new(Collateral::None), roots);
+    spain.node.peers[&dk()].accepted.store(Arc::new(accepted));
+    let seal = circle.seal(dk());
+    denmark.node.sealing.store(Arc::new(Sealing::new(seal, vault(dk()))));
+    let visit = circle.visit_by(&JORDI, &AGNETE, circle.clock.now());
+    let dispensed = Submission {
+        patient: AGNETE.id(),
+        class: DocumentClass::EDispensation,
+        unique_id: "1.2.3^4".into(),
+        mime: "text/xml".into(),
+        bytes: bytes::Bytes::from_static(b"<ClinicalDocument/>"),
+    };
+    let error = circle.portal().submit(&visit, &dispensed).await.unwrap_err();
+    assert_eq!(spain.events(Kind::VaultRefused, 1).await, 1, "{error}");
+    // what the policy has a row for goes on
+    circle.ask().await.unwrap();
+    spain.stop().await;
+    denmark.stop().await;
+}
+
+const POLICY: &str = r#"# konfido attestation policy v1
+version = 1
+valid_from = "2026-01-01T00:00:00Z"
+valid_until = "2027-01-01T00:00:00Z"
+
+[[program]]
+name = "vault"
+kind = "software"
+registers = { binary = "ZERO" }
+
+[[firmware]]
+kind = "software"
+
+[[partner]]
+country = "DK"
+danger_any_platform = true
+dynamic_platform = true
+
+[[document]]
+class = "60591-5"
+floor = "software"
+"#;
