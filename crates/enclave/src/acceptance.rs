@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exchange::{Country, DocumentClass};
+use exchange::{Country, DocumentClass, Permission, Transaction};
 use jiff::Timestamp;
 
 use crate::attest::{
@@ -96,9 +96,11 @@ impl Acceptance {
 }
 
 impl Acceptance {
-    /// As [`Acceptance::permit`], for a document of any class that the policy has a rule about.
+    /// As [`Acceptance::permit`], for a document of any class that is asked for: of which one it is,
+    /// nobody has said, and a class without a rule is refused.
     pub(crate) fn permit_all(&self, standing: &Standing, now: Timestamp) -> Result<(), VaultError> {
-        let mut classes = self.policy.iter().flat_map(|policy| policy.classes());
+        let asked = |class| Permission::required(Transaction::Retrieve, Some(class)).is_some();
+        let mut classes = DocumentClass::all().filter(|class| asked(*class));
         classes.try_for_each(|class| self.permit(class, standing, now))
     }
 }

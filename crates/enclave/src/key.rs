@@ -119,7 +119,7 @@ impl Recipient {
         self.accepted.permit(class, &self.standing, now)
     }
 
-    /// Whether documents of every class that the policy knows may be sealed for it.
+    /// Whether a document may be sealed for it of which nobody says the class: those of every class.
     pub fn permits_all(&self, now: Timestamp) -> Result<(), VaultError> {
         self.accepted.permit_all(&self.standing, now)
     }

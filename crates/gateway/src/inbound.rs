@@ -65,7 +65,9 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
     let sealing = node.sealing();
     let outcome = match journey::open(&sealing, peer, &package) {
         Ok((message, opened)) => {
-            journey::answer(node, &sealing, peer, message, Some(opened), &mut trace).await
+            let answered =
+                journey::answer(node, &sealing, peer, message, Some(opened), &mut trace).await;
+            answered.map_err(journey::Failed::in_the_clear)
         }
         Err(error) => {
             let unknown_key = error == VaultError::UnknownKey;

@@ -3,7 +3,7 @@
 mod slots;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use enclave::{Acceptance, Recipient, ReplyToken, Vault};
@@ -110,40 +110,63 @@ pub struct PeerCountry {
     pub client: Client,
     /// Its vault keys, checked: the one before, whose last requests may still be on their way, and
     /// the newest.
-    pub recipients: Mutex<Vec<Recipient>>,
-    /// Held by who fetches its key.
-    pub fetching: tokio::sync::Mutex<()>,
+    pub recipients: Mutex<Recipients>,
+    /// Held by who fetches its key; when that failed last, and why.
+    pub fetching: tokio::sync::Mutex<Option<(jiff::Timestamp, Refusal)>>,
     /// The newest statement that we saw of it.
     pub newest: Newest,
     /// How much of us it may take.
     pub slots: Slots,
 }
 
+/// The vault keys of a country that were checked, the newest last.
+#[derive(Default)]
+pub struct Recipients {
+    known: Vec<Recipient>,
+    /// How often all were forgotten: what was checked before that is not kept after it.
+    forgotten: u64,
+}
+
 impl PeerCountry {
+    fn recipients(&self) -> MutexGuard<'_, Recipients> {
+        self.recipients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The checked vault key, while it holds.
     pub fn known_recipient(&self, now: jiff::Timestamp) -> Option<Recipient> {
-        let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-        known.last().filter(|recipient| recipient.not_after() > now).cloned()
+        let known = self.recipients();
+        known.known.last().filter(|recipient| recipient.not_after() > now).cloned()
     }
 
     /// The checked vault key that a request came from, while it holds.
     pub fn known_asker(&self, reply: &ReplyToken, now: jiff::Timestamp) -> Option<Recipient> {
-        let known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|key| reply.is_for(key) && key.not_after() > now).cloned()
+        let known = self.recipients();
+        known.known.iter().find(|key| reply.is_for(key) && key.not_after() > now).cloned()
     }
 
-    /// Keeps a checked key as the newest.
-    pub fn keep_recipient(&self, recipient: Recipient) {
-        let mut known = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > 1 {
-            known.remove(0);
+    /// Of now: to be taken before a key is checked, and given to [`PeerCountry::keep_recipient`].
+    pub fn forgotten(&self) -> u64 {
+        self.recipients().forgotten
+    }
+
+    /// Keeps a checked key as the newest, unless all were forgotten since its check began: it was
+    /// held against the policy and the roots of before.
+    pub fn keep_recipient(&self, recipient: Recipient, forgotten: u64) {
+        let mut known = self.recipients();
+        if known.forgotten != forgotten {
+            return;
         }
-        known.push(recipient);
+        if known.known.len() > 1 {
+            known.known.remove(0);
+        }
+        known.known.push(recipient);
     }
 
     /// Forgets its keys: they are fetched and checked anew.
     pub fn forget_recipients(&self) {
-        self.recipients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.recipients();
+        known.forgotten += 1;
+        known.known.clear();
     }
 }
 

@@ -32,19 +32,28 @@ pub(crate) async fn of_asker(
     }
 }
 
-/// One request a country fetches; those that waited for it find what it found.
+/// One request a country fetches; those that waited for it find what it found, or that the country
+/// did not answer: they do not wait for that one after another.
 async fn fetch(
     node: &Node,
     peer: &PeerCountry,
     side: Side,
     wanted: impl Fn(&Recipient) -> bool,
 ) -> Result<Recipient, Refusal> {
-    let _one = peer.fetching.lock().await;
-    let now = node.clock.now();
+    let came = node.clock.now();
+    let mut failed = peer.fetching.lock().await;
+    let (now, forgotten) = (node.clock.now(), peer.forgotten());
     if let Some(known) = peer.known_recipient(now).filter(&wanted) {
         return Ok(known);
     }
-    let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| unreachable_peer(&e))?;
+    if let Some((_, refusal)) = failed.as_ref().filter(|(at, _)| *at > came) {
+        return Err(refusal.clone());
+    }
+    let answer = peer.client.get(VAULT_KEY_PATH).await.map_err(|e| {
+        let refusal = unreachable_peer(&e);
+        *failed = Some((node.clock.now(), refusal.clone()));
+        refusal
+    })?;
     let accepted = peer.accepted.load();
     let recipient = Statement::decode(&answer.body)
         .and_then(|said| Recipient::verify(&said, &node.seal_anchors, peer.country, now, &accepted))
@@ -57,7 +66,7 @@ async fn fetch(
             if wanted(&recipient) { Ok(recipient) } else { Err(other) }
         })
         .map_err(|error| unacceptable(node, peer, side, error))?;
-    peer.keep_recipient(recipient.clone());
+    peer.keep_recipient(recipient.clone(), forgotten);
     Ok(recipient)
 }
 

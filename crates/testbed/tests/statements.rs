@@ -85,6 +85,14 @@ fn hardware_that_the_policy_names_is_taken_and_satisfies_its_rule() {
 }
 
 #[test]
+fn a_document_of_no_known_class_does_not_pass_a_policy_that_leaves_a_class_out() {
+    let world = World::new();
+    let taken = world.checked(&world.published(|_| {}), AT_ONCE, &policy()).unwrap();
+    let unknown = taken.permits_all(now());
+    assert_eq!(unknown, Err(VaultError::Evidence(Reason::DocumentClass)), "it may be an image");
+}
+
+#[test]
 fn what_the_policy_does_not_name_is_refused_for_its_own_reason() {
     let world = World::new();
     let rows: [(&str, fn(&mut Maker), Reason); 4] = [

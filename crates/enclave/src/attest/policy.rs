@@ -153,11 +153,6 @@ impl Policy {
         Err(Refusal::new(Reason::Assurance, detail))
     }
 
-    /// The classes of documents that there are rules about.
-    pub fn classes(&self) -> impl Iterator<Item = DocumentClass> {
-        self.document.floors.iter().map(|row| row.0)
-    }
-
     /// How much documents of this class ask for; `None` where no rule says so.
     pub fn floor(&self, class: DocumentClass) -> Option<Floor> {
         self.document.floors.iter().find(|row| row.0 == class).map(|row| row.1)

@@ -49,6 +49,13 @@ impl Failed {
     pub fn early(refused: Refused) -> Self {
         Self { refused, unknown_key: false }
     }
+
+    /// Of a sealed request, as it may be answered in the clear: it does not repeat what was sealed.
+    #[must_use]
+    pub fn in_the_clear(mut self) -> Self {
+        self.refused.echo.query = String::new();
+        self
+    }
 }
 
 /// 6 (in B's count). open: once, in the vault only; the sender must be who TLS says.

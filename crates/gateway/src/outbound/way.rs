@@ -79,10 +79,6 @@ pub(super) async fn ask_and_open(
             Ok(Answer { package, content, evidence, secrets, digests, refused, provider, from })
         }
         Way::Sealed(recipient) => {
-            if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
-                let permitted = recipient.permits(class, node.clock.now());
-                permitted.map_err(|error| unacceptable(node, peer, Side::B, error))?;
-            }
             match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
                 // the peer has restarted: its old key is gone, the request was not opened
@@ -117,6 +113,11 @@ async fn sealed(
     recorded: &Recorded,
     message: &Message,
 ) -> Result<Option<Answer>, Refusal> {
+    // of each vault anew: the one after a restart may stand on less
+    if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
+        let permitted = recipient.permits(class, node.clock.now());
+        permitted.map_err(|error| unacceptable(node, peer, Side::B, error))?;
+    }
     let root = &message.package.root;
     let inner = Inner {
         evidence: recorded.evidence(sealing),

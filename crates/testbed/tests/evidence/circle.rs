@@ -25,7 +25,7 @@ use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
 use testbed::portal::{Portal, PortalError};
 use testbed::seed;
-use testbed::world::{AGNETE, Citizen, Land, MONTSERRAT};
+use testbed::world::{AGNETE, Citizen, Clinician, Land, MONTSERRAT};
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
 use transport::server::{Bound, Limits};
@@ -117,7 +117,7 @@ impl Circle {
         self.pki.tls(country, role)
     }
 
-    fn seal(&self, country: Country) -> SealKey {
+    pub fn seal(&self, country: Country) -> SealKey {
         if self.chained {
             self.pki.seal_below(country)
         } else {
@@ -268,13 +268,18 @@ impl Circle {
 
     /// A visit of a patient that began at some time.
     pub fn visit_of(&self, patient: &Citizen, at: Timestamp) -> Visit {
+        self.visit_by(&MONTSERRAT, patient, at)
+    }
+
+    /// A visit to somebody.
+    pub fn visit_by(&self, who: &Clinician, patient: &Citizen, at: Timestamp) -> Visit {
         let seal = Arc::new(self.pki.identity(es(), Role::Seal).seal_key());
         let issuer = Issuer::new(es(), seal);
         let patient = patient.id();
-        issuer.visit(&MONTSERRAT, Some(&patient), Purpose::Treatment, at, &SystemEntropy)
+        issuer.visit(who, Some(&patient), Purpose::Treatment, at, &SystemEntropy)
     }
 
-    fn portal(&self) -> Portal {
+    pub fn portal(&self) -> Portal {
         let tls = ClientTls::new(&self.identity(es(), Role::OpenncpClient)).unwrap();
         let url = format!("https://{}", self.ports(es()).0);
         let community = |country| Land::of(country).unwrap().community();

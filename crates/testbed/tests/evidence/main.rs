@@ -5,6 +5,7 @@ mod circle;
 mod deadline;
 mod gauges;
 mod hostile;
+mod keys;
 mod receipts;
 mod refusals;
 mod seals;
