@@ -8,7 +8,7 @@ use trust::xml::{Element, Limits, Xml};
 
 use crate::MessageError;
 use crate::ebrim::XDS;
-use crate::mtom::{Package, Part, XOP, decode_base64};
+use crate::mtom::{MAX_PARTS, Package, Part, XOP, decode_base64};
 
 /// The package with each `xds:Document` as a part. Nothing else of it changes; a package that has
 /// all of them as parts stays as it is.
@@ -28,6 +28,9 @@ pub fn detach(package: Package) -> Result<Package, MessageError> {
     }
     if found.is_empty() {
         return Ok(package);
+    }
+    if package.parts.len() + found.len() > MAX_PARTS {
+        return Err(MessageError::Mime("too many parts"));
     }
     found.sort_by_key(|(place, _)| place.start);
     let (mut root, mut at, mut parts) = (BytesMut::new(), 0, package.parts);
@@ -77,6 +80,17 @@ mod tests {
         assert_eq!(all, [&b"<a/>"[..], b"%PDF"]);
         attachments.finish().unwrap();
         assert!(detach(moved.clone()).unwrap() == moved, "a second time nothing is to do");
+    }
+
+    #[test]
+    fn more_documents_than_the_other_country_would_take_as_parts_are_refused_here() {
+        let of = |count| {
+            let all = "<x:Document>PGEvPg==</x:Document>".repeat(count);
+            let root = format!("<e xmlns:x='urn:ihe:iti:xds-b:2007'>{all}</e>").into();
+            detach(Package { root, parts: Vec::new() })
+        };
+        assert_eq!(of(MAX_PARTS).unwrap().parts.len(), MAX_PARTS);
+        assert!(of(MAX_PARTS + 1).is_err());
     }
 
     #[test]

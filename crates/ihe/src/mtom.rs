@@ -306,7 +306,7 @@ fn percent_decode(text: &str) -> String {
 }
 
 /// More parts than any IHE message has.
-const MAX_PARTS: usize = 64;
+pub(crate) const MAX_PARTS: usize = 64;
 /// Longest content id or media type.
 const MAX_NAME: usize = 255;
 /// Longest header of one part, in bytes.
