@@ -55,6 +55,6 @@ fn peers_see_the_stores_counter_in_the_key_statement_and_it_never_goes_back() {
         let process = started(&folder);
         let vault = Vault::of(process);
         let said = vault.publish(&seal, Timestamp::now()).unwrap().said().unwrap();
-        assert_eq!(said.starts, counter);
+        assert_eq!((said.state, said.starts), (counter, 1));
     }
 }
