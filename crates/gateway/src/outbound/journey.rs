@@ -41,7 +41,7 @@ pub async fn ask(
 
     // 3. attest: whose vault we seal for, or plainly if the policy row says so
     let peer = node.peer(target).map_err(refuse)?;
-    let way = way::attest(node, peer).await.map_err(refuse)?;
+    let way = way::attest(node, peer, &facts).await.map_err(refuse)?;
 
     // 4. record: the request's evidence is durable before anything leaves
     let recorded = evidence::record(node, &sealing, target, &facts, &mandate, &message, &way)

@@ -39,17 +39,22 @@ pub(super) struct Answer {
     pub(super) from: Option<Peer>,
 }
 
-/// Step 3: the peer's checked vault key, or the plain way.
-pub(super) async fn attest(node: &Node, peer: &PeerCountry) -> Result<Way, Refusal> {
+/// Step 3: the peer's checked vault key, good enough for what is sent to it; or the plain way.
+pub(super) async fn attest(node: &Node, peer: &PeerCountry, facts: &Facts) -> Result<Way, Refusal> {
     if !peer.konfido {
-        let hint = "policy does not allow plain exchange with that country";
-        return if peer.allow_plain {
-            Ok(Way::Plain(()))
-        } else {
-            Err(Refusal::new(Code::ErrorPolicyViolation, hint))
+        let hint = match (peer.allow_plain, &facts.pouch) {
+            (true, None) => return Ok(Way::Plain(())),
+            (true, Some(_)) => "that country has no vault that fills a pouch; ask without one",
+            (false, _) => "policy does not allow plain exchange with that country",
         };
+        return Err(Refusal::new(Code::ErrorPolicyViolation, hint));
     }
-    recipient::of(node, peer).await.map(|known| Way::Sealed(Box::new(known)))
+    let known = recipient::of(node, peer).await?;
+    if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
+        let permitted = known.permits(class, node.clock.now());
+        permitted.map_err(|error| unacceptable(node, peer, Side::B, error))?;
+    }
+    Ok(Way::Sealed(Box::new(known)))
 }
 
 /// Sends the request and opens the answer.
@@ -64,10 +69,6 @@ pub(super) async fn ask_and_open(
 ) -> Result<Answer, Refusal> {
     let transaction = facts.transaction;
     match way {
-        Way::Plain(()) if facts.pouch.is_some() => {
-            let hint = "that country has no vault that fills a pouch; ask without one";
-            Err(Refusal::new(Code::ErrorPolicyViolation, hint))
-        }
         Way::Plain(()) => {
             let (package, from) =
                 relay(&peer.client, transaction.service_path(), transaction, &message.package)
@@ -81,8 +82,9 @@ pub(super) async fn ask_and_open(
         Way::Sealed(recipient) => {
             match sealed(node, sealing, peer, recipient, facts, recorded, message).await? {
                 Some(answer) => Ok(answer),
-                // the peer has restarted: its old key is gone, the request was not opened
-                None => match attest(node, peer).await? {
+                // the peer has restarted: its old key is gone, the request was not opened; what comes
+                // after a restart may stand on less
+                None => match attest(node, peer, facts).await? {
                     Way::Sealed(fresh) => {
                         sealed(node, sealing, peer, &fresh, facts, recorded, message)
                             .await?
@@ -113,11 +115,6 @@ async fn sealed(
     recorded: &Recorded,
     message: &Message,
 ) -> Result<Option<Answer>, Refusal> {
-    // of each vault anew: the one after a restart may stand on less
-    if let (Transaction::Submit, Some(class)) = (facts.transaction, facts.class) {
-        let permitted = recipient.permits(class, node.clock.now());
-        permitted.map_err(|error| unacceptable(node, peer, Side::B, error))?;
-    }
     let root = &message.package.root;
     let inner = Inner {
         evidence: recorded.evidence(sealing),
