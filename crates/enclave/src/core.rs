@@ -125,11 +125,11 @@ impl Core {
         now: Timestamp,
     ) -> Result<Vec<u8>, VaultError> {
         let ReplyToken { session, sequence, sender, delivery, address } = *reply;
-        if to.country != address.from || key_id(to.key) != sender {
-            return Err(VaultError::Key("is not the one that asked"));
-        }
         let asked = self.receiving().find(address.from, &session).ok_or(VaultError::UnknownKey)?;
         let back = self.session_to(to, now)?;
+        if to.country != address.from || back.key_id != sender {
+            return Err(VaultError::Key("is not the one that asked"));
+        }
         let mut encapsulated = vec![0; SALT];
         aws_lc_rs::rand::fill(&mut encapsulated).map_err(|_| VaultError::Integrity)?;
         let key = asked.keys.answer(&back.keys, sequence, &encapsulated)?;

@@ -1,8 +1,7 @@
 //! The vault: keys in use, and sealing from one country's vault to another's.
 //!
-//! What this is: the interface behind which the vault process will stand, with keys in this
-//! process for now (no hardware: every key statement says so). What it is not: it does no I/O and
-//! knows no SOAP; it seals bytes and binds them to what it is told.
+//! The core does no I/O and knows no SOAP: it seals bytes and binds them to what it is told. It runs in a
+//! process of its own, or, simulated, in the node's; every key statement says which.
 //!
 //! Start reading at [`Vault`], then [`key`] (whom we seal for) and [`header`] (what is bound).
 

@@ -270,18 +270,7 @@ pub fn digest_of<'p>(content: &[u8], parts: impl Iterator<Item = (&'p str, [u8; 
         add(cid.as_bytes());
         add(&sha256);
     }
-    hex(digest.finish().as_ref())
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
-    hex
+    hex::encode(digest.finish().as_ref())
 }
 
 /// The parser may have skipped a byte order mark; ranges are those of the message's bytes.

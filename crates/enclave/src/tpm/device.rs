@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use tss_esapi::attributes::{ObjectAttributesBuilder, SessionAttributesBuilder};
+use tss_esapi::attributes::{ObjectAttributes, ObjectAttributesBuilder, SessionAttributesBuilder};
 use tss_esapi::constants::{CapabilityType, SessionType};
 use tss_esapi::handles::KeyHandle;
 use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
@@ -11,7 +11,8 @@ use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{
     CapabilityData, EccPoint, PcrSelectionList, PcrSlot, Public, PublicBuilder,
-    PublicEccParametersBuilder, SymmetricDefinition, SymmetricDefinitionObject,
+    PublicEccParameters, PublicEccParametersBuilder, SymmetricDefinition,
+    SymmetricDefinitionObject,
 };
 use tss_esapi::tcti_ldr::TctiNameConf;
 use tss_esapi::{Context, Error};
@@ -86,6 +87,14 @@ fn storage() -> Result<Public, Error> {
         EccCurve::NistP256,
     )
     .build()?;
+    ecc(attributes, parameters)
+}
+
+/// The template of a key on P-256.
+pub(super) fn ecc(
+    attributes: ObjectAttributes,
+    parameters: PublicEccParameters,
+) -> Result<Public, Error> {
     PublicBuilder::new()
         .with_public_algorithm(PublicAlgorithm::Ecc)
         .with_name_hashing_algorithm(HashingAlgorithm::Sha256)

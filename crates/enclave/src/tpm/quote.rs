@@ -5,16 +5,16 @@ use tss_esapi::Error;
 use tss_esapi::attributes::ObjectAttributesBuilder;
 use tss_esapi::constants::SessionType;
 use tss_esapi::handles::KeyHandle;
-use tss_esapi::interface_types::algorithm::{HashingAlgorithm, PublicAlgorithm};
+use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::ecc::EccCurve;
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::structures::{
-    Data, EccParameter, EccPoint, EccScheme, HashScheme, Public, PublicBuilder,
-    PublicEccParametersBuilder, Signature, SignatureScheme,
+    Data, EccParameter, EccScheme, HashScheme, Public, PublicEccParametersBuilder, Signature,
+    SignatureScheme,
 };
 use tss_esapi::traits::Marshall as _;
 
-use super::device::{Device, selection};
+use super::device::{Device, ecc, selection};
 use crate::attest::{Evidence, Kind};
 use crate::vault::Attester;
 
@@ -105,13 +105,7 @@ fn template() -> Result<Public, Error> {
         PublicEccParametersBuilder::new_unrestricted_signing_key(scheme, EccCurve::NistP256)
             .with_restricted(true)
             .build()?;
-    PublicBuilder::new()
-        .with_public_algorithm(PublicAlgorithm::Ecc)
-        .with_name_hashing_algorithm(HashingAlgorithm::Sha256)
-        .with_object_attributes(attributes)
-        .with_ecc_parameters(parameters)
-        .with_ecc_unique_identifier(EccPoint::default())
-        .build()
+    ecc(attributes, parameters)
 }
 
 /// 32 bytes: a TPM may leave zeros in front away.

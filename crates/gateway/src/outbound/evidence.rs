@@ -11,7 +11,7 @@ use ledger::{Field, Secrets, crash};
 use trust::chain::Chain;
 
 use super::way::{Answer, Way};
-use crate::message::{Facts, Message, digest, digest_of, hex};
+use crate::message::{Facts, Message, digest, digest_of};
 use crate::node::{Node, Sealing};
 use crate::wire;
 
@@ -68,7 +68,7 @@ pub(crate) fn request_values(
 
 /// To whom the documents of an answer are sealed, as the evidence says it.
 pub(crate) fn delivery(pouch: Option<&PouchKey>) -> String {
-    pouch.map_or_else(|| "node".to_owned(), |key| format!("pouch {}", hex(&key.digest())))
+    pouch.map_or_else(|| "node".to_owned(), |key| format!("pouch {}", hex::encode(key.digest())))
 }
 
 /// Signs the request statement and makes it durable, with the message's replay key.
