@@ -7,9 +7,8 @@ MODULE is pouch.js, SEALER a program that answers each key with pouches and what
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from page import serve
 from webdriver import Browser
 
 # a page that allows its own modules and nothing else: no eval, nothing inline, nothing to send to
@@ -51,27 +50,6 @@ pouch.open(bytes, expected).then(
 """
 
 
-def serve(module):
-    """The page and the module, on a loopback port that browsers count as a secure context."""
-    pages = {"/": ("text/html", b"<!doctype html><title>pouch</title>"), "/pouch.js": ("text/javascript", module)}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            kind, body = pages.get(self.path, ("text/plain", b""))
-            self.send_response(200 if self.path in pages else 404)
-            for name, value in [("Content-Type", kind), ("Content-Security-Policy", POLICY), ("Content-Length", len(body))]:
-                self.send_header(name, str(value))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return "http://localhost:%d/" % server.server_address[1]
-
-
 def judge(case, said):
     """What is wrong, or nothing."""
     if case["text"] is None:
@@ -82,7 +60,7 @@ def judge(case, said):
 
 def main():
     module, sealer = sys.argv[1:]
-    url = serve(open(module, "rb").read())
+    url = serve("pouch", "pouch.js", open(module, "rb").read(), POLICY)
     vault = subprocess.Popen([sealer], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     browser = Browser([])
     failed = []

@@ -4,7 +4,9 @@
 use std::time::Instant;
 
 use enclave::key::Statement;
-use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Use, Vault};
+use enclave::{
+    Acceptance, Address, Addressee, Attestation, Delivery, Piece, Recipient, Use, Vault,
+};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use trust::certificate::Anchors;
@@ -53,7 +55,7 @@ fn main() {
         );
     }
 
-    let keeper = Vault::keeping(from, Use::Keep, &[7; 32]).unwrap();
+    let keeper = Vault::holding(from, &[(Use::Keep, &[7; 32])]).unwrap();
     let text = vec![7; 100_000];
     let kept = keeper.keep(b"label", &text).unwrap();
     for (what, piece) in
@@ -62,7 +64,7 @@ fn main() {
         let rounds = 2000;
         let began = Instant::now();
         for _ in 0..rounds {
-            keeper.seal_request(&to, address, None, &bound, &[piece], now).unwrap();
+            keeper.seal_request(&to, address, Delivery::Node, &bound, &[piece], now).unwrap();
         }
         let spent = began.elapsed().as_nanos() as f64 / 1e3 / f64::from(rounds);
         println!("100000 bytes that are {what}, sealed: {spent:.1} us");
@@ -77,7 +79,7 @@ fn main() {
         let text = vec![7; 100_000];
         let began = Instant::now();
         let answer = dk.seal_response(reply, &back, &bound, &[Piece::Clear(&text)], now).unwrap();
-        es.open_response(pending, &answer, &bound, None).unwrap();
+        es.open_response(pending, &answer, &bound, Addressee::Node).unwrap();
         spent += began.elapsed().as_nanos();
     }
     println!(
@@ -93,7 +95,7 @@ fn seal(
     text: &[u8],
     now: Timestamp,
 ) -> (bytes::Bytes, enclave::Pending) {
-    from.seal_request(to, address, None, &[0; 32], &[Piece::Clear(text)], now).unwrap()
+    from.seal_request(to, address, Delivery::Node, &[0; 32], &[Piece::Clear(text)], now).unwrap()
 }
 
 fn recipient(vault: &Vault, seal: &SealKey, anchors: &Anchors, now: Timestamp) -> Recipient {

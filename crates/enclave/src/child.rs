@@ -145,6 +145,10 @@ fn open(frame: &[u8], kept: Memory) -> Result<(Core, Vec<u8>), String> {
     aws_lc_rs::rand::fill(&mut [0; 1]).map_err(|_| "no chance")?;
     let hello = Parts(vec![0, u8::from(kept == Memory::Secret)]).raw(&fingerprint);
     let hello = hello.raw(&counter.unwrap_or(0).to_be_bytes());
+    let room = core.lines().room();
+    let hello = [room.connections, room.handshakes].into_iter().fold(hello, |hello, most| {
+        hello.raw(&u32::try_from(most).unwrap_or(u32::MAX).to_be_bytes())
+    });
     let hello = hello.part(&core.public());
     let hello = core.ring().publics().fold(hello, Parts::part).0;
     Ok((core, hello))

@@ -13,15 +13,15 @@ use exchange::Country;
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::VaultError;
-use crate::header::{Address, Direction, Header, TAG};
+use crate::header::{Address, Delivery, Direction, Header, TAG};
 use crate::key::{PublicKey, XWing, key_id};
+use crate::last_hop::{Held, Lines, Room};
 use crate::piece;
-use crate::pouch::PouchKey;
 use crate::ring::Ring;
 use crate::session::{Keys, Receiver, Sender, nonce, open, seal};
 use crate::sessions::{Accepted, Sessions};
-pub(crate) use terms::{DeliveredAt, Given, OpenedAt, Target};
+use crate::{VaultError, memory};
+pub(crate) use terms::{DeliveredAt, Given, OpenedAt, Outlet, Target};
 pub use terms::{Pending, ReplyToken};
 
 /// Holds an X-Wing key that never leaves it and is made new at every start, so that a sealed
@@ -33,7 +33,8 @@ pub struct Core {
     key_id: [u8; 16],
     sending: Mutex<BTreeMap<Country, Vec<Arc<Outgoing>>>>,
     receiving: Mutex<Sessions>,
-    ring: Ring,
+    ring: Arc<Ring>,
+    lines: Lines,
 }
 
 struct Outgoing {
@@ -48,10 +49,11 @@ struct Outgoing {
 impl Core {
     /// A vault with a new key.
     pub(crate) fn new(country: Country, ring: Ring) -> Self {
+        let (ring, lines) = (Arc::new(ring), Lines::new(Room::of(memory::secret())));
         let (private, public) = XWing::gen_keypair();
         let key_id = key_id(&public.to_bytes());
         let (sending, receiving) = (Mutex::default(), Mutex::default());
-        Self { country, private, public, key_id, sending, receiving, ring }
+        Self { country, private, public, key_id, sending, receiving, ring, lines }
     }
 
     /// The public half of the X-Wing key.
@@ -59,16 +61,26 @@ impl Core {
         self.public.to_bytes().to_vec()
     }
 
+    /// The private half, for [`crate::strict`].
+    pub(crate) fn private(&self) -> &<XWing as Kem>::PrivateKey {
+        &self.private
+    }
+
     /// The keys that are used for others.
-    pub(crate) fn ring(&self) -> &Ring {
+    pub(crate) fn ring(&self) -> &Arc<Ring> {
         &self.ring
+    }
+
+    /// The connections that end here.
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// Seals a request in the place of its pieces; gives what stands before them.
     pub(crate) fn seal_request(
         &self,
         to: &Target<'_>,
-        (address, delivery): (Address, Option<[u8; 32]>),
+        (address, delivery): (Address, Delivery),
         bound: &[u8; 32],
         (given, buffer): (&[Given], &mut [u8]),
         now: Timestamp,
@@ -148,14 +160,14 @@ impl Core {
         self.finish(&header, &key, bound, given, buffer)
     }
 
-    /// Opens the answer to a request of ours in its place. Documents that were asked for in a pouch
-    /// leave this vault in no other way.
+    /// Opens the answer to a request of ours in its place. Documents that were asked for in a pouch,
+    /// or for the holder of a certificate, leave this vault in no other way.
     pub(crate) fn open_response(
         &self,
         pending: &Pending,
         sealed: &mut [u8],
         bound: &[u8; 32],
-        pouch: Option<&PouchKey>,
+        outlet: Outlet<'_>,
     ) -> Result<DeliveredAt, VaultError> {
         let (header, at) = Header::decode(sealed)?;
         let ours = header.direction == Direction::Response
@@ -168,8 +180,13 @@ impl Core {
         if header.key_id != self.key_id {
             return Err(VaultError::UnknownKey);
         }
-        if header.delivery != pouch.map(PouchKey::digest) {
-            return Err(VaultError::Key("is not of the pouch that was asked for"));
+        let delivery = match outlet {
+            Outlet::Node => Delivery::Node,
+            Outlet::Pouch(key) => Delivery::Pouch(key.digest()),
+            Outlet::Line(number) => Delivery::Tls(self.lines.peer(number)?),
+        };
+        if header.delivery != delivery {
+            return Err(VaultError::Key("is not for whom it was asked"));
         }
         let asked = self
             .sending()
@@ -183,9 +200,23 @@ impl Core {
         let key = asked.keys.answer(&back.keys, header.sequence, salt)?;
         let places = open_pieces(&header, at, &key, bound, sealed)?;
         self.receiving().keep(from, id, back);
-        match pouch {
-            None => Ok(DeliveredAt::Here(places)),
-            Some(to) => piece::pack(to, header.address, sealed, &places).map(DeliveredAt::Packed),
+        match outlet {
+            Outlet::Node => Ok(DeliveredAt::Here(places)),
+            Outlet::Pouch(to) => {
+                piece::pack(to, header.address, sealed, &places).map(DeliveredAt::Packed)
+            }
+            Outlet::Line(number) => {
+                let (first, documents) = places.split_first().ok_or(VaultError::Malformed)?;
+                self.lines.hold(number, Held::of(sealed, documents))?;
+                Ok(DeliveredAt::Held {
+                    first: first.clone(),
+                    lengths: documents.iter().map(Range::len).collect(),
+                    digests: documents
+                        .iter()
+                        .map(|of| piece::sha256(&sealed[of.clone()]))
+                        .collect(),
+                })
+            }
         }
     }
 

@@ -42,6 +42,38 @@ pub enum Direction {
     Response,
 }
 
+/// For whom the documents of an answer leave the asking country's vault. Both countries' evidence says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// For its node.
+    #[default]
+    Node,
+    /// For a clinician, in a [pouch](crate::pouch): the digest of her key.
+    Pouch([u8; 32]),
+    /// For a client whose TLS connection the vault itself ends ([`crate::last_hop`]): SHA-256 of its certificate.
+    Tls([u8; 32]),
+}
+
+impl Delivery {
+    /// As evidence says it.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Node => "node".to_owned(),
+            Self::Pouch(key) => format!("pouch {}", hex::encode(key)),
+            Self::Tls(certificate) => format!("vault-tls {}", hex::encode(certificate)),
+        }
+    }
+
+    /// As it is written: a number, and what it is about.
+    pub(crate) fn parts(&self) -> (u8, &[u8]) {
+        match self {
+            Self::Node => (0, &[]),
+            Self::Pouch(key) => (1, key),
+            Self::Tls(certificate) => (2, certificate),
+        }
+    }
+}
+
 /// HPKE suite (RFC 9180 §7): X-Wing, HKDF-SHA256, AES-256-GCM.
 pub const SUITE: [u16; 3] = [XWing::KEM_ID, HkdfSha256::KDF_ID, AesGcm256::AEAD_ID];
 
@@ -62,8 +94,8 @@ pub struct Header {
     pub sequence: u64,
     /// HPKE `enc` of a request; of an answer its salt (32 bytes) and the `enc` of the session back.
     pub encapsulated: Vec<u8>,
-    /// Which pouch the documents of the answer go into: the digest of its key.
-    pub delivery: Option<[u8; 32]>,
+    /// For whom the documents of the answer are.
+    pub delivery: Delivery,
     /// How long the pieces are, in bytes without their tags.
     pub pieces: Vec<u32>,
 }
@@ -97,13 +129,9 @@ impl Header {
         let length = u16::try_from(self.encapsulated.len()).unwrap_or(0);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.encapsulated);
-        match &self.delivery {
-            None => out.push(0),
-            Some(pouch) => {
-                out.push(1);
-                out.extend_from_slice(pouch);
-            }
-        }
+        let (number, about) = self.delivery.parts();
+        out.push(number);
+        out.extend_from_slice(about);
         out.push(u8::try_from(self.pieces.len()).unwrap_or(0));
         for length in &self.pieces {
             out.extend_from_slice(&length.to_be_bytes());
@@ -151,8 +179,9 @@ impl Header {
         let encapsulated = bytes.get(cursor.at..end).ok_or(VaultError::Malformed)?.to_vec();
         cursor.at = end;
         let delivery = match cursor.take::<1>()? {
-            [0] => None,
-            [1] => Some(cursor.take()?),
+            [0] => Delivery::Node,
+            [1] => Delivery::Pouch(cursor.take()?),
+            [2] => Delivery::Tls(cursor.take()?),
             _ => return Err(VaultError::Malformed),
         };
         let [count] = cursor.take()?;
@@ -221,7 +250,11 @@ mod tests {
         };
         let direction =
             if sequence.is_multiple_of(2) { Direction::Request } else { Direction::Response };
-        let delivery = sequence.is_multiple_of(3).then_some([5; 32]);
+        let delivery = match sequence % 3 {
+            0 => Delivery::Pouch([5; 32]),
+            1 => Delivery::Tls([6; 32]),
+            _ => Delivery::Node,
+        };
         let pieces = vec![7; 1 + transaction];
         let (key_id, sender, session) = ([1; 16], [4; 16], [2; 16]);
         Header {
@@ -256,7 +289,7 @@ mod tests {
             (11, b'e'),
             (15, 9),
             (88, 0xff),
-            (good.len() - 6, 2),
+            (good.len() - 6, 3),
             (good.len() - 5, 0),
             (good.len() - 5, 66),
         ] {

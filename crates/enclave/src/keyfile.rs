@@ -50,7 +50,7 @@ fn told(what: &str, path: &Path) -> impl Fn(io::Error) -> io::Error {
 }
 
 /// Whole or absent, and never readable by others.
-pub(crate) fn make(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub fn make(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -14,8 +14,10 @@ mod core;
 pub mod header;
 pub mod key;
 pub mod keyfile;
+pub mod last_hop;
 mod lockdown;
 pub mod memory;
+pub mod patients;
 mod piece;
 pub mod pouch;
 pub mod process;
@@ -27,6 +29,7 @@ mod sessions;
 mod shares;
 pub mod statement;
 pub mod store;
+pub mod strict;
 #[cfg(feature = "tpm")]
 pub mod tpm;
 pub mod tsm;
@@ -34,9 +37,9 @@ mod vault;
 
 pub use acceptance::Acceptance;
 pub use core::{Pending, ReplyToken};
-pub use header::{Address, Header};
+pub use header::{Address, Delivery, Header};
 pub use key::{Attestation, Memory, Recipient};
-pub use piece::{Delivered, Label, Piece};
+pub use piece::{Addressee, Delivered, Label, Piece};
 pub use process::Process;
 pub use ring::Use;
 pub use statement::KeyStatement;
@@ -68,6 +71,12 @@ pub enum VaultError {
     /// This vault hands out no document in the clear.
     #[error("vault gives documents to other vaults only")]
     Keeps,
+    /// A published document key is not the one that was promised.
+    #[error("the document key is not the one that was promised")]
+    Promise,
+    /// The TLS connection is not one of this vault's (any more), or not ready for this.
+    #[error("no such connection")]
+    Connection,
     /// The vault process does not answer. It is started again at the next call.
     #[error("vault does not answer")]
     Gone,
@@ -84,6 +93,8 @@ impl VaultError {
             Self::Key(_) => "vault.statement",
             Self::Evidence(reason) => reason.code(),
             Self::Keeps => "vault.keeps",
+            Self::Promise => "vault.promise",
+            Self::Connection => "vault.connection",
             Self::Gone => "vault.gone",
         }
     }

@@ -39,6 +39,11 @@ fn ours(at: *const u8) -> bool {
     at >= START.load(Ordering::Relaxed) && at < END.load(Ordering::Relaxed)
 }
 
+/// Bytes of secret memory that there are; 0 without.
+pub(crate) fn secret() -> usize {
+    END.load(Ordering::Relaxed) - START.load(Ordering::Relaxed)
+}
+
 /// Whether an allocation of this size belongs into the arena.
 fn small(size: usize) -> bool {
     size <= SMALL && END.load(Ordering::Relaxed) != 0
@@ -102,6 +107,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
 
 /// Makes the arena. First thing in a vault process, before there is a second thread or a key.
 pub(crate) fn enter() -> Memory {
+    settle();
     let Some((start, size)) = map() else { return Memory::Ordinary };
     // SAFETY: the pages are mapped for this and used by nobody else.
     if unsafe { ARENA.lock().claim(start, size) }.is_none() {
@@ -114,6 +120,18 @@ pub(crate) fn enter() -> Memory {
         aws_lc_sys::CRYPTO_set_mem_functions(Some(lc_malloc), Some(lc_realloc), Some(lc_free));
     }
     Memory::Secret
+}
+
+/// glibc reads a file (`vm.overcommit_memory`) before it gives the end of a thread's heap back, which would be
+/// the end of a vault that may open nothing: it never gives any back. What is longer than a document usually is
+/// has pages of its own, and gives them back.
+fn settle() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the calls take two numbers, and there is one thread.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, c_int::MAX);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES);
+    }
 }
 
 /// Secret pages between two guard pages; `None` where the kernel has none for us.
@@ -219,7 +237,12 @@ unsafe impl RawMutex for Spin {
 
 /// Longest allocation that lies in the arena, in bytes: longer than any key.
 const SMALL: usize = 16 << 10;
+/// Shortest allocation that does not.
+pub(crate) const LARGE: usize = SMALL + 1;
 const PAGE: usize = 4096;
+/// From this length on an allocation has pages of its own.
+#[cfg(target_env = "gnu")]
+const OWN_PAGES: c_int = 2 << 20;
 /// Bytes of the arena: sessions take most of it, 2 kB each, 32 for each country.
 const LARGEST: usize = 16 << 20;
 const SMALLEST: usize = 1 << 20;

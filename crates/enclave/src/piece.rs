@@ -6,8 +6,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::VaultError;
-use crate::core::Given;
-use crate::header::{TAG, places};
+use crate::core::{Given, Outlet};
+use crate::header::{Delivery, TAG, places};
+use crate::last_hop::Connection;
 use crate::pouch::{self, PouchContext, PouchKey};
 
 /// A piece of a message that is to be sealed.
@@ -113,13 +114,45 @@ fn text<'l>(rest: &mut &'l [u8]) -> Result<&'l str, VaultError> {
     std::str::from_utf8(text).map_err(|_| VaultError::Malformed)
 }
 
+/// Who reads the documents of an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Addressee<'r> {
+    /// The node.
+    Node,
+    /// A clinician.
+    Pouch(&'r PouchKey),
+    /// The client of this connection, which the vault ends.
+    Tls(&'r Connection),
+}
+
+impl<'r> Addressee<'r> {
+    /// As headers and evidence say it.
+    pub fn delivery(self) -> Delivery {
+        match self {
+            Self::Node => Delivery::Node,
+            Self::Pouch(key) => Delivery::Pouch(key.digest()),
+            Self::Tls(connection) => connection.peer().map_or(Delivery::Node, Delivery::Tls),
+        }
+    }
+
+    pub(crate) fn outlet(self) -> Outlet<'r> {
+        match self {
+            Self::Node => Outlet::Node,
+            Self::Pouch(key) => Outlet::Pouch(key),
+            Self::Tls(connection) => Outlet::Line(connection.number()),
+        }
+    }
+}
+
 /// An opened answer, as it leaves the vault.
 #[derive(Debug)]
 pub struct Delivered {
     /// Its pieces; the documents among them are in pouches, if that is how they were asked for.
     pub pieces: Vec<Bytes>,
-    /// SHA-256 of each document that is in a pouch.
+    /// SHA-256 of each document that the node does not see.
     pub digests: Vec<[u8; 32]>,
+    /// How long the documents are that the vault holds for a connection.
+    pub held: Vec<usize>,
 }
 
 /// Documents in their pouches, in a buffer as [`places`] has it.
@@ -161,7 +194,7 @@ pub(crate) fn pack(
     Ok(Packed { places: places(0, lengths.into_iter()), buffer, digests })
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
 }

@@ -4,6 +4,8 @@ pub mod errand;
 mod held;
 mod lanes;
 mod live;
+mod patients;
+mod strict;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,10 +18,10 @@ use jiff::Timestamp;
 use trust::private::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::core::{Pending, ReplyToken, Target};
-use crate::header::Address;
+use crate::core::{Outlet, Pending, ReplyToken, Target};
+use crate::header::{Address, Delivery};
+use crate::last_hop::Room;
 use crate::piece::{Delivered, Piece};
-use crate::pouch::PouchKey;
 use crate::protocol::{Op, Parts, Reader, error};
 use crate::ring::Use;
 use crate::store::{Access, Place};
@@ -107,6 +109,23 @@ impl Process {
         self.live().publics.get(usize::from(number)).filter(|public| !public.is_empty()).cloned()
     }
 
+    /// The number of the key whose public half this is.
+    pub(crate) fn number_of(&self, public: &[u8]) -> Option<u16> {
+        let number =
+            self.live().publics.iter().position(|known| known == public && !known.is_empty())?;
+        u16::try_from(number).ok()
+    }
+
+    /// How many connections of [`crate::last_hop`] it takes.
+    pub(crate) fn room(&self) -> Room {
+        self.live().room
+    }
+
+    /// Whether both are one vault, however often it was started.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// 32 bytes that the secret of this number and the message make (HMAC-SHA256).
     pub fn derive(&self, number: u16, message: &[u8]) -> Result<[u8; 32], VaultError> {
         let head = Parts::of(Op::Derive).raw(&number.to_be_bytes()).0;
@@ -164,7 +183,7 @@ impl Process {
     pub(crate) fn seal_request(
         &self,
         to: &Target<'_>,
-        (address, delivery): (Address, Option<[u8; 32]>),
+        (address, delivery): (Address, Delivery),
         bound: &[u8; 32],
         pieces: &[Piece<'_>],
         now: Timestamp,
@@ -209,10 +228,9 @@ impl Process {
         pending: &Pending,
         sealed: &[u8],
         bound: &[u8; 32],
-        pouch: Option<&PouchKey>,
+        outlet: Outlet<'_>,
     ) -> Result<Delivered, VaultError> {
-        let pouch = pouch.map(PouchKey::encode).unwrap_or_default();
-        let head = Parts::of(Op::OpenResponse).pending(pending).raw(bound).part(&pouch);
+        let head = Parts::of(Op::OpenResponse).pending(pending).raw(bound).outlet(outlet);
         let answer = Bytes::from(self.call(&head.0, &[sealed])?);
         Reader::new(&answer, 1).delivered(&answer).map_err(|_| VaultError::Gone)
     }
@@ -240,7 +258,7 @@ impl Process {
 
     /// One request and its answer, whose first byte is 0. A process that died is started again, and
     /// asked once more.
-    fn call(&self, head: &[u8], body: &[&[u8]]) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn call(&self, head: &[u8], body: &[&[u8]]) -> Result<Vec<u8>, VaultError> {
         for _ in 0..2 {
             let live = self.live();
             match live.exchange(head, body) {
@@ -255,6 +273,13 @@ impl Process {
             }
         }
         Err(VaultError::Gone)
+    }
+
+    /// One request to a process that lives; one that died is not started for it.
+    pub(crate) fn call_alive(&self, head: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let answer = self.live().exchange(head, &[]).map_err(|_| VaultError::Gone)?;
+        let status = answer.first().copied().unwrap_or(u8::MAX);
+        if status == 0 { Ok(answer) } else { Err(error(status)) }
     }
 
     /// Starts it again, unless somebody did since `dead` was seen dead.

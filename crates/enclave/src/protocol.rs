@@ -7,8 +7,10 @@
 
 mod frame;
 mod lane;
+mod op;
 mod parts;
 mod region;
+mod strict;
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -19,57 +21,23 @@ use trust::seal::Scheme;
 use crate::VaultError;
 use crate::core::{Core, DeliveredAt};
 use crate::header::TAG;
+use crate::last_hop;
 use crate::piece::Packed;
-use crate::pouch::PouchKey;
 pub(crate) use frame::{read_frame, write_frame};
 pub(crate) use lane::Lane;
+pub(crate) use op::Op;
 pub(crate) use parts::{Parts, Reader};
 pub(crate) use region::Region;
 #[cfg(test)]
 pub(crate) use region::SIZE as REGION;
 
 /// Of this protocol. Both ends are one program, so there is one.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 /// Longest frame, in bytes: a message of a node with all of its attachments.
 pub(crate) const MAX_FRAME: usize = 160 << 20;
 
-/// Requests, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Op {
-    Ping = 1,
-    SealRequest = 2,
-    OpenRequest = 3,
-    SealResponse = 4,
-    OpenResponse = 5,
-    Sign = 6,
-    Unwrap = 7,
-    Derive = 8,
-    Keep = 9,
-    /// Whether a kept document opens.
-    Look = 10,
-    /// A kept document, in the clear.
-    HandOut = 11,
-}
-
-impl Op {
-    const ALL: [Self; 11] = [
-        Self::Ping,
-        Self::SealRequest,
-        Self::OpenRequest,
-        Self::SealResponse,
-        Self::OpenResponse,
-        Self::Sign,
-        Self::Unwrap,
-        Self::Derive,
-        Self::Keep,
-        Self::Look,
-        Self::HandOut,
-    ];
-}
-
 /// How it went; an answer's first byte.
-const STATUS: [(u8, VaultError); 10] = [
+const STATUS: [(u8, VaultError); 12] = [
     (1, VaultError::Malformed),
     (2, VaultError::UnknownKey),
     (3, VaultError::Replay),
@@ -78,8 +46,10 @@ const STATUS: [(u8, VaultError); 10] = [
     (6, VaultError::Key("cannot be sealed for")),
     (7, VaultError::Key("cannot be used so")),
     (8, VaultError::Key("is not the one that asked")),
-    (9, VaultError::Key("is not of the pouch that was asked for")),
+    (9, VaultError::Key("is not for whom it was asked")),
     (10, VaultError::Keeps),
+    (11, VaultError::Connection),
+    (12, VaultError::Promise),
 ];
 
 pub(crate) fn status(error: VaultError) -> u8 {
@@ -190,18 +160,23 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
             Ok(Answer { head: done.raw(&header).0, body: place, tail: Vec::new() })
         }
         Op::OpenResponse => {
-            let (pending, bound, pouch) = (read.pending()?, read.take()?, read.part()?);
-            let pouch = if pouch.is_empty() { None } else { Some(PouchKey::decode(pouch)?) };
+            let (pending, bound, outlet) = (read.pending()?, read.take()?, read.outlet()?);
             let place = from_one(read.rest()?);
             let sealed = &mut frame[place.clone()];
-            Ok(match core.open_response(&pending, sealed, &bound, pouch.as_ref())? {
+            Ok(match core.open_response(&pending, sealed, &bound, outlet.outlet())? {
                 DeliveredAt::Here(places) => {
-                    let head = done.digests(&[]).lengths(&places).0;
+                    let head = done.digests(&[]).held(&[]).lengths(&places).0;
                     Answer { head, body: within(&place, &places), tail: Vec::new() }
                 }
                 DeliveredAt::Packed(Packed { places, buffer, digests }) => {
-                    let head = done.digests(&digests).lengths(&places).0;
+                    let head = done.digests(&digests).held(&[]).lengths(&places).0;
                     Answer { head, body: 0..0, tail: buffer }
+                }
+                DeliveredAt::Held { first, lengths, digests } => {
+                    let first_alone = std::slice::from_ref(&first);
+                    let head = done.digests(&digests).held(&lengths).lengths(first_alone).0;
+                    let body = place.start + first.start..place.start + first.end;
+                    Answer { head, body, tail: vec![0; TAG] }
                 }
             })
         }
@@ -229,12 +204,48 @@ pub(crate) fn answer(core: &Core, frame: &mut [u8]) -> Result<Answer, VaultError
             let made = core.ring().sign(key, *scheme, message).ok_or(unusable)?;
             Ok(Answer::of(done.raw(&made)))
         }
+        Op::Cosign => {
+            let (key, message) = (read.number()?, &fields[read.rest()?]);
+            let made = core.ring().cosign(key, message).ok_or(unusable)?;
+            Ok(Answer::of(done.raw(&made)))
+        }
         Op::Unwrap => {
             let key = read.number()?;
             let wrapped = WrappedKey::decode(&fields[read.rest()?]).ok_or(VaultError::Malformed)?;
             let found = core.ring().unwrap(key, &wrapped).ok_or(unusable)?;
             Ok(Answer::of(done.raw(&found)))
         }
+        Op::Lock => {
+            let (key, sealed) = (read.take()?, read.part()?);
+            let patients = core.ring().patients().ok_or(unusable)?;
+            let locked = patients.lock(&fields[read.rest()?], sealed, &key)?;
+            Ok(Answer::of(done.locked(&locked)))
+        }
+        Op::SignAndLock => {
+            let (number, [scheme]) = (read.number()?, read.take()?);
+            let scheme = SCHEMES.get(usize::from(scheme)).ok_or(VaultError::Malformed)?;
+            let (key, sealed, patient) = (read.take()?, read.part()?, read.part()?);
+            let patients = core.ring().patients().ok_or(unusable)?;
+            let message = &fields[read.rest()?];
+            let made = core.ring().sign(number, *scheme, message).ok_or(unusable)?;
+            let locked = patients.lock(patient, sealed, &key)?;
+            Ok(Answer::of(done.part(&made).locked(&locked)))
+        }
+        Op::Unlock => {
+            let (pseudonym, sealed) = (read.take()?, read.part()?);
+            let patients = core.ring().patients().ok_or(unusable)?;
+            let key = patients.unlock(&pseudonym, sealed, &fields[read.rest()?])?;
+            Ok(Answer::of(done.raw(key.as_ref())))
+        }
+        Op::Name => {
+            let patients = core.ring().patients().ok_or(unusable)?;
+            Ok(Answer::of(done.raw(&patients.pseudonym(&fields[read.rest()?]))))
+        }
+        Op::TlsOpen | Op::TlsFeed | Op::TlsWrite | Op::TlsClose => {
+            let (head, tail) = last_hop::wire::answer(op, core, &mut frame[1..])?;
+            Ok(Answer { head, body: 0..0, tail })
+        }
+        Op::Offer | Op::Expect | Op::TakeUp => strict::answer(op, core, frame),
         Op::Derive => {
             let key = read.number()?;
             let made = core.ring().derive(key, &fields[read.rest()?]).ok_or(unusable)?;

@@ -2,12 +2,14 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{KeyPair as _, ML_DSA_44_SIGNING, PqdsaKeyPair};
 use trust::encryption::{DecryptionKey, WrappedKey};
 use trust::note::Checkpoint;
 use trust::private::Holder as _;
 use trust::seal::{Scheme, SigningKey};
 use zeroize::Zeroizing;
 
+use crate::patients::Patients;
 use crate::store::witness;
 
 /// What a key is for.
@@ -25,6 +27,11 @@ pub enum Use {
     Keep,
     /// The same, and hands them out to the node: some country is answered in plain IHE.
     HandOut,
+    /// Names patients and seals their keys. A file of 32 bytes, made when it is missing.
+    Patients,
+    /// Cosigns checkpoints of the shared ledger so that they outlive today's curves (ML-DSA-44). A file
+    /// of 32 bytes, its seed (FIPS 204 §6.1), made when it is missing.
+    Cosign,
 }
 
 impl Use {
@@ -33,8 +40,28 @@ impl Use {
         if self == Self::HandOut { Self::Keep } else { self }
     }
 
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Sign, Self::Unwrap, Self::Derive, Self::Log, Self::Keep, Self::HandOut];
+    /// What removing the file does, of a key of 32 bytes that is made when nobody has it.
+    pub(crate) fn removed(self) -> Option<&'static str> {
+        match self {
+            Self::Derive => Some("end all sessions"),
+            Self::Keep | Self::HandOut => Some("lose all kept documents and import them again"),
+            Self::Patients => Some("erase the salts of all evidence"),
+            Self::Cosign => Some("have another cosigner's key"),
+            Self::Sign | Self::Unwrap | Self::Log => None,
+        }
+    }
+
+    /// In the order of their numbers, which stand in sealed stores: a new one goes to the end.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Sign,
+        Self::Unwrap,
+        Self::Derive,
+        Self::Log,
+        Self::Keep,
+        Self::HandOut,
+        Self::Patients,
+        Self::Cosign,
+    ];
 }
 
 /// Private keys. They can be used and not read.
@@ -48,9 +75,11 @@ pub(crate) struct Ring {
 enum Key {
     Sign(SigningKey),
     Log(SigningKey),
+    Cosign(Box<PqdsaKeyPair>),
     Unwrap(DecryptionKey),
     Derive(Box<hmac::Key>),
     Keep(Box<Keeper>),
+    Patients(Box<Patients>),
 }
 
 /// Keeps documents.
@@ -67,7 +96,12 @@ impl Ring {
             Use::Sign => Key::Sign(SigningKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Unwrap => Key::Unwrap(DecryptionKey::from_pem(bytes).map_err(|e| e.to_string())?),
             Use::Log => Key::Log(SigningKey::from_ed25519(bytes).map_err(|e| e.to_string())?),
+            Use::Cosign => {
+                let pair = PqdsaKeyPair::from_seed(&ML_DSA_44_SIGNING, bytes);
+                Key::Cosign(Box::new(pair.map_err(|_| "is no seed of ML-DSA-44")?))
+            }
             Use::Derive => Key::Derive(Box::new(hmac::Key::new(hmac::HMAC_SHA256, bytes))),
+            Use::Patients => Key::Patients(Box::new(Patients::new(bytes)?)),
             Use::Keep | Use::HandOut => {
                 let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| "is not of 32 bytes")?;
                 Key::Keep(Box::new(Keeper {
@@ -98,6 +132,21 @@ impl Ring {
             Key::Log(key) if self.is_true(message) => key.sign(scheme, message),
             _ => None,
         }
+    }
+
+    /// How a key signs that signs for TLS.
+    pub(crate) fn scheme(&self, key: u16) -> Option<Scheme> {
+        match self.keys.get(usize::from(key))? {
+            Key::Sign(key) => Some(key.scheme()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn cosign(&self, key: u16, message: &[u8]) -> Option<Vec<u8>> {
+        let Key::Cosign(key) = self.keys.get(usize::from(key))? else { return None };
+        let mut made = vec![0; key.algorithm().signature_len()];
+        key.sign(message, &mut made).ok()?;
+        Some(made)
     }
 
     pub(crate) fn unwrap(&self, key: u16, wrapped: &WrappedKey) -> Option<Zeroizing<Vec<u8>>> {
@@ -144,11 +193,20 @@ impl Ring {
         })
     }
 
+    /// The one that has the keys of patients.
+    pub(crate) fn patients(&self) -> Option<&Patients> {
+        self.keys.iter().find_map(|key| match key {
+            Key::Patients(patients) => Some(&**patients),
+            _ => None,
+        })
+    }
+
     /// The public half of each key that signs; nothing of the others.
     pub(crate) fn publics(&self) -> impl Iterator<Item = &[u8]> {
         self.keys.iter().map(|key| match key {
             Key::Sign(key) | Key::Log(key) => key.public(),
-            Key::Unwrap(_) | Key::Derive(_) | Key::Keep(_) => &[],
+            Key::Cosign(key) => key.public_key().as_ref(),
+            Key::Unwrap(_) | Key::Derive(_) | Key::Keep(_) | Key::Patients(_) => &[],
         })
     }
 
@@ -158,8 +216,12 @@ impl Ring {
         for key in &self.keys {
             match key {
                 Key::Sign(key) | Key::Log(key) => all.extend_from_slice(key.public()),
+                Key::Cosign(key) => all.extend_from_slice(key.public_key().as_ref()),
                 Key::Unwrap(_) => all.push(1),
                 Key::Derive(key) => all.extend_from_slice(hmac::sign(key, FINGERPRINT).as_ref()),
+                Key::Patients(patients) => {
+                    all.extend_from_slice(patients.fingerprint(FINGERPRINT).as_ref());
+                }
                 Key::Keep(keeper) => {
                     all.extend_from_slice(hmac::sign(&keeper.known, FINGERPRINT).as_ref());
                 }

@@ -1,5 +1,8 @@
 //! The vault as a node sees it, wherever its core is.
 
+mod patients;
+mod strict;
+
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,10 +13,9 @@ use trust::seal::SealKey;
 
 use crate::attest::Evidence;
 use crate::core::{Core, DeliveredAt, OpenedAt, Pending, ReplyToken};
-use crate::header::{Address, TAG};
+use crate::header::{Address, Delivery, TAG};
 use crate::key::{Recipient, Statement};
-use crate::piece::{self, Delivered, Piece};
-use crate::pouch::PouchKey;
+use crate::piece::{self, Addressee, Delivered, Piece};
 use crate::process::Process;
 use crate::protocol::Op;
 use crate::ring::{Ring, Use};
@@ -72,10 +74,20 @@ impl Vault {
         Self::at(country, Home::Here(Box::new(Core::new(country, Ring::default()))))
     }
 
-    /// The same, with a key that keeps documents: [`Use::Keep`], or [`Use::HandOut`].
-    pub fn keeping(country: Country, purpose: Use, key: &[u8]) -> Result<Self, VaultError> {
+    /// The same, with keys that outlive it: one that keeps documents ([`Use::Keep`], or
+    /// [`Use::HandOut`]), one that seals the keys of patients ([`Use::Patients`]).
+    pub fn holding(country: Country, keys: &[(Use, &[u8])]) -> Result<Self, VaultError> {
         let mut ring = Ring::default();
-        ring.add(purpose, key).map_err(|_| VaultError::Key("cannot be used so"))?;
+        for (purpose, key) in keys {
+            ring.add(*purpose, key).map_err(|_| VaultError::Key("cannot be used so"))?;
+        }
+        Ok(Self::at(country, Home::Here(Box::new(Core::new(country, ring)))))
+    }
+
+    /// The same, with a key that signs, in PEM: for fuzzing.
+    pub fn signing(country: Country, key: &[u8]) -> Result<Self, VaultError> {
+        let mut ring = Ring::default();
+        ring.add(Use::Sign, key).map_err(|_| VaultError::Key("cannot be used so"))?;
         Ok(Self::at(country, Home::Here(Box::new(Core::new(country, ring)))))
     }
 
@@ -183,13 +195,13 @@ impl Vault {
         }
     }
 
-    /// Seals a request. `bound` is the digest of what travels in the clear beside it; `delivery` the
-    /// digest of the pouch that the documents of the answer are to go into.
+    /// Seals a request. `bound` is the digest of what travels in the clear beside it; `delivery` says
+    /// for whom the documents of the answer are to be.
     pub fn seal_request(
         &self,
         to: &Recipient,
         address: Address,
-        delivery: Option<[u8; 32]>,
+        delivery: Delivery,
         bound: &[u8; 32],
         pieces: &[Piece<'_>],
         now: Timestamp,
@@ -257,29 +269,29 @@ impl Vault {
         }
     }
 
-    /// Opens the answer to a request of ours. Its documents leave the vault in this pouch, if they
-    /// were asked for in one.
+    /// Takes any bytes as what a client sends to a connection of [`crate::last_hop`], in two pieces: for fuzzing.
+    pub fn takes_records(&self, bytes: &[u8]) -> bool {
+        match &self.home {
+            Home::Here(core) => crate::last_hop::takes(core, bytes),
+            Home::Process(_) => false,
+        }
+    }
+
+    /// Opens the answer to a request of ours. Its documents leave the vault as they were asked for.
     pub fn open_response(
         &self,
         pending: Pending,
         sealed: &Bytes,
         bound: &[u8; 32],
-        pouch: Option<&PouchKey>,
+        to: Addressee<'_>,
     ) -> Result<Delivered, VaultError> {
         match &self.home {
             Home::Here(core) => {
                 let mut bytes = sealed.to_vec();
-                let (places, bytes, digests) = match core
-                    .open_response(&pending, &mut bytes, bound, pouch)?
-                {
-                    DeliveredAt::Here(places) => (places, bytes, Vec::new()),
-                    DeliveredAt::Packed(packed) => (packed.places, packed.buffer, packed.digests),
-                };
-                let bytes = Bytes::from(bytes);
-                let pieces = places.into_iter().map(|place| bytes.slice(place)).collect();
-                Ok(Delivered { pieces, digests })
+                let at = core.open_response(&pending, &mut bytes, bound, to.outlet())?;
+                Ok(delivered(at, bytes))
             }
-            Home::Process(process) => process.open_response(&pending, sealed, bound, pouch),
+            Home::Process(process) => process.open_response(&pending, sealed, bound, to.outlet()),
         }
     }
 
@@ -314,6 +326,20 @@ impl Vault {
             Home::Process(process) => process.take_out(Op::HandOut, label, sealed),
         }
     }
+}
+
+fn delivered(at: DeliveredAt, bytes: Vec<u8>) -> Delivered {
+    let (places, bytes, digests, held) = match at {
+        DeliveredAt::Here(places) => (places, bytes, Vec::new(), Vec::new()),
+        DeliveredAt::Packed(packed) => (packed.places, packed.buffer, packed.digests, Vec::new()),
+        DeliveredAt::Held { first, lengths, digests } => {
+            let place = 0..first.len();
+            (vec![place], bytes[first].to_vec(), digests, lengths)
+        }
+    };
+    let bytes = Bytes::from(bytes);
+    let pieces = places.into_iter().map(|place| bytes.slice(place)).collect();
+    Delivered { pieces, digests, held }
 }
 
 fn take_out(core: &Core, label: &[u8], sealed: &[u8]) -> Result<Bytes, VaultError> {

@@ -1,14 +1,18 @@
 //! What goes on beside the requests: receipts to other countries, evidence into the log, halves
 //! after their deadline, old replay keys out. None of it ever delays a request.
 
+mod cursor;
 pub mod deadline;
 pub mod gauges;
+pub mod share;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::crash;
+use ledger::journal::JournalError;
 use ledger::log::{BATCH, Log, sequence_once};
+use siem::{Event, Kind};
 
 use crate::inbound::receipts::{MAX_RECEIPTS, RECEIPTS_PATH, decode_refused, encode};
 use crate::node::{Node, PeerCountry};
@@ -20,6 +24,7 @@ pub fn start(node: &Arc<Node>, log: Log) -> Vec<tokio::task::JoinHandle<()>> {
         tokio::spawn(sequence(Arc::clone(node), log)),
         tokio::spawn(close_halves(Arc::clone(node))),
         tokio::spawn(forget(Arc::clone(node))),
+        tokio::spawn(complete_erasures(Arc::clone(node))),
         tokio::spawn(watch(Arc::clone(node))),
     ];
     for peer in node.peers.values().filter(|peer| peer.konfido) {
@@ -121,6 +126,7 @@ async fn close_halves(node: Arc<Node>) {
 
 async fn forget(node: Arc<Node>) {
     while node.stop.run_until_cancelled(tokio::time::sleep(FORGET_PAUSE)).await.is_some() {
+        node.patient_keys.expire(node.clock.now());
         while node.journal.forget_replays(node.clock.now()).await.is_ok_and(|count| count > 0) {}
         if let Some(eid) = node.eid()
             && let Err(error) = eid.keeper.sweep(node.clock.now()).await
@@ -128,6 +134,32 @@ async fn forget(node: Arc<Node>) {
             tracing::error!(%error, "expired sessions stay");
         }
     }
+}
+
+/// Overwrites what an erasure that was interrupted left, once. It is noted, whatever was left of it:
+/// where it was killed before its own note, nobody else says that there was an erasure.
+async fn complete_erasures(node: Arc<Node>) {
+    match complete(&node).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!("what was erased is overwritten, but not in the log of the database");
+        }
+        Err(error) => tracing::error!(%error, "an interrupted erasure is not completed"),
+    }
+}
+
+async fn complete(node: &Node) -> Result<bool, JournalError> {
+    let mut number = 0;
+    loop {
+        match node.journal.sweep(ERASED).await? {
+            0 => break,
+            more => number += more as u64,
+        }
+    }
+    if number > 0 || node.journal.is_erasing().await? {
+        node.notes.note(Event { number, ..Event::new(node.clock.now(), Kind::EvidenceErased) });
+    }
+    node.journal.scrub().await
 }
 
 /// Keeps the gauges fresh.
@@ -143,5 +175,7 @@ const LOG_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const DEADLINE_PAUSE: Duration = Duration::from_secs(1);
+/// Rows that are overwritten in one step: requests go in between.
+const ERASED: usize = 64;
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const FORGET_PAUSE: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 //! We are the country of affiliation (A): another country asks, we answer.
 
+mod against;
 mod attached;
 mod evidence;
 mod fulfil;
@@ -37,8 +38,9 @@ pub async fn handle_plain(node: &Arc<Node>, peer: &Peer, message: Message) -> Re
     let row = peer.country().and_then(|country| node.peers.get(&country));
     let outcome = if let Some(row) = row.filter(|row| row.allow_plain) {
         match row.slots.answering.place().await {
-            Ok(_place) => {
-                journey::answer(node, &node.sealing(), peer, message, None, &mut trace).await
+            Ok(mut place) => {
+                let trace = (&mut trace, &mut place);
+                journey::answer(node, &node.sealing(), peer, message, None, trace).await
             }
             Err(full) => Err(journey::Failed::early(full.into())),
         }
@@ -58,15 +60,16 @@ pub async fn handle_sealed(node: &Arc<Node>, peer: &Peer, package: Package) -> R
         let refused = Refusal::new(Code::ErrorPolicyViolation, hint).into();
         return finish(node, trace, Err(journey::Failed::early(refused)));
     };
-    let place = match row.slots.answering.place().await {
+    let mut place = match row.slots.answering.place().await {
         Ok(place) => place,
         Err(full) => return finish(node, trace, Err(journey::Failed::early(full.into()))),
     };
     let sealing = node.sealing();
     let outcome = match journey::open(&sealing, peer, &package) {
         Ok((message, opened)) => {
+            let trace = (&mut trace, &mut place);
             let answered =
-                journey::answer(node, &sealing, peer, message, Some(opened), &mut trace).await;
+                journey::answer(node, &sealing, peer, message, Some(opened), trace).await;
             answered.map_err(journey::Failed::in_the_clear)
         }
         Err(error) => {

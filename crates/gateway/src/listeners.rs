@@ -16,6 +16,7 @@ use transport::server::{Limits, content_length, read_body};
 use crate::eid::{is_back_path, is_shelf_path};
 use crate::inbound::receipts::RECEIPTS_PATH;
 use crate::inbound::{self, Reply, receipts};
+use crate::last_hop::VaultLine;
 use crate::message::Message;
 use crate::metrics::WaitsFor;
 use crate::node::Node;
@@ -62,12 +63,13 @@ pub async fn national(
     if request.method() != Method::POST {
         return desk.wrong_method("POST");
     }
+    let line = VaultLine::of(&request);
     match desk.package(request).await {
         Err(response) => response,
         Ok(package) => {
-            let (answer, in_words, _) =
-                outbound::handle(&node, peer, target, Message { package }).await;
-            soap(&answer, in_words)
+            let (message, line) = (Message { package }, line.as_deref());
+            let (answer, in_words, _) = outbound::handle(&node, peer, target, message, line).await;
+            answer.response(status(in_words), node.entropy.as_ref())
         }
     }
 }
@@ -325,6 +327,9 @@ fn reply(reply: &Reply) -> Response<Body> {
 
 fn soap(package: &Package, in_words: bool) -> Response<Body> {
     let (content_type, body) = package.pieces("");
-    let status = if in_words { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    respond(status, &content_type, body)
+    respond(status(in_words), &content_type, body)
+}
+
+fn status(in_words: bool) -> StatusCode {
+    if in_words { StatusCode::OK } else { StatusCode::BAD_REQUEST }
 }

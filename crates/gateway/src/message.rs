@@ -84,6 +84,11 @@ impl Facts {
         Refused { transaction, message_id, echo: self.echo.clone(), refusal }
     }
 
+    /// Whether documents themselves are asked for.
+    pub fn is_retrieve(&self) -> bool {
+        self.transaction == Transaction::Retrieve
+    }
+
     /// The patients that the Body names.
     pub fn patients(&self) -> Vec<PatientId> {
         match &self.ask {

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub vault_starts: Gauge<i64, AtomicI64>,
     /// Leaves under the checkpoint of our log.
     pub log_size: Gauge<i64, AtomicI64>,
+    /// Records of our log that the shared ledger does not have yet.
+    pub unshared: Gauge<i64, AtomicI64>,
     certificate_days: Family<RoleLabels, Gauge<f64, AtomicU64>>,
     /// When our certificates end, by role.
     ends: Mutex<Vec<(Label, Timestamp)>>,
@@ -123,6 +125,7 @@ impl Default for Metrics {
             audit_waiting: Gauge::default(),
             vault_starts: Gauge::default(),
             log_size: Gauge::default(),
+            unshared: Gauge::default(),
             certificate_days: Family::default(),
             ends: Mutex::default(),
             registry: Registry::default(),
@@ -182,6 +185,8 @@ impl Metrics {
             self.vault_starts.clone(),
         );
         registry.register("log_size", "Leaves under the log's checkpoint", self.log_size.clone());
+        let help = "Records that the shared ledger does not have yet";
+        registry.register("unshared", help, self.unshared.clone());
         registry.register(
             "certificate_days",
             "Days until our certificate, or one above it in its file, ends; below 0 when it has",

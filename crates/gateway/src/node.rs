@@ -10,6 +10,7 @@ use enclave::{Acceptance, Recipient, ReplyToken, Vault};
 use exchange::{Clock, Code, Country, Entropy, Oid, Refusal, Side};
 use identity::{AssertionCache, Policy};
 use jiff::SignedDuration;
+use ledger::Secrets;
 use ledger::journal::{Journal, Row};
 use siem::{Event, Kind, Notes, PseudonymKey};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,10 @@ use crate::eid::Eid;
 use crate::metrics::Metrics;
 use crate::national::Connector;
 use crate::recipient::Newest;
+use crate::secrets::{self, PatientKeys, SecretsError};
+use crate::strict::{Against, Strict};
 use crate::witness::Witness;
-pub use slots::{Line, Slots};
+pub use slots::{Line, Place, Slots};
 
 /// One country's node.
 pub struct Node {
@@ -45,6 +48,8 @@ pub struct Node {
     pub notes: Arc<Notes>,
     /// Our own audit records; `None` when no repository is configured.
     pub trail: Option<Arc<Trail>>,
+    /// Sealed keys of patients, as they were used lately.
+    pub patient_keys: PatientKeys,
     /// Pseudonyms for events.
     pub pseudonyms: Arc<PseudonymKey>,
     /// Assertions that verified before.
@@ -57,6 +62,8 @@ pub struct Node {
     pub connector: Connector,
     /// Logins by eID and wallet; `None` when not configured. SIGHUP replaces it.
     pub eid: Option<ArcSwap<Eid>>,
+    /// Documents against receipts; `None` without a validator.
+    pub strict: Option<Strict>,
     /// Counters.
     pub metrics: Metrics,
     /// Limits.
@@ -117,6 +124,8 @@ pub struct PeerCountry {
     pub newest: Newest,
     /// How much of us it may take.
     pub slots: Slots,
+    /// What it gets against its receipt only.
+    pub against: Against,
 }
 
 /// The vault keys of a country that were checked, the newest last.
@@ -174,6 +183,11 @@ impl Node {
     /// The seal and the vault of this moment; a request keeps to one of them.
     pub fn sealing(&self) -> Arc<Sealing> {
         self.sealing.load_full()
+    }
+
+    /// The salts and values of a row; `None` when they were erased.
+    pub async fn secrets(&self, row: &Row) -> Result<Option<Secrets>, SecretsError> {
+        secrets::open(self.journal.as_ref(), &self.sealing().vault, row).await
     }
 
     /// Logins, as they are configured at this moment.

@@ -23,7 +23,7 @@ pub fn detach(package: Package) -> Result<Package, MessageError> {
         let bytes = decode_base64(element.demand_text("Document")?);
         let bytes = bytes.ok_or(MessageError::Content("not base64"))?;
         let place = element.content_range();
-        let (cid, mime) = (format!("document{}@detached.konfido", found.len() + 1), mime(element));
+        let (cid, mime) = (format!("document{}{DETACHED}", found.len() + 1), mime(element));
         found.push((place.start + skipped..place.end + skipped, Part { cid, mime, bytes }));
     }
     if found.is_empty() {
@@ -36,14 +36,25 @@ pub fn detach(package: Package) -> Result<Package, MessageError> {
     let (mut root, mut at, mut parts) = (BytesMut::new(), 0, package.parts);
     for (place, part) in found {
         root.put_slice(&package.root[at..place.start]);
-        let include = format!("<xop:Include xmlns:xop=\"{XOP}\" href=\"cid:{}\"/>", part.cid);
-        root.put_slice(include.as_bytes());
+        root.put_slice(include(&part.cid).as_bytes());
         at = place.end;
         parts.push(part);
     }
     root.put_slice(&package.root[at..]);
     Ok(Package { root: Bytes::from(root), parts })
 }
+
+/// What [`detach`] writes in the place of a document; `None` for a part that is not of its making.
+pub fn include_of(cid: &str) -> Option<String> {
+    cid.ends_with(DETACHED).then(|| include(cid))
+}
+
+fn include(cid: &str) -> String {
+    format!("<xop:Include xmlns:xop=\"{XOP}\" href=\"cid:{cid}\"/>")
+}
+
+/// How the names of such parts end.
+const DETACHED: &str = "@detached.konfido";
 
 /// What the message says of the document's type; its neighbour (ITI TF-2 3.43.5).
 fn mime(document: Element<'_, '_>) -> String {

@@ -70,26 +70,8 @@ impl Package {
             };
             return (mime, vec![self.root.clone()]);
         }
-        let (boundary, root_cid) = (self.boundary(), self.root_cid());
-        let mut pieces = Vec::with_capacity(2 * self.parts.len() + 3);
-        pieces.push(Bytes::from(format!(
-            "--{boundary}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
-             Content-Transfer-Encoding: binary\r\nContent-ID: <{root_cid}>\r\n\r\n"
-        )));
-        pieces.push(self.root.clone());
-        for part in &self.parts {
-            pieces.push(Bytes::from(format!(
-                "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
-                part.mime, part.cid
-            )));
-            pieces.push(part.bytes.clone());
-        }
-        pieces.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
-        let mime = format!(
-            "multipart/related; type=\"application/xop+xml\"; start=\"<{root_cid}>\"; \
-             start-info=\"application/soap+xml\"; action=\"{action}\"; boundary=\"{boundary}\""
-        );
-        (mime, pieces)
+        let parts = self.parts.iter().map(|part| (part, vec![part.bytes.clone()]));
+        multipart(action, &self.boundary(), vec![self.root.clone()], parts.collect())
     }
 
     /// A boundary that no part contains: who knows this program could else end a part where he
@@ -107,14 +89,44 @@ impl Package {
         let hex = digest.as_ref().iter().take(16).map(|b| format!("{b:02x}"));
         format!("{BOUNDARY}-{}", hex.collect::<String>())
     }
+}
 
-    /// A content id for the envelope that no part has.
-    fn root_cid(&self) -> String {
-        let numbered = (1_u32..).map(|n| format!("{ROOT_CID}-{n}"));
-        let mut all = std::iter::once(ROOT_CID.to_owned()).chain(numbered);
-        all.find(|candidate| self.parts.iter().all(|part| part.cid != *candidate))
-            .expect("because a message has few parts")
+/// Writes an HTTP body and its `Content-Type` for who has the envelope and the parts in pieces of his own,
+/// and a boundary that stands in none of them.
+pub fn multipart(
+    action: &str,
+    boundary: &str,
+    root: Vec<Bytes>,
+    parts: Vec<(&Part, Vec<Bytes>)>,
+) -> (String, Vec<Bytes>) {
+    let root_cid = root_cid(&parts);
+    let mut pieces = Vec::with_capacity(2 * parts.len() + root.len() + 2);
+    pieces.push(Bytes::from(format!(
+        "--{boundary}\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"application/soap+xml\"\r\n\
+         Content-Transfer-Encoding: binary\r\nContent-ID: <{root_cid}>\r\n\r\n"
+    )));
+    pieces.extend(root);
+    for (part, bytes) in parts {
+        pieces.push(Bytes::from(format!(
+            "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{}>\r\n\r\n",
+            part.mime, part.cid
+        )));
+        pieces.extend(bytes);
     }
+    pieces.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
+    let mime = format!(
+        "multipart/related; type=\"application/xop+xml\"; start=\"<{root_cid}>\"; \
+         start-info=\"application/soap+xml\"; action=\"{action}\"; boundary=\"{boundary}\""
+    );
+    (mime, pieces)
+}
+
+/// A content id for the envelope that no part has.
+fn root_cid(parts: &[(&Part, Vec<Bytes>)]) -> String {
+    let numbered = (1_u32..).map(|n| format!("{ROOT_CID}-{n}"));
+    let mut all = std::iter::once(ROOT_CID.to_owned()).chain(numbered);
+    all.find(|candidate| parts.iter().all(|(part, _)| part.cid != *candidate))
+        .expect("because a message has few parts")
 }
 
 impl Part {

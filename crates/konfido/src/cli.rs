@@ -43,9 +43,11 @@ pub enum Command {
     /// Checks a configuration and the files that it names
     #[command(after_help = "Example:\n  konfido check --config konfido.toml")]
     Check(ConfigArg),
-    /// Checks an exported receipt, without any server
+    /// Checks an exported receipt or a proof of the shared ledger, without any server
     #[command(after_help = "Examples:\n  konfido verify receipt.json --roots ca.pem\n  \
-        konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt")]
+        konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt\n  \
+        konfido verify receipt.json --roots ca.pem --policy members.policy --tsa-roots tsa.pem\n  \
+        konfido verify entry.tlog-proof --entry entry.bin --policy members.policy --json")]
     Verify(Verify),
     /// The built-in national store
     #[command(subcommand)]
@@ -65,6 +67,9 @@ pub enum Command {
     /// The vault's sealed store: private keys under one root key
     #[command(subcommand)]
     Vault(crate::vault::Vault),
+    /// The shared ledger: a member's validator, its keys and proofs; evidence found, exported, erased
+    #[command(subcommand)]
+    Ledger(crate::ledger::Ledger),
     /// Measurements
     #[command(subcommand)]
     Bench(Bench),
@@ -81,18 +86,33 @@ pub struct ConfigArg {
 /// `konfido verify`.
 #[derive(Debug, Clone, Args)]
 pub struct Verify {
-    /// The receipt
+    /// The receipt, or a .tlog-proof
     pub file: PathBuf,
-    /// Roots of seal certificates that you trust, PEM
-    #[arg(long, value_name = "PEM")]
-    pub roots: PathBuf,
+    /// Roots of seal certificates that you trust, PEM; a .tlog-proof needs none
+    #[arg(long, value_name = "PEM", required_unless_present = "entry")]
+    pub roots: Option<PathBuf>,
     /// Revocation lists of seal certificates, PEM or one as DER: a signer on one of them is refused
     #[arg(long, value_name = "FILE")]
     pub crls: Option<PathBuf>,
-    /// Key of a log that you expect, base64 as verify prints it, or a file with one a line; may be
-    /// repeated. Without it the log's key is printed and compared with nothing
+    /// Key of a country's log that you expect, base64 as verify prints it, or a file with one a line;
+    /// may be repeated. Without it the log's key is printed and compared with nothing
     #[arg(long = "log-key", value_name = "KEY|FILE")]
     pub log_keys: Vec<String>,
+    /// Whom you believe about the shared ledger ("3 of 4"), a file of c2sp.org/tlog-policy
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The shared ledger's name; needed when the policy names no log
+    #[arg(long, value_name = "NAME")]
+    pub origin: Option<String>,
+    /// The entry's bytes that a .tlog-proof is about
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub entry: Option<PathBuf>,
+    /// Roots of time-stamping authorities that you trust, PEM: there must be a time-stamp that holds
+    #[arg(long, value_name = "PEM")]
+    pub tsa_roots: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `konfido documents`.
@@ -291,12 +311,21 @@ mod tests {
             "konfido check --config konfido.toml",
             "konfido verify receipt.json --roots ca.pem",
             "konfido verify receipt.json --roots ca.pem --crls revoked.pem --log-key logs.txt",
+            "konfido verify receipt.json --roots ca.pem --policy members.policy --tsa-roots tsa.pem",
+            "konfido verify entry.tlog-proof --entry entry.bin --policy members.policy --json",
             "konfido events list --limit 5 --kind exchange.refused",
             "konfido documents import ./import --config konfido.toml",
             "konfido eid register import professionals.csv",
             "konfido evidence list --limit 5",
             "konfido evidence export 0f3c --show patient --side b",
             "konfido evidence export 0f3c --format rem --out rem/",
+            "konfido ledger find --txid 0f3c",
+            "konfido ledger find --patient 2512489996^^^&1.2.208.176.1.2&ISO",
+            "konfido ledger accesses --patient 2512489996^^^&1.2.208.176.1.2&ISO --out accesses/",
+            "konfido ledger export 0f3c --show patient --show purpose --out evidence.asice",
+            "konfido ledger export 0f3c --format cose --out evidence.cose",
+            "konfido ledger erase --txid 0f3c --side a",
+            "konfido ledger erase --patient 2512489996^^^&1.2.208.176.1.2&ISO --yes",
             "konfido attest verify quote.bin --collateral collateral.json",
             "konfido attest explain quote.bin",
             "konfido vault import --config konfido.toml",
@@ -310,5 +339,7 @@ mod tests {
         }
         let rootless = Cli::try_parse_from(["konfido", "verify", "receipt.json"]);
         assert!(rootless.is_err(), "roots are never assumed");
+        let line = ["konfido", "verify", "e.tlog-proof", "--entry", "e.bin"];
+        assert!(Cli::try_parse_from(line).is_err(), "nor is a policy");
     }
 }

@@ -15,6 +15,7 @@ mod peers;
 mod policy;
 mod reader;
 mod register;
+mod validator;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use enclave::Use;
 use enclave::root::Source;
 use enclave::store::Place;
 use exchange::{Country, Oid};
+use gateway::background::share::Shared;
 use miette::NamedSource;
 use toml::de::DeTable;
 use transport::server::Limits;
@@ -38,6 +40,7 @@ pub use peers::Peer;
 use reader::Section;
 pub use reader::{At, Fault, Faults, Span};
 pub use register::{Directory, Register};
+pub use validator::{Stamps, Validator};
 pub use vault::{Home, Root, VAULT_USER, VaultHome};
 
 /// A configuration that is whole and without contradiction.
@@ -79,6 +82,10 @@ pub struct Config {
     pub origin: String,
     /// How long evidence waits for its other half.
     pub receipt_deadline: jiff::SignedDuration,
+    /// Where our evidence is shared; nowhere when missing.
+    pub shared: Option<Shared>,
+    /// Documents against receipts.
+    pub strict: gateway::strict::Terms,
     /// Countries that we exchange with.
     pub peers: Vec<Peer>,
     /// What a connection or a request may cost.
@@ -162,24 +169,33 @@ impl Config {
 
     /// Reads a text; relative paths are relative to the folder of `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
-        let source =
-            NamedSource::new(file.display().to_string(), text.to_owned()).with_language("toml");
-        let found = Faults::default();
-        let (document, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            let end = text.len();
-            found.add(&error.span().unwrap_or(end..end), error.message(), None);
-        }
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let whole = 0..text.find('\n').unwrap_or(text.len());
-        let config = errors
-            .is_empty()
-            .then(|| read(document.get_ref(), whole, folder, &source, &found))
-            .flatten();
-        match config {
-            Some(config) if found.is_empty() => Ok(config),
-            _ => Err(ConfigError::new(&source, found)),
-        }
+        document(file, text, read)
+    }
+}
+
+/// Reads a document with `read`, which gathers its faults.
+fn document<T>(
+    file: &Path,
+    text: &str,
+    read: impl FnOnce(&DeTable<'_>, Span, &Path, &NamedSource<String>, &Faults) -> Option<T>,
+) -> Result<T, ConfigError> {
+    let source =
+        NamedSource::new(file.display().to_string(), text.to_owned()).with_language("toml");
+    let found = Faults::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let end = text.len();
+        found.add(&error.span().unwrap_or(end..end), error.message(), None);
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let whole = 0..text.find('\n').unwrap_or(text.len());
+    let config = errors
+        .is_empty()
+        .then(|| read(document.get_ref(), whole, folder, &source, &found))
+        .flatten();
+    match config {
+        Some(config) if found.is_empty() => Ok(config),
+        _ => Err(ConfigError::new(&source, found)),
     }
 }
 
@@ -221,8 +237,17 @@ fn read(
     });
     let policy = policy::read(root.section("policy", "[policy]", &empty), faults);
     let (limits, request) = limits::read(root.section("limits", "[limits]", &empty));
-    let ledger =
-        ledger::read(root.section("ledger", "[ledger]", &empty), (limits.request, request), faults);
+    let ledger = ledger::read(
+        root.section("ledger", "[ledger]", &empty),
+        folder,
+        (limits.request, request),
+        faults,
+    );
+    peers::strict(&peers, (ledger.shared.is_some(), openncp.is_some()), faults);
+    if root.place("validator").is_some() {
+        let section = root.section("validator", "[validator]", &empty);
+        validator::read(section, folder, &empty, faults);
+    }
     root.end();
     let (country, community) = (country?.value, community?.value);
     Some(Config {
@@ -244,6 +269,8 @@ fn read(
         policy,
         origin: ledger.origin.unwrap_or_else(|| format!("konfido.example/{}", country.to_lower())),
         receipt_deadline: ledger.receipt_deadline,
+        shared: ledger.shared,
+        strict: ledger.strict,
         peers: peers.into_iter().map(|row| row.map(|(peer, _)| peer)).collect::<Option<_>>()?,
         limits,
     })

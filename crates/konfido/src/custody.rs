@@ -96,6 +96,7 @@ impl Custody {
             }
         }
         keys.push((setup.keeping, Source::File(setup.data.join(DOCUMENTS_KEY))));
+        keys.push((Use::Patients, Source::File(setup.data.join(PATIENTS_KEY))));
         let country = setup.country;
         let (secret, user) = (false, crate::config::VAULT_USER);
         let process = Process::start(Spec { country, program, keys, secret, user, store: None })?;
@@ -128,7 +129,9 @@ impl Custody {
         Ok(match self {
             Self::Here => {
                 let key = keyfile::key(data, DOCUMENTS_KEY, DOCUMENTS_LOST, &SystemEntropy)?;
-                Vault::keeping(country, keeping, key.as_ref())?
+                let patients = keyfile::key(data, PATIENTS_KEY, PATIENTS_LOST, &SystemEntropy)?;
+                let keys = [(keeping, &key[..]), (Use::Patients, &patients[..])];
+                Vault::holding(country, &keys)?
             }
             Self::Vault(process, around) => attested(Vault::of(process.clone()), around),
         })
@@ -197,10 +200,10 @@ impl Holder for LogHolder {
 pub fn keys(config: &Config) -> Vec<(Use, String, PathBuf)> {
     let own = [(Use::Derive, SESSION_KEY), (Use::Log, LOG_KEY)];
     let own = own.map(|(of, name)| (of, name.to_owned(), config.data_dir.join(name))).into_iter();
-    let documents =
-        (config.keeping(), DOCUMENTS_KEY.to_owned(), config.data_dir.join(DOCUMENTS_KEY));
+    let last = [(config.keeping(), DOCUMENTS_KEY), (Use::Patients, PATIENTS_KEY)];
+    let last = last.map(|(of, name)| (of, name.to_owned(), config.data_dir.join(name)));
     own.chain(config.keys().map(|(of, at)| (of, config.name(&at.value), at.value.clone())))
-        .chain([documents])
+        .chain(last)
         .collect()
 }
 
@@ -258,6 +261,8 @@ const SESSION_KEY: &str = "session.key";
 const LOG_KEY: &str = "log.key";
 const DOCUMENTS_KEY: &str = "documents.key";
 const DOCUMENTS_LOST: &str = "lose all kept documents and import them again";
+const PATIENTS_KEY: &str = "patients.key";
+const PATIENTS_LOST: &str = "erase the salts of all evidence";
 /// Numbers of the keys that every vault has; the others follow.
 const SESSIONS: u16 = 0;
 const LOG: u16 = 1;

@@ -4,10 +4,12 @@
 mod audit;
 mod circle;
 mod counter;
+mod ledger;
 #[cfg(test)]
 mod liars;
 mod logins;
 mod pouch;
+mod shared;
 mod story;
 mod vaults;
 mod wallet;
@@ -20,6 +22,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 #[cfg(all(test, feature = "ldap"))]
 pub use counter::entries as register;
+use exchange::Country;
 use std::io::{IsTerminal as _, Write as _};
 
 pub use circle::{Circle, origin};
@@ -35,8 +38,11 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
     println!(
         "Three invented countries on loopback. Simulated: the people. No hardware vouches for the vaults: they are software."
     );
-    let circle = Circle::start(&dir).await?;
-    let told = story::tell(&circle, &mut narrator, wallet).await;
+    let mut circle = Circle::start(&dir).await?;
+    let mut told = story::tell(&circle, &mut narrator, wallet).await;
+    if told.is_ok() {
+        told = shared::told(&mut circle, &mut narrator, country("ES"), country("DK")).await;
+    }
     if let Err(error) = &told {
         narrator.failed += 1;
         println!("the story broke off: {error:#}");
@@ -46,6 +52,9 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
     let failed = narrator.failed;
     if !once && failed == 0 {
         logins::invite(&circle, &dir)?;
+        if let Some(page) = circle.ledger_page().await {
+            println!("The shared ledger: {page}");
+        }
         std::fs::write(dir.join("ready"), "ready\n")?;
         println!("\nThe circle keeps running; Ctrl-C ends it. Its files: {}", dir.display());
         tokio::signal::ctrl_c().await?;
@@ -56,6 +65,11 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
     }
     anyhow::ensure!(failed == 0, "{failed} step(s) did not hold");
     Ok(())
+}
+
+/// A country of the story.
+fn country(code: &str) -> Country {
+    Country::parse(code).expect("because the story's countries are well-formed")
 }
 
 /// Prints one line a step.

@@ -21,26 +21,29 @@ use archive::Archive;
 /// Prints the newest exchanges: number, side, transaction, countries, state, place in the log, time.
 pub async fn list(config: &Config, limit: usize) -> anyhow::Result<()> {
     let journal = open(config)?;
-    for row in journal.newest(limit).await? {
-        let state = match row.state {
-            State::Asked => "asked",
-            State::Answered => "answered",
-            State::Half => "half",
-            State::Settled => "settled",
-        };
-        let index = row.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
-        println!(
-            "{}\t{}\t{}\t{}>{}\t{state}\t{index}\t{}",
-            row.txid,
-            side_name(row.side),
-            row.transaction.iti(),
-            row.requester,
-            row.provider,
-            row.at
-        );
-    }
+    journal.newest(limit).await?.iter().for_each(|row| println!("{}", line(row)));
     journal.close();
     Ok(())
+}
+
+/// Number, side, transaction, countries, state, place in the log, time; separated by tabs.
+pub fn line(row: &Row) -> String {
+    let state = match row.state {
+        State::Asked => "asked",
+        State::Answered => "answered",
+        State::Half => "half",
+        State::Settled => "settled",
+    };
+    let index = row.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+    format!(
+        "{}\t{}\t{}\t{}>{}\t{state}\t{index}\t{}",
+        row.txid,
+        side_name(row.side),
+        row.transaction.iti(),
+        row.requester,
+        row.provider,
+        row.at
+    )
 }
 
 /// Writes the receipt of one exchange to stdout, or its REM documents to stdout or a folder; each
@@ -57,7 +60,13 @@ pub async fn export(args: &Export, config: &Config, files: &Files) -> anyhow::Re
     ensure!(!rem || fields.is_empty(), "--show is for receipts; REM evidence shows no field");
     let journal = open(config)?;
     let row = find(&journal, txid, args.side.map(Into::into)).await?;
+    let vault = files.custody.vault(config.country, config.keeping(), &config.data_dir)?;
+    let secrets = gateway::secrets::open(&journal, &vault, &row).await?;
     journal.close();
+    ensure!(
+        secrets.is_some() || fields.is_empty(),
+        "the salts of this exchange were erased: no field of it can be shown any more"
+    );
     let seal = Arc::new(SealKey::new(&files.seal.0, &files.seal.1)?);
     let archive = Archive {
         data: &config.data_dir,
@@ -66,7 +75,7 @@ pub async fn export(args: &Export, config: &Config, files: &Files) -> anyhow::Re
         anchors: &files.seal_anchors,
         custody: &files.custody,
     };
-    let record = archive.record(&row)?;
+    let record = archive.record(&row, secrets.unwrap_or_default())?;
     let receipt = record.receipt(&fields)?;
     if rem {
         write(&rem::documents(&record, &seal, &SystemEntropy)?, args.out.as_deref())
@@ -92,13 +101,17 @@ fn write(documents: &[(String, String)], folder: Option<&Path>) -> anyhow::Resul
     Ok(())
 }
 
-fn open(config: &Config) -> anyhow::Result<Journal> {
+pub fn open(config: &Config) -> anyhow::Result<Journal> {
     let path = config.data_dir.join("journal.db");
     ensure!(path.exists(), "{} is not there: has this node run?", path.display());
     Journal::open(&path).context("journal.db")
 }
 
-async fn find(journal: &Journal, txid: TransactionId, side: Option<Side>) -> anyhow::Result<Row> {
+pub async fn find(
+    journal: &Journal,
+    txid: TransactionId,
+    side: Option<Side>,
+) -> anyhow::Result<Row> {
     let mut found = Vec::new();
     for at in [Side::A, Side::B] {
         if side.is_none_or(|side| side == at) {
@@ -112,7 +125,7 @@ async fn find(journal: &Journal, txid: TransactionId, side: Option<Side>) -> any
     }
 }
 
-fn side_name(side: Side) -> &'static str {
+pub fn side_name(side: Side) -> &'static str {
     match side {
         Side::A => "A",
         Side::B => "B",

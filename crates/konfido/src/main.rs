@@ -15,6 +15,8 @@ mod eid;
 mod events;
 mod evidence;
 mod import;
+mod journal;
+mod ledger;
 mod node;
 mod register;
 mod run;
@@ -140,6 +142,11 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         }
         Command::Attest(command) => attest::run(&command)?,
         Command::Vault(command) => vault::run(&command)?,
+        Command::Ledger(command) => {
+            // the engine tells of every block
+            log(false, "warn,konfido=info,ledger=info,ledger_consensus=info");
+            wait(ledger::run(command))?;
+        }
         Command::Bench(Bench::Exchange(args)) => {
             log(false, "error");
             wait(bench::exchange(args))?;

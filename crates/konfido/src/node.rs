@@ -14,19 +14,24 @@ use enclave::{Acceptance, Use, Vault};
 use exchange::{Clock, Country, Entropy, Oid, SystemClock, SystemEntropy};
 use gateway::audit::forward::Forwarder;
 use gateway::audit::{Names, Spool, Trail};
+use gateway::background::share::{self, Shared};
 use gateway::door::Door;
+use gateway::last_hop::VaultDoor;
 use gateway::metrics::Metrics;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
+use gateway::secrets::PatientKeys;
+use gateway::strict::{self, Strict};
 use gateway::witness::Witness;
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::session::Keeper;
 use identity::{AssertionCache, Policy};
 use siem::{Event, EventStore, Kind, Notes, PseudonymKey};
-use sqlite::{Events, Journal};
+use sqlite::Events;
 use tokio_util::sync::CancellationToken;
 use transport::client::{Client, ClientLimits};
+use transport::hop::{LastHop, Terminator};
 use transport::server::{Bound, Limits};
 use transport::stream::Target;
 use transport::tls::{ClientTls, Identity};
@@ -35,7 +40,7 @@ use trust::private::PrivateKey;
 
 use crate::config::{Audit, Peer};
 use crate::custody::{Custody, LogHolder};
-use crate::{documents, eid, seals};
+use crate::{documents, eid, journal, seals};
 use running::{CONSUMER, PROVIDER, SEAL, certificates};
 
 pub use running::Running;
@@ -63,6 +68,8 @@ pub struct Setup {
     pub custody: Custody,
     /// What the vault may do with the documents that it keeps.
     pub keeping: Use,
+    /// It ends the TLS connections of our own OpenNCP.
+    pub last_hop: bool,
     /// What we accept of every peer's vault, where a policy says it.
     pub acceptance: Option<Acceptance>,
     /// Linux' configfs-tsm makes evidence about our vault.
@@ -81,6 +88,10 @@ pub struct Setup {
     pub policy: Policy,
     /// How long evidence waits for its other half.
     pub receipt_deadline: jiff::SignedDuration,
+    /// Where our evidence is shared; nowhere when missing.
+    pub shared: Option<Shared>,
+    /// Documents against receipts, where evidence is shared.
+    pub strict: strict::Terms,
 }
 
 /// Opens the stores and serves on the sockets.
@@ -90,9 +101,9 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = ClientTls::new(&setup.consumer).context("service consumer certificate")?;
-    let journal = Arc::new(Journal::open(&setup.data.join("journal.db")).context("journal.db")?);
     let events = Arc::new(Events::open(&setup.data.join("events.db")).context("events.db")?);
     let vault = vault(&setup.custody, setup.country, setup.keeping, &setup.data, setup.tsm)?;
+    let journal = Arc::new(journal::open(&setup.data, &vault)?);
     let store = Arc::new(documents::open(&setup.data, &vault)?);
     let holder = Arc::new(LogHolder::default());
     let folder = setup.data.join("log");
@@ -148,7 +159,12 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         };
         eid::assemble(eid, lent)
     });
+    let strict = setup.shared.as_ref().map(|shared| {
+        let folder = setup.data.join("strict");
+        Strict::open(&shared.socket, folder, setup.strict).map_err(anyhow::Error::msg)
+    });
     let node = Arc::new(Node {
+        strict: strict.transpose()?,
         eid: front.transpose()?.map(ArcSwap::from_pointee),
         country: setup.country,
         community: setup.community,
@@ -157,6 +173,7 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         journal: Arc::clone(&journal) as Arc<dyn ledger::journal::Journal>,
         notes,
         trail,
+        patient_keys: PatientKeys::default(),
         pseudonyms,
         assertions: AssertionCache::new(ASSERTIONS),
         policy: setup.policy,
@@ -171,9 +188,19 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         clock,
         entropy,
     });
+    let last_hop = LastHop::default();
+    if setup.last_hop {
+        last_hop.replace(ends(&node, &node.sealing().vault, &setup.provider));
+    }
     let (consumer, provider) = (&setup.consumer.chain, &setup.provider.chain);
     certificates(&node, &[(CONSUMER, consumer), (PROVIDER, provider), (SEAL, &setup.seal.1)])?;
-    let mut background = background::start(&node, log);
+    let mut background = Vec::new();
+    if let Some(shared) = setup.shared {
+        let (log, cursor) = (log.beside().context("log")?, setup.data.join("shared.json"));
+        background.push(tokio::spawn(share::share(Arc::clone(&node), log, shared, cursor)));
+        background.push(tokio::spawn(strict::work(Arc::clone(&node))));
+    }
+    background.extend(background::start(&node, log));
     background.push(tokio::spawn(gateway::eid::renew(Arc::clone(&node))));
     if let (Some(trail), Some(to)) = (&node.trail, setup.audit) {
         let country = Some(node.country);
@@ -187,7 +214,8 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         };
         background.push(tokio::spawn(forwarder.run(node.stop.clone())));
     }
-    let (national, border) = (watched(sockets.national, &node), watched(sockets.border, &node));
+    let national = sockets.national.ended_by(last_hop.clone());
+    let (national, border) = (watched(national, &node), watched(sockets.border, &node));
     let mut tasks = serve(&node, national, border, sockets.admin, setup.limits);
     let mut pages = None;
     if let Some((bound, tls)) = sockets.eid {
@@ -223,8 +251,15 @@ pub fn start(setup: Setup, sockets: Sockets, peers: Vec<Peer>) -> anyhow::Result
         data: setup.data,
         tsm: setup.tsm,
         keeping: setup.keeping,
+        last_hop: Some(last_hop).filter(|_| setup.last_hop),
         holder,
     })
+}
+
+/// The vault, as who ends the connections of our own OpenNCP, where it can.
+fn ends(node: &Arc<Node>, vault: &Vault, own: &Identity) -> Option<Arc<dyn Terminator>> {
+    let door = VaultDoor::new(vault, &own.chain, Arc::clone(&node.clock))?;
+    Some(Arc::new(door))
 }
 
 /// The trail of our own audit records, when there is somewhere to bring them.
@@ -304,6 +339,7 @@ fn row(peer: Peer, policy: Option<&Acceptance>, tls: &ClientTls) -> PeerCountry 
         recipients: Mutex::default(),
         fetching: tokio::sync::Mutex::default(),
         slots: Slots::new(peer.exchanges),
+        against: peer.against,
     }
 }
 

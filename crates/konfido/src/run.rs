@@ -79,6 +79,7 @@ fn setup(config: Config, keeping: Use, files: Files) -> Setup {
         seal_anchors: files.seal_anchors,
         custody: files.custody,
         keeping,
+        last_hop: config.vault.last_hop,
         acceptance: files.acceptance,
         tsm: config.attestation.is_some_and(|found| found.tsm),
         openncp: config.openncp,
@@ -87,6 +88,8 @@ fn setup(config: Config, keeping: Use, files: Files) -> Setup {
         eid: files.eid,
         policy: config.policy,
         receipt_deadline: config.receipt_deadline,
+        shared: config.shared,
+        strict: config.strict,
     }
 }
 

@@ -202,5 +202,7 @@ fn word(purpose: Use) -> &'static str {
         Use::Derive => "derive",
         Use::Log => "log",
         Use::Keep | Use::HandOut => "keep",
+        Use::Patients => "patients",
+        Use::Cosign => "cosign",
     }
 }

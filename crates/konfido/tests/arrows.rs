@@ -12,6 +12,7 @@ static ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["trust"]),
     ("enclave", &["trust"]),
     ("ledger", &["trust"]),
+    ("ledger-consensus", &["ledger"]),
     ("siem", &[]),
     ("transport", &["trust"]),
     (
@@ -43,6 +44,7 @@ static ARROWS: &[(&str, &[&str])] = &[
             "identity",
             "ihe",
             "ledger",
+            "ledger-consensus",
             "siem",
             "sqlite",
             "testbed",

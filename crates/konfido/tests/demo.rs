@@ -41,10 +41,19 @@ fn holds_and_logs_nobody(more: &[&str]) {
     }
     for citizen in CITIZENS {
         for personal in [citizen.given, citizen.family, citizen.number] {
-            assert!(!printed.contains(personal), "{personal} was printed");
-            assert!(!logged.contains(personal), "{personal} was logged");
+            assert!(!names(&printed, personal), "{personal} was printed");
+            assert!(!names(&logged, personal), "{personal} was logged");
         }
     }
+}
+
+/// Whether a word stands in a text; rustls' `DigitallySignedStruct` names no Signe.
+fn names(text: &str, word: &str) -> bool {
+    let inner = |found: Option<char>| found.is_some_and(char::is_alphanumeric);
+    text.match_indices(word).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + word.len()..]);
+        !inner(before.chars().next_back()) || !inner(behind.chars().next())
+    })
 }
 
 /// Around what lets somebody in, or says who they are: codes and tickets in addresses and forms, SAML

@@ -1,51 +1,15 @@
 //! Evidence as an operator exports it: from what a node has on disk, by the command line.
 
+mod left;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use ihe::rem::{Evidence, Kind, Verdict};
 use jiff::Timestamp;
 use trust::certificate::{Anchors, Usage};
 
-fn konfido(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_konfido")).args(arguments).output().expect("konfido runs")
-}
-
-fn printed(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-/// A configuration for the files that the demo left of one of its countries.
-fn configure(dir: &Path, country: &str, community: &str) -> String {
-    let lower = country.to_lowercase();
-    let peers: String = ["DK", "ES", "IT"]
-        .iter()
-        .filter(|peer| **peer != country)
-        .map(|peer| format!("[[peer]]\ncountry = \"{peer}\"\nurl = \"https://127.0.0.1:1\"\n"))
-        .collect();
-    let pair = |name: &str| {
-        let at = format!("pki/{lower}/{name}");
-        format!("certificate = \"{at}.pem\", key = \"{at}.key\"")
-    };
-    let text = format!(
-        "[node]\ncountry = \"{country}\"\nhome_community_id = \"{community}\"\n\
-         repository_id = \"2.999.1\"\ndata_dir = \"{lower}\"\n\
-         [listen]\nnational = \"127.0.0.1:0\"\nborder = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-         [tls]\nroots = \"pki/ca.pem\"\nservice_consumer = {{ {} }}\nservice_provider = {{ {} }}\n\
-         [seal]\n{}\nroots = \"pki/ca.pem\"\n\
-         [national]\nconnector = \"store\"\n{peers}\
-         [ledger]\norigin = \"konfido.example/{lower}\"\n",
-        pair("service-consumer"),
-        pair("service-provider"),
-        pair("seal").replace(", ", "\n"),
-    );
-    let file = dir.join(format!("{lower}.toml"));
-    std::fs::write(&file, text).expect("configuration");
-    file.to_str().expect("utf-8").to_owned()
-}
+use left::{configure, konfido, printed};
 
 /// (txid, side, transaction, countries) of the settled exchanges.
 fn listed(config: &str) -> Vec<[String; 4]> {

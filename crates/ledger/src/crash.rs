@@ -1,7 +1,7 @@
 //! Moments of a request or a login at which a test kills the process, or holds it still.
 //!
 //! What was acknowledged must survive `kill -9` at any of them; `konfido/tests/kill` walks through
-//! both tables, so that a new row is a new test. Only builds with debug assertions know the
+//! its tables, so that a new row is a new test. Only builds with debug assertions know the
 //! table and read the environment: in a release build [`point`] is empty, and `.ci/run` looks for
 //! the names in the binary.
 
@@ -11,7 +11,7 @@
 pub fn point(_moment: &'static str) {}
 
 #[cfg(debug_assertions)]
-pub use armed::{CRASH_AT, HOLD_AT, LOGIN_POINTS, POINTS, point};
+pub use armed::{CRASH_AT, ERASE_POINTS, HOLD_AT, LOGIN_POINTS, POINTS, STORE_POINTS, point};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -61,13 +61,40 @@ mod armed {
         "login/redeemed",
     ];
 
-    /// Passes a moment of [`POINTS`] or [`LOGIN_POINTS`].
+    /// Moments of the shared ledger's store; `store/tests/kills.rs` walks through them.
+    pub static STORE_POINTS: &[&str] = &[
+        "store/logged",
+        "store/tiles",
+        "store/rotated",
+        "store/settled",
+        "store/run",
+        "store/merged",
+        "store/manifest",
+        "store/partial",
+    ];
+
+    /// Moments of an erasure, in their order, each with whether the keys are gone by then.
+    pub static ERASE_POINTS: &[(&str, bool)] = &[
+        ("erase/deleting", false),
+        ("erase/deleted", true),
+        ("erase/overwriting", true),
+        ("erase/slice", true),
+        ("erase/swept", true),
+        ("erase/noted", true),
+        ("erase/renamed", true),
+        ("erase/forgotten", true),
+        ("erase/emptied", true),
+        ("erase/done", true),
+    ];
+
+    /// Passes a moment of one of the tables.
     ///
     /// # Panics
     /// When the moment is not in the table: then no test would kill there.
     pub fn point(moment: &'static str) {
         static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
-        let known = POINTS.iter().map(|(known, _)| known).chain(LOGIN_POINTS);
+        let known = POINTS.iter().map(|(known, _)| known).chain(LOGIN_POINTS).chain(STORE_POINTS);
+        let known = known.chain(ERASE_POINTS.iter().map(|(known, _)| known));
         assert!(known.into_iter().any(|known| *known == moment), "{moment} is not in the table");
         for armed in ARMED.get_or_init(Armed::read) {
             armed.pass(moment);

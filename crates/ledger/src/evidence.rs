@@ -349,11 +349,7 @@ fn open(
     certificates: &[&Certificate],
 ) -> Result<JointStatement, EvidenceError> {
     let payload = cose::verify_read(message, EXCHANGE.as_bytes(), certificates)?;
-    let statement: JointStatement = decode(payload)?;
-    if statement.form != EXCHANGE || !statement.is_in_form() {
-        return Err(EvidenceError::Malformed);
-    }
-    Ok(statement)
+    read_joint(payload).ok_or(EvidenceError::Malformed)
 }
 
 fn check_signer(
@@ -370,22 +366,35 @@ fn check_signer(
     }
 }
 
-fn encode(statement: &impl Serialize) -> Result<Vec<u8>, EvidenceError> {
+pub(crate) fn encode(statement: &impl Serialize) -> Result<Vec<u8>, EvidenceError> {
     let mut out = Vec::with_capacity(512);
     ciborium::into_writer(statement, &mut out).map_err(|_| EvidenceError::Malformed)?;
     Ok(out)
 }
 
-fn decode<T: for<'de> Deserialize<'de> + Serialize>(payload: &[u8]) -> Result<T, EvidenceError> {
+pub(crate) fn decode<T: for<'de> Deserialize<'de> + Serialize>(
+    payload: &[u8],
+) -> Result<T, EvidenceError> {
     let statement: T = ciborium::from_reader(payload).map_err(|_| EvidenceError::Malformed)?;
     // one statement, one encoding: no trailing bytes, no unknown fields, no other order
     if encode(&statement)? == payload { Ok(statement) } else { Err(EvidenceError::Malformed) }
+}
+
+/// A joint statement in form, by nobody yet.
+pub(crate) fn read_joint(payload: &[u8]) -> Option<JointStatement> {
+    let statement: JointStatement = decode(payload).ok()?;
+    (statement.form == EXCHANGE && statement.is_in_form()).then_some(statement)
 }
 
 /// The statement inside a `COSE_Sign`, without looking at its signatures: to see whether two
 /// messages are about the same statement.
 pub fn payload(signed: &[u8]) -> Option<Vec<u8>> {
     cose::payload(signed)
+}
+
+/// What a signed statement says of the outcome. Its signatures are not looked at.
+pub fn outcome_of(signed: &[u8]) -> Option<String> {
+    decode::<JointStatement>(&payload(signed)?).ok().map(|statement| statement.outcome)
 }
 
 /// SHA-256.
@@ -400,4 +409,5 @@ mod tests;
 /// Outcome of an exchange whose deadline passed without an answer.
 pub const NO_ANSWER: &str = "no-answer";
 const REQUEST: &str = "konfido-request/1";
-const EXCHANGE: &str = "konfido-exchange/1";
+/// Form of a [`JointStatement`], and what is signed with it.
+pub(crate) const EXCHANGE: &str = "konfido-exchange/1";

@@ -9,6 +9,8 @@ use trust::seal::SealKey;
 use crate::commitment::{Field, Secrets};
 use crate::evidence::{Answered, Asked, JointStatement, RequestStatement, Settled, sha256};
 
+pub(crate) mod shared;
+
 pub(crate) struct World {
     pub(crate) es: SealKey,
     pub(crate) dk: SealKey,

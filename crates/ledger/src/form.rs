@@ -76,7 +76,7 @@ fn fields(commitments: &Commitments, allowed: &[Field]) -> bool {
 }
 
 /// A code may be of a later version than ours, but it looks like a code.
-fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     let code = !text.is_empty() && text.len() <= 96 && text.bytes().all(allowed);
     code || [ANSWERED_WORD, REFUSED, NO_ANSWER].contains(&text)
@@ -85,9 +85,9 @@ fn is_word(text: &str) -> bool {
 const ANSWERED_WORD: &str = "answered";
 const REFUSED: &str = "refused";
 
-const ASKED: &[Field] =
+pub(crate) const ASKED: &[Field] =
     &[Field::Patient, Field::Professional, Field::Purpose, Field::Assertions, Field::Request];
-const ANSWERED: &[Field] = &[Field::Answer, Field::Delivery];
+pub(crate) const ANSWERED: &[Field] = &[Field::Answer, Field::Delivery];
 
 #[cfg(test)]
 mod tests {

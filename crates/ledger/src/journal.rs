@@ -4,6 +4,7 @@
 pub mod conformance;
 #[doc(hidden)]
 pub mod memory;
+mod patients;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +13,8 @@ use exchange::{Country, Side, Transaction, TransactionId};
 use jiff::Timestamp;
 
 use crate::evidence::payload;
+use crate::sealed::Sealed;
+pub use patients::{Erase, PatientKey, Patients};
 
 /// A future that a journal hands back; it resolves after the data is on disk.
 pub type Durable<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
@@ -60,8 +63,8 @@ pub struct Row {
     pub request: Vec<u8>,
     /// `COSE_Sign` with one or two signatures, empty while asked.
     pub statement: Vec<u8>,
-    /// Salts and values. Personal.
-    pub secrets: Vec<u8>,
+    /// Salts and values, sealed. A row that advances keeps the patient and the key that it had.
+    pub secrets: Sealed,
     /// The peer's seal certificate and those between it and its root, one DER after the other
     /// ([`trust::chain::Chain`]); empty when it has no KONFIDO or has not answered.
     pub peer_certificate: Vec<u8>,
@@ -127,6 +130,8 @@ pub enum Outcome {
     Replayed,
     /// A row of this exchange is there that one of the step does not follow; nothing changed.
     Taken,
+    /// The patient of a new row was erased meanwhile: his key is to be made anew. Nothing changed.
+    Erased,
 }
 
 /// Evidence on its way, for whoever watches the node.
@@ -141,7 +146,7 @@ pub struct Waiting {
 }
 
 /// The port. One implementation per database.
-pub trait Journal: Send + Sync {
+pub trait Journal: Patients {
     /// Makes one step durable.
     fn commit(&self, step: Step) -> Durable<'_, Outcome>;
 

@@ -7,6 +7,7 @@
 //! same bytes. Memory holds the right edge only, whatever the size of the tree.
 
 mod files;
+pub mod mirror;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,9 @@ use trust::seal::Scheme;
 use crate::crash;
 use crate::journal::{Journal, JournalError};
 use crate::note::{self, Checkpoint};
-use crate::tree::{self, Hash, Subtrees, leaf_hash, node_hash};
-use files::{Files, load_key, tile_path};
+use crate::tiles::{TILE, as_hashes, fold, tile_path, unbundle};
+use crate::tree::{self, Hash, Subtrees, leaf_hash};
+use files::{Files, load_key};
 
 pub use crate::tree::{verify_consistency, verify_inclusion};
 
@@ -137,6 +139,26 @@ impl Log {
             Self { files, origin: origin.to_owned(), key, state: State::default(), lock: None };
         log.state = log.recover()?;
         Ok(log)
+    }
+
+    /// Another handle of this log, which only reads: for whoever works beside the writer.
+    pub fn beside(&self) -> Result<Self, LogError> {
+        struct Nobody;
+        impl Holder for Nobody {
+            fn sign(&self, _: Scheme, _: &[u8]) -> Option<Vec<u8>> {
+                None
+            }
+        }
+        let key = LogKey::new(Arc::new(Nobody), self.public_key());
+        Self::open_with(self.files.folder(), &self.origin, key)
+    }
+
+    /// Reads the newest checkpoint; for who reads beside the writer.
+    pub fn refresh(&mut self) -> Result<(), LogError> {
+        if self.lock.is_none() {
+            self.state = self.recover()?;
+        }
+        Ok(())
     }
 
     /// Leaves that the checkpoint covers.
@@ -445,31 +467,5 @@ impl Subtrees for Tiles<'_> {
     }
 }
 
-/// Root of a power of two of hashes.
-fn fold(hashes: &[Hash]) -> Hash {
-    let mut row = hashes.to_vec();
-    while row.len() > 1 {
-        row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
-    }
-    row[0]
-}
-
-fn as_hashes(bytes: &[u8]) -> Vec<Hash> {
-    bytes.chunks(32).filter_map(|chunk| chunk.try_into().ok()).collect()
-}
-
-/// The leaves of an entry bundle.
-fn unbundle(mut from: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut leaves = Vec::new();
-    while let Some((length, rest)) = from.split_first_chunk::<2>() {
-        let (leaf, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        leaves.push(leaf);
-        from = rest;
-    }
-    from.is_empty().then_some(leaves)
-}
-
-/// Hashes in a full tile.
-const TILE: u64 = 256;
 /// Leaves moved from the journal to the log at once.
 pub const BATCH: usize = 1024;

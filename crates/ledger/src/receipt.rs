@@ -3,6 +3,8 @@
 //! What the countries signed is the statement. What the log says is its place, and, by
 //! [`Receipt::attestation`], that this very file left the node: its time and the shown fields too.
 
+pub(crate) mod claims;
+
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,9 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trust::certificate::{Anchors, Certificate};
 
-use crate::commitment::{Field, Secrets, commitment};
+use crate::commitment::{Field, Secrets};
 use crate::evidence::{Settled, sha256};
-use crate::form;
 use crate::log::{Log, LogError};
 use crate::note::Checkpoint;
 use crate::tree::{leaf_hash, root_of_inclusion};
@@ -105,14 +106,6 @@ impl Receipt {
                 "the record is not in the log yet; try again in a second",
             ));
         }
-        let shown = fields.iter().filter_map(|field| {
-            let (salt, value) = secrets.disclose(*field)?;
-            Some(Disclosure {
-                field: field.name().to_owned(),
-                salt: STANDARD.encode(salt),
-                value: value.to_owned(),
-            })
-        });
         let mut receipt = Self {
             format: FORMAT.to_owned(),
             time,
@@ -122,7 +115,7 @@ impl Receipt {
             proof: log.prove(index)?.iter().map(|h| STANDARD.encode(h)).collect(),
             checkpoint: log.checkpoint()?,
             log_key: STANDARD.encode(log.public_key()),
-            disclosed: shown.collect(),
+            disclosed: Disclosure::of(secrets, fields),
             attestation: String::new(),
         };
         receipt.attestation = STANDARD.encode(log.attest(&receipt.attested()?)?);
@@ -171,38 +164,8 @@ impl Receipt {
         anchors: &Anchors,
         report: &mut Report,
     ) -> Result<Settled, ReceiptError> {
-        let mut certificates = Vec::new();
-        for pem in &self.certificates {
-            let parsed = Certificate::from_pem(pem.as_bytes());
-            certificates.extend(parsed.map_err(|e| ReceiptError::Malformed(e.to_string()))?);
-        }
-        let count = form::signatures(signed)
-            .ok_or_else(|| malformed("the statement is not a COSE_Sign"))?;
-        let (signers, intermediates) = certificates
-            .split_at_checked(count)
-            .ok_or_else(|| malformed("a certificate is missing"))?;
-        let signers: Vec<&Certificate> = signers.iter().collect();
-        let settled = Settled::verify_chained(signed, &signers, intermediates, anchors, self.time)?;
-        let statement = &settled.statement;
-        report.add("exchange", statement.txid.clone());
-        report.add("transaction", statement.transaction.clone());
-        report.add("countries", format!("{} asked {}", statement.requester, statement.provider));
-        report.add("outcome", statement.outcome.clone());
-        report.add("time", format!("{}, as the exporting node states", self.time));
-        signers.iter().for_each(|signer| report.add("signed by", signer.subject()));
-        match (settled.signatures, statement.request.is_some()) {
-            (1, _) if statement.is_unanswered() => {
-                report.add("note", "one-sided: by its deadline there was no answer".to_owned());
-            }
-            (1, false) => {
-                report.add("note", "one-sided: the other country has no KONFIDO".to_owned());
-            }
-            (1, true) => {
-                report.add("note", "one-sided: the requester's receipt is missing".to_owned());
-            }
-            _ => {}
-        }
-        Ok(settled)
+        let certificates = claims::certificates(&self.certificates)?;
+        claims::check_statement(&certificates, self.time, signed, anchors, report)
     }
 
     /// The place in the log.
@@ -236,27 +199,22 @@ impl Receipt {
         report.add("log key", format!("{}, {known}", self.log_key));
         Ok(())
     }
+}
 
-    fn check_disclosed(&self, settled: &Settled, report: &mut Report) -> Result<(), ReceiptError> {
-        for shown in &self.disclosed {
-            let wrong = || ReceiptError::Disclosure(shown.field.clone());
-            let field = Field::of(&shown.field).ok_or_else(wrong)?;
-            let salt: [u8; 32] = decode(&shown.salt)?.try_into().map_err(|_| wrong())?;
-            let expected = [&settled.statement.asked, &settled.statement.answered]
-                .into_iter()
-                .find_map(|c| c.0.get(field.name()))
-                .ok_or_else(wrong)?;
-            if expected.0 != commitment(field, &salt, &shown.value) {
-                return Err(wrong());
-            }
-            report.add(field.name(), shown.value.clone());
-        }
-        Ok(())
+impl Disclosure {
+    /// What is shown of these secrets.
+    pub(crate) fn of(secrets: &Secrets, fields: &[Field]) -> Vec<Self> {
+        let shown = fields.iter().filter_map(|field| {
+            let (salt, value) = secrets.disclose(*field)?;
+            let (field, salt) = (field.name().to_owned(), STANDARD.encode(salt));
+            Some(Self { field, salt, value: value.to_owned() })
+        });
+        shown.collect()
     }
 }
 
 impl Report {
-    fn add(&mut self, what: &'static str, finding: String) {
+    pub(crate) fn add(&mut self, what: &'static str, finding: String) {
         self.findings.push((what, finding));
     }
 }
@@ -278,16 +236,16 @@ pub fn verify_with_logs(
     let mut report = Report { findings: Vec::new() };
     let settled = receipt.check_statement(&signed, anchors, &mut report)?;
     receipt.check_log(&signed, &key, log_keys, &mut report)?;
-    receipt.check_disclosed(&settled, &mut report)?;
+    claims::check_disclosed(&receipt.disclosed, &settled, &mut report)?;
     receipt.check_attestation(&key)?;
     Ok(report)
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, ReceiptError> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, ReceiptError> {
     STANDARD.decode(text).map_err(|_| malformed("not base64"))
 }
 
-fn malformed(what: &str) -> ReceiptError {
+pub(crate) fn malformed(what: &str) -> ReceiptError {
     ReceiptError::Malformed(what.to_owned())
 }
 

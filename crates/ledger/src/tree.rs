@@ -3,8 +3,8 @@
 /// A node of the tree.
 pub(crate) type Hash = [u8; 32];
 
-/// Hash of a leaf: `SHA-256(0x00 || data)`.
-pub(crate) fn leaf_hash(data: &[u8]) -> Hash {
+/// Hash of a leaf: `SHA-256(0x00 || data)` (RFC 6962 §2.1).
+pub fn leaf_hash(data: &[u8]) -> [u8; 32] {
     hash(&[&[0], data])
 }
 

@@ -42,6 +42,18 @@ pub enum Kind {
     AuditDropped,
     /// Evidence became half: the other country's receipt or answer did not come by the deadline.
     EvidenceHalf,
+    /// The shared ledger does not take a record of ours; the reason stands for the correlation.
+    EvidenceUnshared,
+    /// Strict mode: no receipt of an offer came in time; `side` B: ours.
+    OfferLapsed,
+    /// Strict mode: no key came in time; `side` A: it was we who are in default.
+    OfferDefaulted,
+    /// Strict mode: the key that was published is not the one that was promised.
+    OfferBroken,
+    /// The other country did not close its half by the deadline: the exchange is open to all members.
+    EvidenceOpen,
+    /// Salts and values of evidence were erased: of one exchange, or of `number` exchanges of a patient.
+    EvidenceErased,
     /// Somebody was identified and sent back to their portal.
     LoginDone,
     /// One of our people was identified for another country, or somebody for the other part of a node.
@@ -79,7 +91,7 @@ pub enum Kind {
     NotesDropped,
 }
 
-static KINDS: [(Kind, &str); 26] = [
+static KINDS: [(Kind, &str); 32] = [
     (Kind::ExchangeAnswered, "exchange.answered"),
     (Kind::ExchangeRefused, "exchange.refused"),
     (Kind::ExchangeAbandoned, "exchange.abandoned"),
@@ -91,6 +103,12 @@ static KINDS: [(Kind, &str); 26] = [
     (Kind::AuditTampered, "audit.tampered"),
     (Kind::AuditDropped, "audit.dropped"),
     (Kind::EvidenceHalf, "evidence.half"),
+    (Kind::EvidenceUnshared, "evidence.unshared"),
+    (Kind::OfferLapsed, "offer.lapsed"),
+    (Kind::OfferDefaulted, "offer.defaulted"),
+    (Kind::OfferBroken, "offer.broken"),
+    (Kind::EvidenceOpen, "evidence.open"),
+    (Kind::EvidenceErased, "evidence.erased"),
     (Kind::LoginDone, "login.done"),
     (Kind::LoginPassedOn, "login.passed-on"),
     (Kind::LoginRefused, "login.refused"),

@@ -73,7 +73,7 @@ fn step(task: u64, n: u64) -> Step {
     let row = Row {
         txid: TransactionId(txid),
         statement: vec![b's'; 900],
-        secrets: vec![b'x'; 600],
+        secrets: ledger::sealed::Sealed { asked: vec![b'x'; 600], ..Default::default() },
         ..conformance::settled_row(0)
     };
     Step { replay: Some(ReplayKey { digest, expires: Timestamp::MAX }), rows: vec![row] }

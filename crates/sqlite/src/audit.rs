@@ -11,6 +11,7 @@ use gateway::audit::{Spool, SpoolError};
 use rusqlite::{Connection, params};
 
 use crate::database::{Database, DatabaseError, Safety};
+use crate::journal::empty_log;
 
 /// `audit.db`. Personal.
 pub struct Audit {
@@ -64,6 +65,15 @@ impl Audit {
         let schema = include_str!("../migrations/audit.sql");
         let database = Database::open_paged(path, schema, Safety::Normal, PAGE_BYTES)?;
         Ok(Self { database, most, recent: Mutex::default() })
+    }
+
+    /// Writes the file anew, without the records that were removed, and empties its write-ahead log;
+    /// gives how many records still wait. `None` when another process is in the way.
+    pub fn scrub(path: &Path) -> Result<Option<u64>, DatabaseError> {
+        let db = Connection::open(path)?;
+        db.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON; VACUUM;")?;
+        let left = waiting(&db)?;
+        Ok(empty_log(path)?.then_some(left))
     }
 
     /// Commits what is queued and closes the file.

@@ -1,23 +1,61 @@
 //! The event store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use exchange::{Code, TransactionId};
-use rusqlite::params;
+use ledger::crash;
+use rusqlite::{Connection, params};
 use siem::{Event, EventStore, Kind, Pseudonym, StoreError};
 
 use crate::database::{Database, DatabaseError, Safety};
+use crate::journal::{empty_log, thoroughly};
 use crate::{
     country, micros, side, side_number, sql_limit, timestamp, transaction, transaction_number,
 };
 
 /// `events.db`.
-pub struct Events(Database);
+pub struct Events(Database, PathBuf);
 
 impl Events {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        Database::open(path, include_str!("../migrations/events.sql"), Safety::Normal).map(Self)
+        let schema = include_str!("../migrations/events.sql");
+        let database = Database::open(path, schema, Safety::Normal)?;
+        // from the first row on: a page that is split leaves a copy of what moved
+        database.write_blocking(|db| {
+            thoroughly(db)?;
+            let first = !db.prepare("SELECT 1 FROM event")?.exists([])?;
+            if first { db.pragma_update(None, "application_id", THOROUGH) } else { Ok(()) }
+        })?;
+        Ok(Self(database, path.to_owned()))
+    }
+
+    /// How many events are about this patient.
+    pub fn about(&self, patient: Pseudonym) -> Result<u64, DatabaseError> {
+        let count = "SELECT count(*) FROM event WHERE patient = ?1";
+        let found = self.0.write_blocking(move |db| {
+            db.query_row(count, [patient.0.cast_signed()], |row| row.get::<_, i64>(0))
+        });
+        found.map(i64::cast_unsigned)
+    }
+
+    /// Puts numbers that are nobody's in the place of a patient's pseudonym, each another one: what
+    /// happened stays counted. Where it stood it is overwritten, also in the write-ahead log, unless
+    /// another process reads old pages, which is false.
+    pub fn forget(&self, patient: Pseudonym) -> Result<bool, DatabaseError> {
+        let known: i32 = self.0.write_blocking(move |db| {
+            // as long as what stood there: nothing moves to another place
+            db.execute(
+                "UPDATE event SET patient = random() WHERE patient = ?1",
+                [patient.0.cast_signed()],
+            )?;
+            db.pragma_query_value(None, "application_id", |row| row.get(0))
+        })?;
+        crash::point("erase/renamed");
+        if known != THOROUGH {
+            written_anew(&self.1)?;
+        }
+        Ok(empty_log(&self.1)?)
     }
 
     /// Commits what is queued and closes the file.
@@ -25,6 +63,16 @@ impl Events {
         self.0.close();
     }
 }
+
+/// A file of a release that did not yet clear what it moved: once, all of it.
+fn written_anew(path: &Path) -> rusqlite::Result<()> {
+    let db = Connection::open(path)?;
+    db.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON; VACUUM;")?;
+    db.pragma_update(None, "application_id", THOROUGH)
+}
+
+/// In the header of a file none of whose pages has copies of what moved ("kfdo").
+const THOROUGH: i32 = 0x6b66_646f;
 
 #[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 fn failed(error: DatabaseError) -> StoreError {

@@ -1,8 +1,10 @@
 //! The evidence journal.
 
+mod patients;
 mod rows;
+mod sealing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use exchange::{Country, Side, TransactionId};
 use jiff::Timestamp;
@@ -13,15 +15,20 @@ use rusqlite::{Connection, params};
 
 use crate::database::{Database, DatabaseError, Safety};
 use crate::{micros, sql_limit};
+pub(crate) use patients::{empty_log, thoroughly};
 use rows::{DELIVERED, SELECT, read};
+pub use sealing::{Clear, SealError, Sealer};
 
 /// `journal.db`.
-pub struct Journal(Database);
+pub struct Journal(Database, PathBuf);
 
 impl Journal {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        Database::open_migrated(path, &MIGRATIONS, Safety::Full).map(Self)
+        let database = Database::open_migrated(path, &MIGRATIONS, Safety::Full)?;
+        // from the first row on: a page that is split leaves a copy of what moved
+        database.write_blocking(thoroughly)?;
+        Ok(Self(database, path.to_owned()))
     }
 
     /// Commits what is queued and closes the file.
@@ -61,41 +68,7 @@ fn failed(error: DatabaseError) -> JournalError {
 
 impl Port for Journal {
     fn commit(&self, step: Step) -> Durable<'_, Outcome> {
-        Box::pin(async move {
-            self.0
-                .write(move |db| {
-                    if let Some(key) = &step.replay {
-                        let mut insert = db.prepare_cached(
-                            "INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)",
-                        )?;
-                        if insert.execute(params![key.digest, micros(key.expires)])? == 0 {
-                            return Ok(Outcome::Replayed);
-                        }
-                    }
-                    if let [row] = step.rows.as_slice()
-                        && matches!(row.state, State::Asked | State::Answered)
-                        && rows::insert(db, row)?
-                    {
-                        return Ok(Outcome::Recorded);
-                    }
-                    let mut kept = Vec::with_capacity(step.rows.len());
-                    for row in &step.rows {
-                        let old = rows::find(db, row.txid, row.side)?;
-                        if old.as_ref().is_some_and(|old| !row.follows(&old.row)) {
-                            step.replay.iter().try_for_each(|key| forget(db, key))?;
-                            return Ok(Outcome::Taken);
-                        }
-                        kept.push(old);
-                    }
-                    let changes = step.rows.iter().zip(&kept);
-                    changes
-                        .into_iter()
-                        .try_for_each(|(row, old)| rows::put(db, row, old.as_ref()))?;
-                    Ok(Outcome::Recorded)
-                })
-                .await
-                .map_err(failed)
-        })
+        Box::pin(async move { self.0.write(move |db| commit(db, &step)).await.map_err(failed) })
     }
 
     fn row(&self, txid: TransactionId, side: Side) -> Durable<'_, Option<Row>> {
@@ -192,6 +165,40 @@ impl Port for Journal {
     }
 }
 
+fn commit(db: &Connection, step: &Step) -> rusqlite::Result<Outcome> {
+    if let Some(key) = &step.replay {
+        let mut insert =
+            db.prepare_cached("INSERT OR IGNORE INTO replay (digest, expires) VALUES (?1, ?2)")?;
+        if insert.execute(params![key.digest, micros(key.expires)])? == 0 {
+            return Ok(Outcome::Replayed);
+        }
+    }
+    if let [row] = step.rows.as_slice()
+        && matches!(row.state, State::Asked | State::Answered)
+        && patients::is_alive(db, row.secrets.patient)?
+        && rows::insert(db, row)?
+    {
+        return Ok(Outcome::Recorded);
+    }
+    let mut kept = Vec::with_capacity(step.rows.len());
+    for row in &step.rows {
+        let old = rows::find(db, row.txid, row.side)?;
+        let refused = match &old {
+            Some(old) if !row.follows(&old.row) => Some(Outcome::Taken),
+            None if !patients::is_alive(db, row.secrets.patient)? => Some(Outcome::Erased),
+            _ => None,
+        };
+        if let Some(outcome) = refused {
+            step.replay.iter().try_for_each(|key| forget(db, key))?;
+            return Ok(outcome);
+        }
+        kept.push(old);
+    }
+    let mut changes = step.rows.iter().zip(&kept);
+    changes.try_for_each(|(row, old)| rows::put(db, row, old.as_ref()))?;
+    Ok(Outcome::Recorded)
+}
+
 fn forget(db: &Connection, key: &ReplayKey) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM replay WHERE digest = ?1")?.execute([key.digest]).map(|_| ())
 }
@@ -252,10 +259,11 @@ const SLICE: usize = 64;
 /// Receipts that are marked in one step: each looks its row up.
 const MARKED: usize = 32;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/journal.sql"),
     include_str!("../migrations/journal-2.sql"),
     include_str!("../migrations/journal-3.sql"),
+    include_str!("../migrations/journal-4.sql"),
 ];
 /// A value of the column `undelivered`, beside [`rows::DELIVERED`]; 1 waits.
 const REFUSED: i64 = 2;

@@ -19,7 +19,7 @@ mod writes;
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, Safety};
 pub use events::Events;
-pub use journal::Journal;
+pub use journal::{Clear, Journal, SealError, Sealer};
 pub use national::{Keep, KeepError, National};
 pub use register::Professionals;
 pub use sessions::Sessions;

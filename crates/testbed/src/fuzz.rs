@@ -7,7 +7,9 @@
 
 pub mod attest;
 pub mod eid;
+pub mod ledger;
 mod mutator;
+pub mod shared;
 pub mod wallet;
 
 use std::sync::{Arc, LazyLock};
@@ -38,7 +40,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 30] = [
+pub static TARGETS: [(&str, Target); 40] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -67,8 +69,18 @@ pub static TARGETS: [(&str, Target); 30] = [
     ("policy", attest::policy),
     ("statement", attest::statement),
     ("vault", attest::vault),
+    ("last_hop", attest::last_hop),
     ("pouch", attest::pouch),
     ("store", attest::store),
+    ("entry", shared::entry),
+    ("genesis", shared::genesis),
+    ("govern", shared::govern),
+    ("checkpoint", ledger::checkpoint),
+    ("witnesses", ledger::witnesses),
+    ("proof", ledger::proof),
+    ("bundle", ledger::bundle),
+    ("scitt", ledger::scitt),
+    ("time_stamp", ledger::time_stamp),
 ];
 
 /// XML, and each element of it on its own; search masks.
@@ -307,22 +319,22 @@ pub fn cda(data: &[u8]) -> bool {
 /// Certificates and evidence.
 pub fn evidence(data: &[u8]) -> bool {
     let [spain, denmark] = SEALS.as_slice() else { unreachable!("because two were written") };
-    if let Some(secrets) = ledger::Secrets::decode(data) {
+    if let Some(secrets) = ::ledger::Secrets::decode(data) {
         assert_eq!(secrets.encode(), data, "one set of secrets has one encoding");
         return true;
     }
     let at = seed::written();
     trust::cose::claimed_signer(data).is_ok()
-        | ledger::evidence::payload(data).is_some()
+        | ::ledger::evidence::payload(data).is_some()
         | Certificate::from_der(data).is_ok()
         | Certificate::from_pem(data).is_ok()
-        | ledger::RequestStatement::verify(data, spain, &ANCHORS, at).is_ok()
-        | ledger::Settled::verify(data, &[denmark, spain], &ANCHORS, at).is_ok()
+        | ::ledger::RequestStatement::verify(data, spain, &ANCHORS, at).is_ok()
+        | ::ledger::Settled::verify(data, &[denmark, spain], &ANCHORS, at).is_ok()
 }
 
 /// Receipts, as anybody may hand one to an auditor. The seeds' own authority is trusted.
 pub fn receipt(data: &[u8]) -> bool {
-    ledger::receipt::verify(data, &ANCHORS).is_ok()
+    ::ledger::receipt::verify(data, &ANCHORS).is_ok()
 }
 
 /// ETSI REM evidence, as another country's archive may hold it.

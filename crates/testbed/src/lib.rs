@@ -13,6 +13,7 @@ pub mod documents;
 pub mod fuzz;
 pub mod idp;
 pub mod masks;
+pub mod members;
 pub mod memory;
 pub mod pki;
 pub mod portal;

@@ -145,7 +145,9 @@ impl Pki {
 
     /// The certificates of Denmark, Spain and Italy.
     pub fn of_the_world(now: Timestamp) -> Self {
-        let countries: Vec<Country> = crate::world::LANDS.iter().map(Land::country).collect();
+        let commission = Country::parse("EU").expect("because it is well-formed");
+        let lands = crate::world::LANDS.iter().map(Land::country);
+        let countries: Vec<Country> = lands.chain([commission]).collect();
         Self::new(&countries, SealKind::P256, now)
     }
 

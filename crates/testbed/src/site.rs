@@ -85,7 +85,7 @@ impl Site {
         (patients, documents): (Vec<Patient>, Vec<Document>),
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let key = keyfile::key(&self.data(), "documents.key", "lose all", &SystemEntropy)?;
-        let vault = Vault::keeping(self.land.country(), Use::Keep, key.as_ref())?;
+        let vault = Vault::holding(self.land.country(), &[(Use::Keep, key.as_ref())])?;
         let store = National::open(&self.data().join("national.db"))?;
         store.import(patients, keep_all(&vault, documents)?).await?;
         store.close();

@@ -10,7 +10,9 @@ pub mod client;
 mod crowd;
 pub mod gather;
 mod held;
+pub mod hop;
 pub mod pieces;
+pub mod plain;
 pub mod problem;
 pub mod refused;
 pub mod server;
@@ -37,9 +39,18 @@ struct PeerInner {
 impl Peer {
     /// Reads the certificate of a finished handshake; `None` when there is none that we understand.
     fn of(connection: &rustls::CommonState, address: SocketAddr) -> Option<Self> {
-        let certificate = Certificate::from_der(connection.peer_certificates()?.first()?).ok()?;
         let group =
             connection.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);
+        Self::new(connection.peer_certificates()?.first()?, group, address)
+    }
+
+    /// The same of a handshake that was somebody else's.
+    pub(crate) fn new(
+        certificate: &[u8],
+        group: Option<rustls::NamedGroup>,
+        address: SocketAddr,
+    ) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
         Some(Self(Arc::new(PeerInner { certificate, address, group })))
     }
 

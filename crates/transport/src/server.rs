@@ -23,6 +23,7 @@ use crate::Peer;
 pub use crate::body::{BodyError, content_length, read_body};
 use crate::crowd::Crowd;
 use crate::gather::Gathered;
+use crate::hop::{By, Holes, HopStream, LastHop, Line, Open, Terminator};
 use crate::problem::{Body, respond};
 use crate::refused::{self, OnRefused, Reason, Refused};
 use crate::stream::{Patient, WRITE_BYTES};
@@ -76,6 +77,7 @@ impl Default for Limits {
 pub struct Bound {
     listener: TcpListener,
     tls: Option<ServerTls>,
+    last_hop: LastHop,
     on_refused: OnRefused,
 }
 
@@ -91,13 +93,21 @@ impl Bound {
         Ok(Self {
             listener: TcpListener::bind(address).await?,
             tls: Some(tls),
+            last_hop: LastHop::default(),
             on_refused: unheard(),
         })
     }
 
     /// Binds a plain listener, for the admin pages on loopback.
     pub async fn plain(address: SocketAddr) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: None, on_refused: unheard() })
+        let (last_hop, on_refused) = (LastHop::default(), unheard());
+        Ok(Self { listener: TcpListener::bind(address).await?, tls: None, last_hop, on_refused })
+    }
+
+    /// Has the TLS of its connections ended by whoever is there to do it.
+    pub fn ended_by(mut self, last_hop: LastHop) -> Self {
+        self.last_hop = last_hop;
+        self
     }
 
     /// Tells `on_refused` of each connection that was given up before a request could be answered.
@@ -150,7 +160,11 @@ impl Bound {
         F: Future<Output = ()> + Send + 'static,
     {
         let Tasks { tracker, cut, .. } = Tasks::default();
-        let slots = Arc::new(Semaphore::new(limits.connections));
+        let room = self.last_hop.current().map(|ends| ends.room());
+        let most = room.map_or(usize::MAX, |room| room.connections).min(limits.connections);
+        let turns = Arc::new(Semaphore::new(room.map_or(HANDSHAKES, |room| room.handshakes)));
+        let slots = Arc::new(Semaphore::new(most));
+        // not half of what a vault ends: its listener is for one country
         let crowd = Crowd::new(limits.connections.div_ceil(2));
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
@@ -167,6 +181,7 @@ impl Bound {
             };
             let (tls, handler, stop, cut) =
                 (self.tls.clone(), handler.clone(), stop.clone(), cut.clone());
+            let ends = self.last_hop.current().map(|ends| (ends, Arc::clone(&turns)));
             let (on_refused, crowd) = (Arc::clone(&self.on_refused), Arc::clone(&crowd));
             let slot = Arc::new(slot);
             let tasks =
@@ -174,7 +189,7 @@ impl Bound {
             tracker.spawn(async move {
                 let _slot = slot;
                 let _ = socket.set_nodelay(true);
-                let shaken = handshake(socket, address, tls, idle, limits);
+                let shaken = handshake(socket, address, tls.zip(Some(ends)), idle, limits);
                 match stop.run_until_cancelled(shaken).await {
                     Some(Ok(connection)) => {
                         let country = connection.peer.as_ref().and_then(Peer::country);
@@ -201,7 +216,7 @@ impl Bound {
 }
 
 /// A connection, encrypted or not.
-pub type Stream = Patient<Either<TlsStream<Gathered>, TcpStream>>;
+pub type Stream = Patient<Either<Either<TlsStream<Gathered>, HopStream>, TcpStream>>;
 
 /// What a listener has running, and how it is cut at the end of the drain time.
 #[derive(Clone, Default)]
@@ -223,20 +238,26 @@ struct Connection {
     address: SocketAddr,
     /// Its TLS configuration was replaced.
     retired: CancellationToken,
+    /// Who ends its TLS, if not we, and the holes that he fills.
+    ends: Option<(Arc<dyn Line>, Open)>,
 }
+
+/// Who ends the TLS of a connection in our place, and the turns of those who shake hands with him.
+type Ends = (Arc<dyn Terminator>, Arc<Semaphore>);
 
 /// Shakes hands. An error without a reason is a connection that came and went without a word, as
 /// those of load balancers do.
 async fn handshake(
     socket: TcpStream,
     address: SocketAddr,
-    tls: Option<ServerTls>,
+    tls: Option<(ServerTls, Option<Ends>)>,
     idle: Option<Duration>,
     limits: Limits,
 ) -> Result<Connection, Option<Reason>> {
-    let Some(tls) = tls else {
+    let Some((tls, ends)) = tls else {
         let stream = Patient::new(Either::Right(socket), idle, limits.writes);
-        return Ok(Connection { stream, peer: None, address, retired: CancellationToken::new() });
+        let (retired, ends) = (CancellationToken::new(), None);
+        return Ok(Connection { stream, peer: None, address, retired, ends });
     };
     let generation = tls.current();
     let acceptor = TlsAcceptor::from(Arc::clone(&generation.config));
@@ -244,20 +265,30 @@ async fn handshake(
         if socket.peek(&mut [0]).await.is_ok_and(|bytes| bytes == 0) {
             return Ok(None);
         }
-        acceptor.accept(Gathered::new(socket)).await.map(Some)
+        if let (Some((ends, turns)), Some(verifier)) = (ends, &generation.verifier) {
+            let accepted = HopStream::accept(socket, address, &*ends, &turns, &**verifier);
+            let (stream, peer) = accepted.await?;
+            return Ok(Some((Either::Right(stream), Some(peer))));
+        }
+        let mut stream = acceptor.accept(Gathered::new(socket)).await?;
+        stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
+        let peer = Peer::of(stream.get_ref().1, address);
+        Ok(Some((Either::Left(stream), peer)))
     });
     match accepted.await {
-        Ok(Ok(Some(mut stream))) => {
-            stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
-            let peer = Peer::of(stream.get_ref().1, address);
+        Ok(Ok(Some((stream, peer)))) => {
             if generation.mutual && peer.is_none() {
                 return Err(Some(Reason::Certificate));
             }
+            let ends = match &stream {
+                Either::Left(_) => None,
+                Either::Right(hop) => Some(hop.ends()),
+            };
             let stream = Patient::new(Either::Left(stream), idle, limits.writes);
-            Ok(Connection { stream, peer, address, retired: generation.retired.clone() })
+            Ok(Connection { stream, peer, address, retired: generation.retired.clone(), ends })
         }
         Ok(Ok(None)) => Err(None),
-        Ok(Err(error)) => {
+        Ok(Err::<_, std::io::Error>(error)) => {
             tracing::info!(%error, %address, "tls handshake refused");
             Err(Some(Reason::Handshake))
         }
@@ -279,11 +310,15 @@ async fn http1<H, F>(
     H: Fn(Option<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Connection { stream, peer, address, retired } = connection;
+    let Connection { stream, peer, address, retired, ends } = connection;
     let served = AtomicBool::new(false);
     let service = service_fn(|mut request: Request<Incoming>| {
         served.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Origin(address));
+        if let Some((line, _)) = &ends {
+            request.extensions_mut().insert(By(Arc::clone(line)));
+        }
+        let open = ends.as_ref().map(|(_, open)| open.clone());
         let answer = timeout(limits.request, handler(peer.clone(), request));
         // a task of its own: who hangs up does not cut off what has begun in the middle
         let (cut, slot) = (cut.clone(), slot.clone());
@@ -293,7 +328,7 @@ async fn http1<H, F>(
         });
         async move {
             Ok::<_, std::convert::Infallible>(match task.await {
-                Ok(Some(Ok(response))) => response,
+                Ok(Some(Ok(response))) => with_holes(response, open),
                 Ok(_) => {
                     tracing::warn!("a request took longer than its limit");
                     respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no answer in time\n")
@@ -331,6 +366,20 @@ async fn http1<H, F>(
     }
 }
 
+/// Tells the connection which holes are in the body that comes. A body with holes on any other connection
+/// would be zeros in the place of documents.
+fn with_holes(mut response: Response<Body>, open: Option<Open>) -> Response<Body> {
+    match (open, response.extensions_mut().remove::<Holes>()) {
+        (Some(open), holes) => open.begin(holes.unwrap_or_default()),
+        (None, None) => {}
+        (None, Some(_)) => {
+            tracing::error!("an answer with holes, and nobody to fill them");
+            return respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "failed\n");
+        }
+    }
+    response
+}
+
 /// Nobody asked to be told.
 fn unheard() -> OnRefused {
     Arc::new(|_| {})
@@ -340,3 +389,5 @@ fn unheard() -> OnRefused {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// hyper refuses smaller buffers.
 const MIN_BUFFER: usize = 8192;
+/// At once, where somebody ends the connections who did not when the listener began.
+const HANDSHAKES: usize = 64;

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ConfigBuilder, NamedGroup, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
@@ -86,6 +87,8 @@ pub(crate) struct Generation {
     pub(crate) retired: CancellationToken,
     /// Demands a client certificate.
     pub(crate) mutual: bool,
+    /// Who looks at it.
+    pub(crate) verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl ServerTls {
@@ -115,8 +118,9 @@ impl ServerTls {
 
 impl Generation {
     fn start(identity: &Identity, mutual: bool) -> Result<Self, TlsError> {
-        let config = Arc::new(server_config(identity, mutual)?);
-        Ok(Self { config, retired: CancellationToken::new(), mutual })
+        let verifier = if mutual { Some(verifier(identity)?) } else { None };
+        let config = Arc::new(server_config(identity, verifier.clone())?);
+        Ok(Self { config, retired: CancellationToken::new(), mutual, verifier })
     }
 }
 
@@ -155,20 +159,31 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
 }
 
-fn server_config(identity: &Identity, mutual: bool) -> Result<ServerConfig, TlsError> {
+/// The key exchanges, the best first.
+pub fn groups() -> Vec<NamedGroup> {
+    provider().kx_groups.iter().map(|group| group.name()).collect()
+}
+
+/// Who looks at the certificates of clients.
+fn verifier(identity: &Identity) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let roots = Arc::new(roots(&identity.roots)?);
+    WebPkiClientVerifier::builder_with_provider(roots, provider())
+        .with_crls(crls(&identity.roots)?)
+        .allow_unknown_revocation_status()
+        .build()
+        .map_err(setup)
+}
+
+fn server_config(
+    identity: &Identity,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(setup)?;
-    let builder = if mutual {
-        let roots = Arc::new(roots(&identity.roots)?);
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
-            .with_crls(crls(&identity.roots)?)
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(setup)?;
-        builder.with_client_cert_verifier(verifier)
-    } else {
-        builder.with_no_client_auth()
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own(identity)?)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

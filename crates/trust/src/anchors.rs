@@ -174,6 +174,7 @@ impl ExtendedKeyUsageValidator for UsageRule {
         let rule = match self.0 {
             Usage::Seal => return Ok(()),
             Usage::Attestation => return not_of_another_kind(present),
+            Usage::TimeStamping => webpki::KeyUsage::required_if_present(TIME_STAMPING),
             Usage::TlsClient => webpki::KeyUsage::client_auth(),
             Usage::TlsServer => webpki::KeyUsage::server_auth(),
         };
@@ -205,6 +206,8 @@ const NOT_ATTESTATION: [&[u8]; 3] = [
 ];
 /// mdoc signer (ISO/IEC 18013-5 §B.1.4): what the refusal says was wanted.
 const MDOC_SIGNER: &[u8] = &[0x28, 0x81, 0x8c, 0x5d, 5, 1, 2];
+/// Time-stamping (RFC 3161 §2.3).
+const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 
 /// First byte of every DER certificate and list.
 const DER_SEQUENCE: u8 = 0x30;

@@ -39,6 +39,8 @@ pub(crate) enum PublicKey {
     P256(Vec<u8>),
     /// P-384, uncompressed point.
     P384(Vec<u8>),
+    /// Ed25519, 32 bytes (RFC 8410): verifies COSE only.
+    Ed25519(Vec<u8>),
     /// P-521, uncompressed point: verifies XML signatures only.
     P521(Vec<u8>),
     /// brainpoolP256r1 and brainpoolP384r1, uncompressed point: verifies XML signatures only.
@@ -88,6 +90,9 @@ pub enum Usage {
     /// Signs credentials of wallets and their status lists. Extended key usages differ from country
     /// to country; a TLS certificate of the same authority, or one of a reader, is none.
     Attestation,
+    /// Signs time-stamps. Authorities above may name no usage; that the certificate itself is for
+    /// time-stamps alone (RFC 3161 §2.3) is for the reader of the stamp to look at.
+    TimeStamping,
     /// TLS client (service consumer).
     TlsClient,
     /// TLS server (service provider).
@@ -209,7 +214,8 @@ impl Certificate {
         self.0.not_after
     }
 
-    /// Whether the key is RSA, and its length in bits; `None` for keys that we do not know.
+    /// Whether the key is RSA, and its length in bits; `None` for keys that we do not know, and for
+    /// Ed25519, which signs no XML and no card.
     pub fn key_bits(&self) -> Option<(bool, usize)> {
         match self.key() {
             PublicKey::Rsa(_, bits) => Some((true, *bits)),
@@ -220,13 +226,21 @@ impl Certificate {
             PublicKey::Brainpool(Brainpool::P256, _) => Some((false, 256)),
             #[cfg(feature = "brainpool")]
             PublicKey::Brainpool(Brainpool::P384, _) => Some((false, 384)),
-            PublicKey::Other => None,
+            PublicKey::Ed25519(_) | PublicKey::Other => None,
         }
     }
 
     /// The DER bytes of the `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
     pub fn spki(&self) -> &[u8] {
         &self.0.spki
+    }
+
+    /// Its public key, as [`crate::seal::SigningKey::public`] gives it; empty for keys of other kinds.
+    pub fn public_key(&self) -> &[u8] {
+        match self.key() {
+            PublicKey::P256(key) | PublicKey::P384(key) | PublicKey::Rsa(key, _) => key,
+            _ => &[],
+        }
     }
 
     pub(crate) fn key(&self) -> &PublicKey {
@@ -272,6 +286,7 @@ impl PublicKey {
                 let modulus = rsa_modulus_bits(&bits);
                 Self::Rsa(bits, modulus)
             }
+            OID_ED25519 => Self::Ed25519(bits),
             OID_EC if parameters == CURVE_P256 => Self::P256(bits),
             OID_EC if parameters == CURVE_P384 => Self::P384(bits),
             OID_EC if parameters == CURVE_P521 => Self::P521(bits),
@@ -285,7 +300,7 @@ impl PublicKey {
 }
 
 /// Bits of the modulus in a PKCS#1 `RSAPublicKey`; 0 when malformed.
-fn rsa_modulus_bits(der: &[u8]) -> usize {
+pub(crate) fn rsa_modulus_bits(der: &[u8]) -> usize {
     use x509_cert::der::{Reader, SliceReader, asn1::UintRef};
     let modulus = SliceReader::new(der).and_then(|mut reader| {
         reader.sequence(|inner| {
@@ -302,6 +317,7 @@ fn rsa_modulus_bits(der: &[u8]) -> usize {
 const OID_COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 const OID_COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const OID_RSA: &str = "1.2.840.113549.1.1.1";
+const OID_ED25519: &str = "1.3.101.112";
 const OID_EC: &str = "1.2.840.10045.2.1";
 const CURVE_P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const CURVE_P384: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];

@@ -22,7 +22,7 @@ pub enum CoseError {
     /// No signature names this certificate.
     #[error("cose message has no signature by this certificate")]
     NoSignature,
-    /// The algorithm is not ES256, ES384 or PS256.
+    /// The algorithm is not ES256, ES384, PS256 or EdDSA.
     #[error("cose signature uses an algorithm that is not allowed")]
     Algorithm,
     /// The signature does not verify.
@@ -189,6 +189,7 @@ fn signed_with(header: &Header, certificate: &Certificate) -> Result<Scheme, Cos
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256)) => Ok(Scheme::Es256),
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES384)) => Ok(Scheme::Es384),
         Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::PS256)) => Ok(Scheme::Ps256),
+        Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA)) => Ok(Scheme::Ed25519),
         _ => Err(CoseError::Algorithm),
     }
 }

@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::certificate::Certificate;
 use crate::seal::{Scheme, SealKey};
 
-/// Signs `header` (JSON that names [`algorithm`]) and payload; `None` when the key is not an
-/// elliptic one.
+/// Signs `header` (JSON that names [`algorithm`]) and payload; `None` when the key is not
+/// on P-256 or P-384.
 pub fn sign(key: &SealKey, header: &str, payload: &[u8]) -> Option<String> {
     let scheme = key.cose_scheme();
-    if scheme == Scheme::Ps256 {
+    if !matches!(scheme, Scheme::Es256 | Scheme::Es384) {
         return None;
     }
     let mut text = URL_SAFE_NO_PAD.encode(header);

@@ -19,4 +19,5 @@ pub mod pkcs11;
 pub mod private;
 pub mod seal;
 pub mod signature;
+pub mod verifying;
 pub mod xml;

@@ -43,6 +43,11 @@ pub trait Holder: Send + Sync {
     /// Signs with the scheme: ECDSA as `r || s`. `None` when it cannot, or not now.
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>>;
 
+    /// Signs with ML-DSA-44 (FIPS 204), without a context. `None` when it cannot: most keys are others.
+    fn cosign(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Unwraps the key of an encrypted element. `None` when it cannot, for whatever reason.
     fn unwrap(&self, _: &WrappedKey) -> Option<Zeroizing<Vec<u8>>> {
         None

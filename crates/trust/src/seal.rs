@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
 
 use crate::certificate::{Certificate, CertificateError, PublicKey};
 use crate::private::{Holder, PrivateKey};
+use crate::verifying::verifies_zip215;
 
 pub use place::Place;
 pub use signing::SigningKey;
@@ -34,7 +35,7 @@ pub enum Scheme {
     Ps256,
     /// RSASSA-PKCS1-v1_5 with SHA-256: XML signatures of eHDSI only.
     Rs256,
-    /// Ed25519 (RFC 8032): checkpoints of a log, never a seal.
+    /// Ed25519 (RFC 8032): checkpoints of a log, and evidence; never an XML signature.
     Ed25519,
 }
 
@@ -70,7 +71,7 @@ impl SealKey {
         chain: Vec<Certificate>,
     ) -> Result<Self, CertificateError> {
         let usable = match chain.first().map(Certificate::key) {
-            Some(PublicKey::P256(_) | PublicKey::P384(_)) => true,
+            Some(PublicKey::P256(_) | PublicKey::P384(_) | PublicKey::Ed25519(_)) => true,
             Some(PublicKey::Rsa(_, bits)) => *bits >= 2048,
             None => return Err(CertificateError::Empty),
             Some(_) => false,
@@ -85,9 +86,17 @@ impl SealKey {
             (true, true) => Ok(key),
             (true, false) => Err(CertificateError::Key("does not sign for the certificate".into())),
             _ => {
-                Err(CertificateError::Key("needs P-256, P-384 or RSA of at least 2048 bits".into()))
+                let needs = "needs P-256, P-384, Ed25519 or RSA of at least 2048 bits";
+                Err(CertificateError::Key(needs.into()))
             }
         }
+    }
+
+    /// The same seal by another way to its key, for who does more with the same call. Whether it signs for the
+    /// certificate is not looked at: peers do.
+    #[must_use]
+    pub fn by(&self, holder: Arc<dyn Holder>) -> Self {
+        Self { key: holder, chain: self.chain.clone() }
     }
 
     /// The seal certificate.
@@ -105,11 +114,12 @@ impl SealKey {
         match self.certificate().key() {
             PublicKey::P256(_) => Scheme::Es256,
             PublicKey::P384(_) => Scheme::Es384,
+            PublicKey::Ed25519(_) => Scheme::Ed25519,
             _ => Scheme::Ps256,
         }
     }
 
-    /// The scheme of XML signatures by this key.
+    /// The scheme of XML signatures by this key. With Ed25519 none is made: no peer reads it.
     pub fn xml_scheme(&self) -> Scheme {
         match self.cose_scheme() {
             Scheme::Ps256 => Scheme::Rs256,
@@ -143,7 +153,7 @@ fn in_token(_: &Place) -> Result<Arc<dyn Holder>, CertificateError> {
 }
 
 /// `r || s` as the ASN.1 that cards and TLS use (RFC 3279 §2.2.3). At most 63 bytes a number.
-pub(crate) fn asn1(signature: &[u8]) -> Option<Vec<u8>> {
+pub fn asn1(signature: &[u8]) -> Option<Vec<u8>> {
     let integer = |number: &[u8]| {
         let zeros = number.iter().take_while(|b| **b == 0).count();
         let bare = &number[zeros.min(number.len() - 1)..];
@@ -176,6 +186,9 @@ impl Certificate {
 
     /// Whether the certificate's key made this signature.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        if let (PublicKey::Ed25519(key), Scheme::Ed25519) = (self.key(), scheme) {
+            return verifies_zip215(key, message, signature);
+        }
         let (algorithm, key): (&'static dyn VerificationAlgorithm, &Vec<u8>) =
             match (self.key(), scheme) {
                 (PublicKey::P256(key), Scheme::Es256) => (&ECDSA_P256_SHA256_FIXED, key),

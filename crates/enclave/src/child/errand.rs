@@ -72,10 +72,11 @@ fn import(
             files.push(path.clone());
         }
         let kept = opened.contents.find(purpose, &name);
-        if purpose == Use::Keep && kept.is_some_and(|kept| kept.bytes != bytes) {
+        let for_ever = matches!(purpose, Use::Keep | Use::Patients);
+        if for_ever && kept.is_some_and(|kept| kept.bytes != bytes) {
             return Err(format!(
-                "{} is another key than the one in the store, which documents are kept under: \
-                 remove the file",
+                "{} is another key than the one in the store, which documents, or the \
+                 keys of patients, are kept under: remove the file",
                 path.display()
             ));
         }
@@ -119,7 +120,7 @@ fn bytes(
         return Ok(None);
     }
     match purpose {
-        Use::Derive | Use::Keep | Use::HandOut => {
+        Use::Derive | Use::Keep | Use::HandOut | Use::Patients | Use::Cosign => {
             Ok(Some(Zeroizing::new(Root::make(&SystemEntropy).bytes().to_vec())))
         }
         Use::Log => Ok(Some(SigningKey::new_ed25519().ok_or("no chance")?)),

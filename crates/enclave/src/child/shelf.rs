@@ -57,12 +57,7 @@ impl Shelf {
 fn contents(path: &Path, purpose: Use) -> Result<Zeroizing<Vec<u8>>, String> {
     let (folder, name) = (path.parent().unwrap_or(path), path.file_name());
     let name = name.unwrap_or_default().to_string_lossy();
-    let removed = match purpose {
-        Use::Derive => Some("end all sessions"),
-        Use::Keep | Use::HandOut => Some("lose all kept documents and import them again"),
-        _ => None,
-    };
-    if let Some(removed) = removed {
+    if let Some(removed) = purpose.removed() {
         let key = keyfile::key(folder, &name, removed, &SystemEntropy);
         return key.map(|key| Zeroizing::new(key.to_vec())).map_err(|e| e.to_string());
     }

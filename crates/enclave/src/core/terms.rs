@@ -5,9 +5,21 @@ use std::ops::Range;
 use exchange::Country;
 use jiff::Timestamp;
 
-use crate::header::Address;
+use crate::header::{Address, Delivery};
 use crate::key::key_id;
 use crate::piece::Packed;
+use crate::pouch::PouchKey;
+
+/// How the documents of an answer leave.
+#[derive(Clone, Copy)]
+pub(crate) enum Outlet<'o> {
+    /// To the node.
+    Node,
+    /// In a pouch.
+    Pouch(&'o PouchKey),
+    /// On this connection, which the vault ends.
+    Line(u64),
+}
 
 /// Whose vault a message is sealed for: what a [`crate::Recipient`] says of its key.
 pub(crate) struct Target<'k> {
@@ -30,7 +42,7 @@ pub struct ReplyToken {
     pub(crate) session: [u8; 16],
     pub(crate) sequence: u64,
     pub(crate) sender: [u8; 16],
-    pub(crate) delivery: Option<[u8; 32]>,
+    pub(crate) delivery: Delivery,
     pub(crate) address: Address,
 }
 
@@ -40,8 +52,8 @@ impl ReplyToken {
         key_id(recipient.target().key) == self.sender
     }
 
-    /// Which pouch the documents of the answer go into: the digest of its key.
-    pub fn delivery(&self) -> Option<[u8; 32]> {
+    /// For whom the documents of the answer are.
+    pub fn delivery(&self) -> Delivery {
         self.delivery
     }
 }
@@ -67,4 +79,13 @@ pub(crate) enum DeliveredAt {
     Here(Vec<Range<usize>>),
     /// Its documents are in pouches.
     Packed(Packed),
+    /// Its documents stay, for a connection that the vault ends.
+    Held {
+        /// Where the first piece stands, which is the node's.
+        first: Range<usize>,
+        /// How long the documents are.
+        lengths: Vec<usize>,
+        /// SHA-256 of each.
+        digests: Vec<[u8; 32]>,
+    },
 }

@@ -14,6 +14,7 @@ use super::lanes::Lanes;
 use super::{Source, Spec, StartError};
 use crate::Memory;
 use crate::child::{MAX_LANES, READS, REFUSED, SERVE, WRITES};
+use crate::last_hop::Room;
 use crate::protocol::{Parts, Reader, VERSION, read_frame, write_frame};
 use crate::ring::Use;
 use crate::store::Access;
@@ -26,6 +27,8 @@ pub(super) struct Live {
     pub(super) child: Child,
     pub(super) memory: Memory,
     pub(super) fingerprint: Vec<u8>,
+    /// How many connections it takes.
+    pub(super) room: Room,
     /// Of the sealed store; 0 without one.
     pub(super) counter: u64,
     /// Of the X-Wing key.
@@ -61,6 +64,8 @@ impl Live {
                 let fingerprint = hello.get(1..33).unwrap_or_default().to_vec();
                 let mut read = Reader::new(&hello, 33);
                 let counter = read.take().map_or(0, u64::from_be_bytes);
+                let mut most = || read.take().map_or(0, u32::from_be_bytes) as usize;
+                let room = Room { connections: most(), handshakes: most() };
                 let mut publics = Vec::new();
                 while let Ok(public) = read.part() {
                     publics.push(public.to_vec());
@@ -72,6 +77,7 @@ impl Live {
                     child,
                     memory,
                     fingerprint,
+                    room,
                     counter,
                     public,
                     publics,

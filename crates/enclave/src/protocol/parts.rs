@@ -7,9 +7,11 @@ use jiff::Timestamp;
 
 use super::Op;
 use crate::VaultError;
-use crate::core::{Given, Pending, ReplyToken, Target};
-use crate::header::{Address, places};
+use crate::core::{Given, Outlet, Pending, ReplyToken, Target};
+use crate::header::{Address, Delivery, places};
+use crate::patients::Locked;
 use crate::piece::{Delivered, Piece};
+use crate::pouch::PouchKey;
 use bytes::Bytes;
 
 /// Writes parts.
@@ -59,11 +61,29 @@ impl Parts {
         self.raw(to.country.as_str().as_bytes()).time(to.not_after).part(to.key)
     }
 
-    pub(crate) fn delivery(self, pouch: Option<[u8; 32]>) -> Self {
-        match pouch {
-            None => self.raw(&[0]),
-            Some(pouch) => self.raw(&[1]).raw(&pouch),
+    pub(crate) fn delivery(self, delivery: Delivery) -> Self {
+        let (number, about) = delivery.parts();
+        self.raw(&[number]).raw(about)
+    }
+
+    pub(crate) fn outlet(self, outlet: Outlet<'_>) -> Self {
+        match outlet {
+            Outlet::Node => self.raw(&[0]),
+            Outlet::Pouch(key) => self.raw(&[1]).part(&key.encode()),
+            Outlet::Line(number) => self.raw(&[2]).raw(&number.to_be_bytes()),
         }
+    }
+
+    pub(crate) fn locked(self, locked: &Locked) -> Self {
+        let head = self.raw(&locked.pseudonym).raw(&locked.key);
+        head.raw(locked.made.as_ref().map_or(&[], |made| made))
+    }
+
+    /// How long the documents are that the vault holds.
+    pub(crate) fn held(mut self, lengths: &[usize]) -> Self {
+        self = self.raw(&[u8::try_from(lengths.len()).unwrap_or(u8::MAX)]);
+        let length = |length: &usize| u32::try_from(*length).unwrap_or(u32::MAX).to_be_bytes();
+        lengths.iter().fold(self, |parts, of| parts.raw(&length(of)))
     }
 
     /// What the pieces are whose bytes stand at the end of the frame.
@@ -110,6 +130,23 @@ impl ReadTarget {
     }
 }
 
+/// An [`Outlet`] that was read.
+pub(crate) enum ReadOutlet {
+    Node,
+    Pouch(PouchKey),
+    Line(u64),
+}
+
+impl ReadOutlet {
+    pub(crate) fn outlet(&self) -> Outlet<'_> {
+        match self {
+            Self::Node => Outlet::Node,
+            Self::Pouch(key) => Outlet::Pouch(key),
+            Self::Line(number) => Outlet::Line(*number),
+        }
+    }
+}
+
 /// Reads parts.
 pub(crate) struct Reader<'b> {
     pub(crate) bytes: &'b [u8],
@@ -117,6 +154,15 @@ pub(crate) struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
+    /// To the end of an answer.
+    pub(crate) fn locked(&mut self) -> Result<Locked, VaultError> {
+        let gone = |_| VaultError::Gone;
+        let (pseudonym, key) = (self.take().map_err(gone)?, self.take().map_err(gone)?);
+        let more = self.at < self.bytes.len();
+        let made = more.then(|| self.take().map_err(gone)).transpose()?;
+        Ok(Locked { pseudonym, key, made })
+    }
+
     pub(crate) fn new(bytes: &'b [u8], at: usize) -> Self {
         Self { bytes, at }
     }
@@ -174,10 +220,20 @@ impl<'b> Reader<'b> {
         Ok(ReadTarget { country, not_after, key: self.part()?.to_vec() })
     }
 
-    pub(crate) fn delivery(&mut self) -> Result<Option<[u8; 32]>, VaultError> {
+    pub(crate) fn delivery(&mut self) -> Result<Delivery, VaultError> {
         match self.take()? {
-            [0] => Ok(None),
-            [1] => self.take().map(Some),
+            [0] => Ok(Delivery::Node),
+            [1] => self.take().map(Delivery::Pouch),
+            [2] => self.take().map(Delivery::Tls),
+            _ => Err(VaultError::Malformed),
+        }
+    }
+
+    pub(crate) fn outlet(&mut self) -> Result<ReadOutlet, VaultError> {
+        match self.take()? {
+            [0] => Ok(ReadOutlet::Node),
+            [1] => PouchKey::decode(self.part()?).map(ReadOutlet::Pouch),
+            [2] => Ok(ReadOutlet::Line(u64::from_be_bytes(self.take()?))),
             _ => Err(VaultError::Malformed),
         }
     }
@@ -201,7 +257,10 @@ impl<'b> Reader<'b> {
     pub(crate) fn delivered(mut self, answer: &Bytes) -> Result<Delivered, VaultError> {
         let [count] = self.take()?;
         let digests = (0..count).map(|_| self.take()).collect::<Result<_, _>>()?;
-        Ok(Delivered { digests, pieces: self.opened(answer)? })
+        let [count] = self.take()?;
+        let length = |_| Ok(u32::from_be_bytes(self.take()?) as usize);
+        let held = (0..count).map(length).collect::<Result<_, VaultError>>()?;
+        Ok(Delivered { digests, held, pieces: self.opened(answer)? })
     }
 
     /// The pieces at the end of an answer, which share its buffer.
@@ -218,7 +277,7 @@ impl<'b> Reader<'b> {
         Ok(places.into_iter().map(|place| answer.slice(place)).collect())
     }
 
-    pub(super) fn rest(&self) -> Result<Range<usize>, VaultError> {
+    pub(crate) fn rest(&self) -> Result<Range<usize>, VaultError> {
         if self.at > self.bytes.len() {
             Err(VaultError::Malformed)
         } else {

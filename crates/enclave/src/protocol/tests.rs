@@ -11,6 +11,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create
 
 use super::region::SIZE;
 use super::*;
+use crate::Delivery;
 use crate::core::Target;
 use crate::header::{Address, TAG};
 use crate::piece::{Piece, buffer};
@@ -78,7 +79,8 @@ fn request(sender: &Core, to: &Core, length: usize) -> Vec<u8> {
     let address = Address { from: es, to: dk, transaction: Transaction::Retrieve, txid };
     let (given, mut text) = buffer(&[Piece::Clear(&vec![7; length])]).unwrap();
     let into = (&*given, &mut *text);
-    let (header, _) = sender.seal_request(&target, (address, None), &[0; 32], into, now).unwrap();
+    let (header, _) =
+        sender.seal_request(&target, (address, Delivery::Node), &[0; 32], into, now).unwrap();
     [&[Op::OpenRequest as u8][..], &[0; 32], &header, &text].concat()
 }
 

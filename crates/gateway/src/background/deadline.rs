@@ -1,12 +1,13 @@
 //! Evidence whose other half did not come by the deadline: what we alone can prove goes to the log
 //! (docs/decisions/0006-half-evidence.md).
 
+use enclave::VaultError;
 use exchange::{Side, TransactionId};
-use ledger::Secrets;
 use ledger::evidence::{EvidenceError, JointStatement, RequestStatement};
 use ledger::journal::{JournalError, Outcome, Row, State, Step};
 
 use crate::node::Node;
+use crate::secrets::SecretsError;
 
 /// Looks for rows that are past their deadline.
 #[derive(Default)]
@@ -28,11 +29,13 @@ impl Deadline {
             }
             // a signature each: let requests go in between
             tokio::task::yield_now().await;
-            match half(node, row) {
+            match half(node, row).await {
                 Ok(row) => halves.push(row),
                 Err(error) => {
                     tracing::error!(%error, txid = %number.0, "evidence cannot be closed");
-                    self.damaged.push(number);
+                    if !error.passes() {
+                        self.damaged.push(number);
+                    }
                 }
             }
         }
@@ -43,19 +46,37 @@ impl Deadline {
 }
 
 /// What we alone can prove: our answer to a signed request, or that there was no answer.
-fn half(node: &Node, row: Row) -> Result<Row, EvidenceError> {
+async fn half(node: &Node, row: Row) -> Result<Row, HalfError> {
     let seal = &node.sealing().seal;
     let statement = match row.state {
         State::Answered => row.statement.clone(),
-        _ if row.request.is_empty() => plain(&row)?.sign(seal)?,
+        _ if row.request.is_empty() => plain(node, &row).await?.sign(seal)?,
         _ => JointStatement::unanswered(&row.request)?.sign(seal)?,
     };
     Ok(Row { state: State::Half, statement, ..row })
 }
 
-/// We were asked by a country without KONFIDO, which signs nothing.
-fn plain(row: &Row) -> Result<JointStatement, EvidenceError> {
-    let secrets = Secrets::decode(&row.secrets).ok_or(EvidenceError::Malformed)?;
+/// Why a row cannot be closed.
+#[derive(Debug, thiserror::Error)]
+enum HalfError {
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+impl HalfError {
+    /// Whether it may be gone at the next turn.
+    fn passes(&self) -> bool {
+        let Self::Secrets(error) = self else { return false };
+        matches!(error, SecretsError::Journal(_) | SecretsError::Vault(VaultError::Gone))
+    }
+}
+
+/// We were asked by a country without KONFIDO, which signs nothing. Of secrets that were erased nothing
+/// is committed to.
+async fn plain(node: &Node, row: &Row) -> Result<JointStatement, SecretsError> {
+    let secrets = node.secrets(row).await?.unwrap_or_default();
     let (requester, provider, asked) = (row.requester, row.provider, secrets.commitments());
     let request = RequestStatement::new(row.txid, row.transaction, requester, provider, asked);
     Ok(JointStatement::unanswered_alone(&request))

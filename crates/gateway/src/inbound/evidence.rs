@@ -6,18 +6,20 @@ use exchange::{Code, Country, Refusal, Side, TransactionId};
 use identity::Recognised;
 use identity::replay::message_key;
 use ledger::evidence::{Asked, JointStatement, RequestStatement};
-use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
+use ledger::journal::{ReplayKey, Row, State, Step};
+use ledger::sealed::{EvidenceKey, Part, Sealed};
 use ledger::{Field, Secrets, crash};
 use transport::Peer;
 use trust::chain::Chain;
+use trust::seal::SealKey;
 
 use super::attached::Attached;
 use super::fulfil::Fulfilled;
+use super::way::Way;
 use crate::message::{Facts, Message, digest, digest_of};
 use crate::node::{Node, Sealing};
-use crate::outbound::shared::{
-    delivery, mismatch, replayed, request_values, taken, unavailable, unsigned,
-};
+use crate::outbound::shared::{self, mismatch, request_values, unavailable, unsigned};
+use crate::secrets::{self, LockedKey, Put};
 use crate::wire::{self, Inner};
 
 /// What the sender of a sealed request claims; believed by [`record`] only.
@@ -41,6 +43,9 @@ pub(super) struct Recorded {
     txid: TransactionId,
     kind: RecordedKind,
     row: Row,
+    asked: Secrets,
+    /// Of the row's secrets, once they are put away.
+    key: Option<EvidenceKey>,
     replay: Option<ReplayKey>,
 }
 
@@ -101,14 +106,14 @@ pub(super) fn record(
         state: State::Asked,
         request,
         statement: Vec::new(),
-        secrets: secrets.encode(),
+        secrets: Sealed::default(),
         peer_certificate: certificate,
         undelivered: false,
         at: now,
         index: None,
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
-    Ok(Recorded { txid, kind, row, replay })
+    Ok(Recorded { txid, kind, row, asked: secrets, key: None, replay })
 }
 
 /// Checks the claim: signed by the asking country, about this very message. When nobody was
@@ -165,11 +170,15 @@ fn names_its_patient(facts: &Facts, secrets: &Secrets) -> bool {
 /// changes something here, so it is durable before it acts.
 pub(super) async fn before_it_acts(
     node: &Node,
+    sealing: &Sealing,
     facts: &Facts,
     recorded: &mut Recorded,
 ) -> Result<(), Refusal> {
     if facts.transaction.is_submission() {
-        commit(node, recorded.replay.take(), recorded.row.clone()).await?;
+        let patient = secrets::patient(&recorded.asked);
+        let key = EvidenceKey::draw(recorded.txid, Side::A, node.entropy.as_ref());
+        let locked = secrets::lock(node, &sealing.vault, patient, key).await;
+        put(node, sealing, recorded, locked.map_err(|e| e.refusal())?, None).await?;
     }
     crash::point("inbound/recorded");
     Ok(())
@@ -179,17 +188,16 @@ pub(super) async fn before_it_acts(
 pub(super) async fn settle(
     node: &Node,
     sealing: &Sealing,
-    facts: &Facts,
+    way: &Way,
     recorded: Recorded,
     fulfilled: &Fulfilled,
 ) -> Result<Proof, Refusal> {
-    let Recorded { kind, mut row, replay, .. } = recorded;
+    let mut recorded = recorded;
     let content = &fulfilled.root[fulfilled.content.clone()];
     let answer = digest_of(content, fulfilled.parts.iter().map(Attached::digest));
-    let delivery = delivery(facts.pouch.as_ref());
-    let values = [(Field::Answer, answer), (Field::Delivery, delivery)];
+    let values = [(Field::Answer, answer), (Field::Delivery, way.delivery().in_words())];
     let secrets = Secrets::draw(values, node.entropy.as_ref());
-    let statement = match &kind {
+    let statement = match &recorded.kind {
         RecordedKind::Bilateral(asked) => {
             JointStatement::answer(asked, secrets.commitments(), &fulfilled.outcome)
         }
@@ -197,24 +205,48 @@ pub(super) async fn settle(
             JointStatement::one_sided(said, secrets.commitments(), &fulfilled.outcome)
         }
     };
-    let signed = statement.sign(&sealing.seal).map_err(|e| unsigned(&e))?;
-    let secrets = secrets.encode();
-    row.secrets.extend_from_slice(&secrets);
-    row.state =
-        if matches!(kind, RecordedKind::OneSided(_)) { State::Settled } else { State::Answered };
-    row.statement.clone_from(&signed);
-    commit(node, replay, row).await?;
+    let alone = matches!(recorded.kind, RecordedKind::OneSided(_));
+    let state = if alone { State::Settled } else { State::Answered };
+    let sign = |seal: &SealKey| statement.sign(seal);
+    let signed = match &recorded.key {
+        None => {
+            let about = (recorded.txid, Side::A, &recorded.asked);
+            let (signed, locked) = secrets::lock_signing(node, sealing, about, sign).await;
+            let locked = locked.map_err(|e| e.refusal())?;
+            let signed = signed.map_err(|e| unsigned(&e))?;
+            (recorded.row.state, recorded.row.statement) = (state, signed.clone());
+            put(node, sealing, &mut recorded, locked, Some(&secrets)).await?;
+            signed
+        }
+        Some(key) => {
+            let signed = sign(&sealing.seal).map_err(|e| unsigned(&e))?;
+            (recorded.row.state, recorded.row.statement) = (state, signed.clone());
+            recorded.row.secrets.answered = key.seal(Part::Answered, &secrets);
+            let step = Step { replay: recorded.replay, rows: vec![recorded.row] };
+            let kept = node.journal.commit(step).await;
+            shared::recorded(kept.map_err(|e| unavailable(&e))?)?;
+            signed
+        }
+    };
     crash::point("inbound/settled");
-    Ok(Proof { evidence: signed.into(), secrets: secrets.into() })
+    Ok(Proof { evidence: signed.into(), secrets: secrets.encode().into() })
 }
 
-async fn commit(node: &Node, replay: Option<ReplayKey>, row: Row) -> Result<(), Refusal> {
-    match node.journal.commit(Step { replay, rows: vec![row] }).await {
-        Ok(Outcome::Recorded) => Ok(()),
-        Ok(Outcome::Replayed) => Err(replayed()),
-        Ok(Outcome::Taken) => Err(taken()),
-        Err(e) => Err(unavailable(&e)),
-    }
+/// Makes the row durable for the first time.
+async fn put(
+    node: &Node,
+    sealing: &Sealing,
+    recorded: &mut Recorded,
+    locked: LockedKey,
+    answered: Option<&Secrets>,
+) -> Result<(), Refusal> {
+    let (replay, row) = (recorded.replay.take(), recorded.row.clone());
+    let salts = (&recorded.asked, answered);
+    let put = secrets::put(node, &sealing.vault, replay, row, locked, salts).await;
+    let Put { outcome, row, key } = put.map_err(|e| e.refusal())?;
+    shared::recorded(outcome)?;
+    (recorded.row, recorded.key) = (row, Some(key));
+    Ok(())
 }
 
 /// The refusal when an answer cannot be sealed.

@@ -63,13 +63,15 @@ impl Fulfilled {
     }
 }
 
-/// Fulfils a permitted request.
+/// Fulfils a permitted request. `apart`: each document is to be sealed by itself, because the asking country's
+/// vault does not give it to its node.
 pub(super) async fn fulfil(
     node: &Node,
     sealing: &Sealing,
     facts: &Facts,
     mandate: &Mandate,
     message: &Message,
+    apart: bool,
 ) -> Result<Fulfilled, Refusal> {
     let (root, parts, documents) = match &node.connector {
         Connector::Store(store) => from_store(node, &sealing.vault, store, facts, mandate).await?,
@@ -81,11 +83,10 @@ pub(super) async fn fulfil(
                 Ask::Query(request) => Documents::Of(request.classes.clone()),
                 Ask::Retrieve(_) => Documents::Unknown,
             };
-            // what is to go into a pouch must be an attachment, which is sealed by itself
-            let Package { root, parts } = match &facts.pouch {
-                None => package.0,
-                Some(_) => detach(package.0).map_err(|e| unreadable(&e))?,
-            };
+            // only an attachment is sealed by itself
+            let package = package.0;
+            let package = if apart { detach(package) } else { Ok(package) };
+            let Package { root, parts } = package.map_err(|e| unreadable(&e))?;
             (root, parts.into_iter().map(Attached::clear).collect(), documents)
         }
     };

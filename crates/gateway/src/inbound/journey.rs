@@ -3,20 +3,21 @@
 
 use std::sync::Arc;
 
-use enclave::{Header, Opened, Piece, ReplyToken, VaultError};
+use enclave::{Delivery, Header, Opened, Piece, ReplyToken, VaultError};
 use exchange::{Refusal, Transaction};
 use identity::{Consent, Mandate, Recognised, permit};
 use ihe::mtom::Package;
 use ledger::crash;
 use transport::Peer;
 
+use super::against::Permitted;
 use super::attached::Attached;
 use super::evidence::{self, Claim, Proof};
 use super::fulfil::{self, Fulfilled};
 use super::way::Way;
 use crate::message::{self, Facts, Message, Refused, read};
 use crate::national::Connector;
-use crate::node::{Node, Sealing};
+use crate::node::{Node, Place, Sealing};
 use crate::trace::Trace;
 use crate::wire::{self, Inner};
 
@@ -85,7 +86,7 @@ pub async fn answer(
     peer: &Peer,
     message: Message,
     sealed: Option<SealedRequest>,
-    trace: &mut Trace,
+    (trace, place): (&mut Trace, &mut Place<'_>),
 ) -> Result<Answered, Failed> {
     crash::point("inbound/received");
     // 1. recognise: who asks, for whom; issuer, seal and TLS certificate are of one country
@@ -117,9 +118,17 @@ pub async fn answer(
     // fulfil: from the store, or by the OpenNCP behind us; a refusal is an answer with evidence too
     let fulfilled = match permitted {
         Ok(mandate) => {
-            evidence::before_it_acts(node, &facts, &mut recorded).await.map_err(refuse)?;
-            let fulfilled = fulfil::fulfil(node, sealing, &facts, &mandate, &message).await;
-            fulfilled.and_then(|answer| way.permits(node, sealing, answer))
+            evidence::before_it_acts(node, sealing, &facts, &mut recorded).await.map_err(refuse)?;
+            let apart = way.delivery() != Delivery::Node;
+            let fulfilled = fulfil::fulfil(node, sealing, &facts, &mandate, &message, apart).await;
+            let fulfilled = fulfilled.and_then(|answer| way.permits(node, sealing, answer));
+            let (txid, correlation) = (recorded.txid(), trace.correlation);
+            let permitted =
+                Permitted { node, sealing, facts: &facts, mandate: &mandate, txid, correlation };
+            match fulfilled {
+                Ok(answer) => permitted.against_receipt(&way, answer, place).await,
+                Err(refusal) => Err(refusal),
+            }
         }
         Err(refusal) => Err(refusal),
     };
@@ -136,7 +145,7 @@ pub async fn answer(
 
     // 7. settle: our signature under request and answer is durable before the answer leaves
     let settled =
-        evidence::settle(node, sealing, &facts, recorded, &fulfilled).await.map_err(refuse)?;
+        evidence::settle(node, sealing, &way, recorded, &fulfilled).await.map_err(refuse)?;
 
     // 8. note: by the caller; 9. deliver
     let transaction = facts.transaction;

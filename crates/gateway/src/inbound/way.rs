@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use enclave::pouch::PouchKey;
-use enclave::{Recipient, ReplyToken};
+use enclave::{Delivery, Recipient, ReplyToken};
 use exchange::{Code, Refusal, Side};
 use transport::Peer;
 
@@ -41,13 +41,26 @@ impl Way {
             let refusal = Refusal::new(Code::ErrorPolicyViolation, hint);
             return facts.pouch.as_ref().map_or(Ok(Self::Plain(())), |_| Err(refusal));
         };
-        if reply.delivery() != facts.pouch.as_ref().map(PouchKey::digest) {
+        let pouch = facts.pouch.as_ref().map(PouchKey::digest);
+        let agreed = match reply.delivery() {
+            Delivery::Pouch(key) => pouch == Some(key),
+            Delivery::Node | Delivery::Tls(_) => pouch.is_none(),
+        };
+        if !agreed {
             return Err(mismatch("the message names another pouch than its seal"));
         }
         let country = peer.country().unwrap_or(node.country);
         let peer = Arc::clone(node.peer(country)?);
         let asker = Box::new(recipient::of_asker(node, &peer, &reply).await?);
         Ok(Self::Sealed { reply, asker, peer })
+    }
+
+    /// For whom the asking country's vault hands the documents out.
+    pub(super) fn delivery(&self) -> Delivery {
+        match self {
+            Self::Sealed { reply, .. } => reply.delivery(),
+            Self::Plain(()) => Delivery::Node,
+        }
     }
 
     /// The answer as it may go this way: sealed for that vault, if our policy lets these documents be;

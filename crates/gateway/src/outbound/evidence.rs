@@ -1,18 +1,20 @@
 //! Steps 4 and 7: the request's evidence before it leaves, the answer's before it is read.
 
 use bytes::Bytes;
-use enclave::pouch::PouchKey;
+use enclave::Delivery;
 use exchange::{Code, Country, Refusal, Side, TransactionId};
 use identity::replay::message_key;
 use identity::{Mandate, Recognised};
 use ledger::evidence::{Answered, JointStatement, RequestStatement, Settled, sha256};
 use ledger::journal::{Outcome, ReplayKey, Row, State, Step};
+use ledger::sealed::{EvidenceKey, Part, Sealed};
 use ledger::{Field, Secrets, crash};
 use trust::chain::Chain;
 
 use super::way::{Answer, Way};
 use crate::message::{Facts, Message, digest, digest_of};
 use crate::node::{Node, Sealing};
+use crate::secrets::{self, Put};
 use crate::wire;
 
 /// Proof of step 4: the request's evidence is on disk.
@@ -20,6 +22,8 @@ pub(super) struct Recorded {
     txid: TransactionId,
     statement: RequestStatement,
     row: Row,
+    key: EvidenceKey,
+    secrets: Bytes,
 }
 
 /// Proof of step 7: both countries' evidence, or our own alone, is on disk.
@@ -46,7 +50,7 @@ impl Recorded {
 
     /// The salts, for the peer's own check.
     pub(super) fn secrets(&self) -> Bytes {
-        Bytes::from(self.row.secrets.clone())
+        self.secrets.clone()
     }
 }
 
@@ -66,11 +70,6 @@ pub(crate) fn request_values(
     values
 }
 
-/// To whom the documents of an answer are sealed, as the evidence says it.
-pub(crate) fn delivery(pouch: Option<&PouchKey>) -> String {
-    pouch.map_or_else(|| "node".to_owned(), |key| format!("pouch {}", hex::encode(key.digest())))
-}
-
 /// Signs the request statement and makes it durable, with the message's replay key.
 pub(super) async fn record(
     node: &Node,
@@ -85,10 +84,14 @@ pub(super) async fn record(
     let txid = TransactionId::ordered(now, node.entropy.as_ref());
     let content = &message.package.root[facts.content.clone()];
     let values = request_values(mandate.recognised(), content, &message.package.parts);
-    let secrets = Secrets::draw(values, node.entropy.as_ref());
+    let salts = Secrets::draw(values, node.entropy.as_ref());
     let statement =
-        RequestStatement::new(txid, facts.transaction, node.country, target, secrets.commitments());
-    let request = statement.sign(&sealing.seal).map_err(|e| unsigned(&e))?;
+        RequestStatement::new(txid, facts.transaction, node.country, target, salts.commitments());
+    let about = (txid, Side::B, &salts);
+    let (request, locked) =
+        secrets::lock_signing(node, sealing, about, |seal| statement.sign(seal)).await;
+    let locked = locked.map_err(|e| e.refusal())?;
+    let request = request.map_err(|e| unsigned(&e))?;
     let key = message_key(node.country, facts.transaction, &facts.message_id, now);
     let row = Row {
         txid,
@@ -99,43 +102,38 @@ pub(super) async fn record(
         state: State::Asked,
         request,
         statement: Vec::new(),
-        secrets: secrets.encode(),
+        secrets: Sealed::default(),
         peer_certificate: Vec::new(),
         undelivered: false,
         at: now,
         index: None,
     };
     let replay = Some(ReplayKey { digest: key.digest, expires: key.expires });
-    match node.journal.commit(Step { replay, rows: vec![row.clone()] }).await {
-        Ok(Outcome::Recorded) => {
-            crash::point("outbound/recorded");
-            Ok(Recorded { txid, statement, row })
-        }
-        Ok(Outcome::Replayed) => Err(replayed()),
-        Ok(Outcome::Taken) => Err(taken()),
-        Err(e) => Err(unavailable(&e)),
-    }
+    let put = secrets::put(node, &sealing.vault, replay, row, locked, (&salts, None)).await;
+    let Put { outcome, row, key } = put.map_err(|e| e.refusal())?;
+    recorded(outcome)?;
+    crash::point("outbound/recorded");
+    Ok(Recorded { txid, statement, row, key, secrets: salts.encode().into() })
 }
 
 /// Checks the answer's evidence, adds our signature, makes it durable.
 pub(super) async fn settle(
     node: &Node,
     sealing: &Sealing,
-    facts: &Facts,
     recorded: &Recorded,
     answer: &Answer,
 ) -> Result<Proof, Refusal> {
     crash::point("outbound/answered");
     let now = node.clock.now();
-    let content = &answer.package.root[answer.content.clone()];
-    let parts = &answer.package.parts;
-    let found = if facts.pouch.is_some() {
+    let package = &answer.released.package;
+    let (content, parts) = (&package.root[answer.content.clone()], &package.parts);
+    let found = if answer.delivery == Delivery::Node {
+        digest(content, parts)
+    } else {
         let names = parts.iter().map(|part| part.cid.as_str());
         digest_of(content, names.zip(answer.digests.iter().copied()))
-    } else {
-        digest(content, parts)
     };
-    let values = [(Field::Answer, found), (Field::Delivery, delivery(facts.pouch.as_ref()))];
+    let values = [(Field::Answer, found), (Field::Delivery, answer.delivery.in_words())];
     let mut row = recorded.row.clone();
     let settled: Settled = match &answer.provider {
         Some(provider) => {
@@ -154,14 +152,14 @@ pub(super) async fn settle(
             if !fits {
                 return Err(mismatch("the answer is not what its evidence is about"));
             }
-            row.secrets.extend_from_slice(&answer.secrets);
+            row.secrets.answered = recorded.key.seal(Part::Answered, &secrets);
             row.peer_certificate = provider.der();
             row.undelivered = true;
             answered.countersign(&sealing.seal).map_err(|e| unsigned(&e))?
         }
         None => {
             let secrets = Secrets::draw(values, node.entropy.as_ref());
-            row.secrets.extend_from_slice(&secrets.encode());
+            row.secrets.answered = recorded.key.seal(Part::Answered, &secrets);
             let outcome = answer.refused.as_deref().unwrap_or("answered");
             JointStatement::one_sided(&recorded.statement, secrets.commitments(), outcome)
                 .settle_alone(&sealing.seal)
@@ -170,13 +168,19 @@ pub(super) async fn settle(
     };
     row.statement = settled.signed;
     row.state = State::Settled;
-    match node.journal.commit(Step { replay: None, rows: vec![row] }).await {
-        Ok(Outcome::Recorded) => {
-            crash::point("outbound/settled");
-            Ok(Proof { outcome: settled.statement.outcome })
-        }
-        Ok(Outcome::Replayed | Outcome::Taken) => Err(taken()),
-        Err(e) => Err(unavailable(&e)),
+    let kept = node.journal.commit(Step { replay: None, rows: vec![row] }).await;
+    self::recorded(kept.map_err(|e| unavailable(&e))?)?;
+    crash::point("outbound/settled");
+    Ok(Proof { outcome: settled.statement.outcome })
+}
+
+/// What a step met, for who asks.
+pub(crate) fn recorded(outcome: Outcome) -> Result<(), Refusal> {
+    match outcome {
+        Outcome::Recorded => Ok(()),
+        Outcome::Replayed => Err(replayed()),
+        // a row that is there is never met by an erasure
+        Outcome::Taken | Outcome::Erased => Err(taken()),
     }
 }
 

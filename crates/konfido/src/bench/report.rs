@@ -2,7 +2,7 @@
 
 use super::Measured;
 use super::nginx::NAME as NGINX;
-use super::stand::{DIRECT, IN_NODES, KONFIDO};
+use super::stand::{DIRECT, HOP_IN_VAULTS, IN_NODES, KONFIDO};
 
 /// Everything that was measured.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Report {
              |---|---|---|---|---|---|---|---|---|"
         );
         for paced in [false, true] {
-            for road in [KONFIDO, IN_NODES, NGINX, DIRECT] {
+            for road in [KONFIDO, IN_NODES, HOP_IN_VAULTS, NGINX, DIRECT] {
                 if self.of(road, paced).next().is_some() {
                     println!("{}", self.row(road, paced));
                 }
@@ -96,7 +96,7 @@ impl Report {
     /// The numbers that were promised, and the ratios to nginx.
     fn print_wanted(&self) {
         println!("| number | wanted | found | |\n|---|---|---|---|");
-        for road in [KONFIDO, IN_NODES] {
+        for road in [KONFIDO, IN_NODES, HOP_IN_VAULTS] {
             if self.of(road, false).next().is_some() {
                 self.print_promised(road);
             }

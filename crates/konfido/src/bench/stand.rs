@@ -75,6 +75,7 @@ impl Stand {
         let mut roads = vec![site.konfido(KONFIDO).await?];
         if vaults {
             roads.push(site.konfido(IN_NODES).await?);
+            roads.push(site.konfido(HOP_IN_VAULTS).await?);
         }
         let nginx = nginx::road(&site).await?;
         let missing = nginx.is_none().then_some(nginx::MISSING);
@@ -153,9 +154,8 @@ impl Site<'_> {
         let a: [u16; 3] = free_ports()?;
         let openncp = format!("connector = \"openncp\"\nurl = \"https://127.0.0.1:{}\"", self.stub);
         let store = "connector = \"store\"";
-        let here = name == IN_NODES;
-        let (b_node, b_audit) = self.node(&self.es, b, (&self.dk, a[1]), store, here).await?;
-        let (a_node, a_audit) = self.node(&self.dk, a, (&self.es, b[1]), &openncp, here).await?;
+        let (b_node, b_audit) = self.node(&self.es, b, (&self.dk, a[1]), store, name).await?;
+        let (a_node, a_audit) = self.node(&self.dk, a, (&self.es, b[1]), &openncp, name).await?;
         let (gateways, repositories) = (vec![b_node, a_node], vec![b_audit, a_audit]);
         let prefix = format!("/{}", self.dk.country().to_lower());
         let portal = self.portal(Role::OpenncpClient, self.es.country(), b[0], &prefix)?;
@@ -170,9 +170,14 @@ impl Site<'_> {
         ports: [u16; 3],
         peer: (&Land, u16),
         national: &str,
-        here: bool,
+        road: &str,
     ) -> anyhow::Result<(Process, Process)> {
-        let country = format!("{}{}", land.country().to_lower(), if here { "-here" } else { "" });
+        let (suffix, vault) = match road {
+            IN_NODES => ("-here", "[vault]\nhome = \"here\"\n"),
+            HOP_IN_VAULTS => ("-hop", "[vault]\nlast_hop = \"vault\"\n"),
+            _ => ("", ""),
+        };
+        let country = format!("{}{suffix}", land.country().to_lower());
         let file = self.dir.join(format!("{country}.toml"));
         let [audit] = free_ports()?;
         let mut repository = Command::new(std::env::current_exe()?);
@@ -180,11 +185,10 @@ impl Site<'_> {
         Listener::tell(&mut repository, self, land, audit);
         let log = self.dir.join(format!("{country}-repository.log"));
         let repository = Process::start(&mut repository, &log, audit).await?;
-        let vault = if here { "[vault]\nhome = \"here\"\n" } else { "" };
         let told = configuration(land, ports, audit, peer, national);
         let data = format!("data_dir = \"{country}\"");
         let told = told.replace(&format!("data_dir = \"{}\"", land.country().to_lower()), &data);
-        let peer = if here { "vault = \"simulated\"\n" } else { "" };
+        let peer = if road == IN_NODES { "vault = \"simulated\"\n" } else { "" };
         fs::write(&file, format!("{told}{peer}{vault}"))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("run").arg("--config").arg(&file);
@@ -247,5 +251,7 @@ url = \"https://127.0.0.1:{peer_border}\"
 pub const KONFIDO: &str = "konfido pair";
 /// The same with the private keys in the nodes.
 pub const IN_NODES: &str = "konfido pair, keys in the nodes";
+/// The first one, where the vaults end the connections of their own OpenNCP.
+pub const HOP_IN_VAULTS: &str = "konfido pair, last hop in the vaults";
 /// The road without anything in between.
 pub const DIRECT: &str = "stub directly";

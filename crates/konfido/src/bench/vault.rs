@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use enclave::process::{Source, Spec};
-use enclave::{Acceptance, Address, Attestation, Piece, Process, Recipient, Use, Vault};
+use enclave::{Acceptance, Address, Attestation, Delivery, Piece, Process, Recipient, Use, Vault};
 use exchange::{Country, Transaction, TransactionId};
 use jiff::Timestamp;
 use testbed::pki::{Pki, Role, SealKind};
@@ -83,7 +83,7 @@ pub fn run() -> anyhow::Result<()> {
                 }
                 let (to, pieces) = (&to[at], [Piece::Clear(&text)]);
                 let (sealed, _) =
-                    sender[at].seal_request(to, address, None, &[0; 32], &pieces, now)?;
+                    sender[at].seal_request(to, address, Delivery::Node, &[0; 32], &pieces, now)?;
                 let started = Instant::now();
                 vault.open_request(&sealed, &[0; 32])?;
                 spent[at].push(started.elapsed());

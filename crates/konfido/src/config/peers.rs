@@ -5,6 +5,7 @@ use std::time::Duration;
 use enclave::{Acceptance, Attestation, Memory};
 use exchange::{Country, Digest};
 use gateway::node::Slots;
+use gateway::strict::Against;
 
 use super::one_of;
 use super::reader::{At, Faults, Section, Span};
@@ -28,6 +29,10 @@ pub struct Peer {
     pub exchanges: usize,
     /// What we accept of its vault.
     pub accepted: Acceptance,
+    /// What it gets against its receipt only.
+    pub against: Against,
+    /// Where the file says so.
+    pub strict: Option<Span>,
 }
 
 pub(super) fn national(section: Section<'_, '_>, faults: &Faults) -> Option<String> {
@@ -65,6 +70,9 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
         1 => Acceptance::software(&[Attestation::Process(Memory::Secret)]),
         _ => Acceptance::software(&Attestation::ALL),
     };
+    let strict = section.optional::<Vec<String>>("strict");
+    let plainly = !konfido || allow_plain.as_ref().is_some_and(|at| at.value);
+    let against = strict.as_ref().map(|at| against(at, plainly, faults)).unwrap_or_default();
     section.end();
     let (country, url) = (country?, url?.value);
     let allow_plain = allow_plain.is_some_and(|at| at.value);
@@ -77,6 +85,8 @@ pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<(Peer, S
         answer: Duration::from_secs(answer),
         exchanges: usize::try_from(exchanges.max(1)).unwrap_or(usize::MAX),
         accepted,
+        strict: strict.filter(|_| against.is_any()).map(|at| at.span),
+        against,
     };
     Some((peer, country.span))
 }
@@ -89,6 +99,38 @@ pub(super) fn unique(peers: &[Option<(Peer, Span)>], own: Option<&At<Country>>, 
         }
         if known[..n].iter().any(|(before, _)| before.country == peer.country) {
             faults.add(span, format!("{} is a peer already", peer.country), None);
+        }
+    }
+}
+
+fn against(at: &At<Vec<String>>, plainly: bool, faults: &Faults) -> Against {
+    if plainly && !at.value.is_empty() {
+        let help = "a plain answer has no receipt";
+        faults.add(&at.span, "strict goes without allow_plain", Some(help));
+    }
+    Against::of(&at.value).unwrap_or_else(|word| {
+        let help = "\"ITI-39\" for every document, or XDS class codes as in \"11502-2\"";
+        faults.add(&at.span, format!("{word} is no document"), Some(help));
+        Against::default()
+    })
+}
+
+/// The ledger is the judge; and of what an OpenNCP gives, nobody here knows the class.
+pub(super) fn strict(
+    peers: &[Option<(Peer, Span)>],
+    (shared, openncp): (bool, bool),
+    faults: &Faults,
+) {
+    for (peer, span) in
+        peers.iter().flatten().filter_map(|(peer, _)| Some((peer, peer.strict.as_ref()?)))
+    {
+        if !shared {
+            faults.add(span, "strict goes with validator in [ledger]", None);
+        }
+        if openncp && !peer.against.names_all() {
+            let help =
+                "say \"ITI-39\": the class of a document is known in the built-in store only";
+            faults.add(span, "strict by class goes with connector = \"store\"", Some(help));
         }
     }
 }

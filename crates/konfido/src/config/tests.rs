@@ -51,6 +51,8 @@ fn a_tpm_is_named_by_what_libtss2_and_the_chip_know() {
     let sections = |more: &str| GOOD.replace("[node]", &format!("{more}\n[node]"));
     let table = [
         ("[vault]\nroot = \"disk\"", "disk is not known here"),
+        ("[vault]\nlast_hop = \"openncp\"", "openncp is not known here"),
+        ("[vault]\nhome = \"here\"\nlast_hop = \"vault\"", "does not go with home"),
         ("[vault.tpm]\npcrs = [7]", "[vault.tpm] goes with root"),
         ("[vault]\nroot = \"tpm\"\n[vault.tpm]\npcrs = [24]", "pcrs is not a list of registers"),
         ("[vault]\nroot = \"tpm\"\n[vault.tpm]\ncounter = 7", "counter is not an NV index"),
@@ -177,6 +179,35 @@ fn a_long_request_needs_a_longer_deadline_which_may_be_told() {
     assert_eq!(config.receipt_deadline.as_secs(), 901);
     let short = GOOD.replacen("[limits]", "[limits]\nrequest_seconds = 899", 1);
     assert!(Config::parse(Path::new("konfido.toml"), &short).is_ok());
+}
+
+#[test]
+fn strict_mode_needs_a_judge_and_speaks_of_documents() {
+    let strict = |words: &str| {
+        let row = format!("[[peer]]\nstrict = {words}");
+        GOOD.replacen("[[peer]]", &row, 1)
+    };
+    let judged = strict("[\"11502-2\"]").replacen(
+        "[ledger]",
+        "[ledger]\nvalidator = \"line.sock\"\nstrict_wait_seconds = 3\noffer_deadline_blocks = 7",
+        1,
+    );
+    let config = Config::parse(Path::new("konfido.toml"), &judged).unwrap();
+    assert!(config.peers.iter().any(|peer| peer.against.is_any()));
+    assert_eq!((config.strict.wait.as_secs(), config.strict.blocks), (3, 7));
+    let told = |text: &str, part: &str| {
+        let found = messages(text);
+        assert!(found.iter().any(|message| message.contains(part)), "{part}: {found:?}");
+    };
+    told(&strict("[\"ITI-39\"]"), "strict goes with validator in [ledger]");
+    told(&judged.replacen("11502-2", "ITI-38", 1), "ITI-38 is no document");
+    let behind = "connector = \"openncp\"\nurl = \"https://127.0.0.1:9000\"";
+    let behind = judged.replacen("connector = \"store\"", behind, 1);
+    told(&behind, "strict by class goes with connector");
+    let all = behind.replacen("11502-2", "ITI-39", 1);
+    assert!(Config::parse(Path::new("konfido.toml"), &all).is_ok());
+    told(&judged.replacen("strict =", "allow_plain = true\nstrict =", 1), "without allow_plain");
+    told(&judged.replacen("seconds = 3", "seconds = 90", 1), "not below request_seconds");
 }
 
 #[test]

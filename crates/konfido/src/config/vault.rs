@@ -16,6 +16,8 @@ pub struct VaultHome {
     pub user: u32,
     /// Where the root key of its sealed store is.
     pub root: Root,
+    /// It ends the TLS connections of our own OpenNCP.
+    pub last_hop: bool,
 }
 
 /// Where the root key is.
@@ -60,6 +62,7 @@ pub(super) fn read<'i>(
         faults.add(section.span(), "user is not the number of a user other than root", None);
         VAULT_USER
     });
+    let last_hop = section.optional::<String>("last_hop");
     let place = section.place("tpm");
     let chip = tpm(section.section("tpm", "[vault.tpm]", empty), faults);
     section.end();
@@ -72,7 +75,13 @@ pub(super) fn read<'i>(
     }
     let home = [Home::Process, Home::Here][one_of(home.as_ref(), &["process", "here"], faults)];
     let secret = one_of(memory.as_ref(), &["any", "secret"], faults) == 1;
-    VaultHome { home, secret, user, root: if sealed { Root::Tpm(chip) } else { Root::File } }
+    let vault = one_of(last_hop.as_ref(), &["node", "vault"], faults) == 1;
+    if let Some(at) = last_hop.as_ref().filter(|_| vault && home == Home::Here) {
+        let help = "a vault in the node ends its connections there";
+        faults.add(&at.span, "last_hop = \"vault\" does not go with home = \"here\"", Some(help));
+    }
+    let root = if sealed { Root::Tpm(chip) } else { Root::File };
+    VaultHome { home, secret, user, root, last_hop: vault && home == Home::Process }
 }
 
 fn tpm(section: Section<'_, '_>, faults: &Faults) -> Tpm {

@@ -12,6 +12,7 @@ use exchange::{Country, SystemEntropy};
 use gateway::national::DocumentStore as _;
 use gateway::national::kept::keep_all;
 use gateway::node::Slots;
+use gateway::strict::Against;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
 use testbed::pki::{Pki, Role};
@@ -24,8 +25,9 @@ use transport::server::Limits;
 use transport::tls::ClientTls;
 
 use super::counter::{self, Front};
+use super::ledger::Validators;
 use crate::config::{Audit, Peer};
-use crate::custody::Custody;
+use crate::custody::{self, Custody};
 use crate::node::{Running, Setup, Sockets, start};
 
 /// Three countries.
@@ -37,6 +39,8 @@ pub struct Circle {
     audits: Vec<(Country, SocketAddr)>,
     repositories: Vec<(Country, Repository)>,
     fronts: Vec<Front>,
+    /// The shared ledger; none where this program cannot start itself (tests).
+    pub validators: Option<Validators>,
 }
 
 /// Italy has no KONFIDO in the eyes of Spain: plain IHE, one-sided evidence.
@@ -55,6 +59,7 @@ impl Circle {
     ) -> anyhow::Result<Self> {
         let pki = Pki::of_the_world(Timestamp::now());
         pki.write(&dir.join("pki"))?;
+        let validators = custody::program().map(|_| Validators::start(dir, &pki)).transpose()?;
         let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (mut bound, mut audits, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
         let mut fronts = Vec::new();
@@ -62,7 +67,8 @@ impl Circle {
             let server = pki.tls(land.country(), Role::OpenncpServer);
             let repository = Repository::start(&server, loopback).await?;
             let data = dir.join(land.country().to_lower());
-            let setup = setup(&pki, land, &data, repository.address());
+            let mut setup = setup(&pki, land, &data, repository.address());
+            setup.shared = validators.as_ref().and_then(|all| all.shared(land.country()));
             repositories.push((land.country(), repository));
             let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
             let sockets = sockets.with_audit(loopback).await?;
@@ -93,6 +99,8 @@ impl Circle {
                         answer: ClientLimits::default().request,
                         exchanges: Slots::EACH,
                         accepted: Acceptance::software(&Attestation::ALL),
+                        against: Against::default(),
+                        strict: None,
                     }
                 },
             );
@@ -107,7 +115,7 @@ impl Circle {
             running.store.import(patients, documents).await.context("import")?;
             nodes.push((country, running, addresses));
         }
-        Ok(Self { dir: dir.to_owned(), pki, nodes, audits, repositories, fronts })
+        Ok(Self { dir: dir.to_owned(), pki, nodes, audits, repositories, fronts, validators })
     }
 
     /// Where a country's people sign in.
@@ -124,6 +132,18 @@ impl Circle {
             .find(|(c, _, _)| *c == country)
             .expect("because the story stays in its countries")
             .1
+    }
+
+    /// Where Denmark's validator shows the shared ledger.
+    pub async fn ledger_page(&self) -> Option<String> {
+        let statuses = self.validators.as_ref()?.statuses().await;
+        let at = statuses.iter().find(|status| status["member"] == "DK")?["http"].as_str()?;
+        Some(format!("http://{at}/"))
+    }
+
+    /// The countries with a node.
+    pub fn countries(&self) -> Vec<Country> {
+        self.nodes.iter().map(|(country, ..)| *country).collect()
     }
 
     /// (national, border, admin) of a country.
@@ -176,6 +196,11 @@ impl Circle {
     /// Where a country's node keeps its files.
     pub fn data(&self, country: Country) -> PathBuf {
         self.dir.join(country.to_lower())
+    }
+
+    /// Roots of all certificates.
+    pub fn root_file(&self) -> PathBuf {
+        self.dir.join("pki").join("ca.pem")
     }
 
     /// The OpenNCP of `from`, asking its own node for `to`.
@@ -276,6 +301,7 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         seal: (seal.key_pem().as_bytes().to_vec().into(), seal.chain_pem().into_bytes()),
         custody: Custody::Here,
         keeping: Use::Keep,
+        last_hop: true,
         acceptance: None,
         tsm: false,
         seal_anchors: pki.anchors(),
@@ -291,6 +317,8 @@ pub(super) fn setup(pki: &Pki, land: &Land, data: &Path, repository: SocketAddr)
         eid: None,
         policy: identity::Policy::default(),
         receipt_deadline: gateway::node::NodeLimits::default().receipt_deadline,
+        shared: None,
+        strict: gateway::strict::Terms::default(),
     }
 }
 

@@ -139,6 +139,8 @@ async fn spain(
         answer: ClientLimits::default().request,
         exchanges: Slots::EACH,
         accepted: enclave::Acceptance::software(&enclave::Attestation::ALL),
+        against: gateway::strict::Against::default(),
+        strict: None,
     };
     (start(setup, sockets, vec![denmark]).unwrap(), national)
 }

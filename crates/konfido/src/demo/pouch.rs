@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
+use enclave::Delivery;
 use enclave::pouch::{PouchOpener, Suite};
 use exchange::{Country, DocumentClass};
-use ledger::{Field, Secrets};
+use ledger::Field;
 use testbed::assertions::Visit;
+use testbed::pki::Role;
 use testbed::world::{AGNETE, Land};
 
 use super::{Circle, Narrator};
@@ -53,13 +55,39 @@ async fn told(
     countries: &[Country],
 ) -> Result<String, String> {
     let digest = hex::encode(opener.public().digest());
-    for country in countries {
-        let rows = circle.node(*country).node.journal.newest(1).await.map_err(|e| e.to_string())?;
-        let secrets = rows.first().and_then(|row| Secrets::decode(&row.secrets));
-        let said = secrets.as_ref().and_then(|secrets| secrets.disclose(Field::Delivery));
-        if said.is_none_or(|(_, said)| said != format!("pouch {digest}")) {
-            return Err(format!("{country}'s evidence names no such pouch"));
-        }
+    let said = deliveries(circle, countries).await?;
+    if said.iter().any(|said| *said != format!("pouch {digest}")) {
+        return Err("the evidence names no such pouch".to_owned());
     }
     Ok(digest[..8].to_owned())
+}
+
+/// Her OpenNCP's connection ended in the vault; both countries' evidence names its certificate.
+pub async fn last_hop(circle: &Circle, narrator: &mut Narrator, es: Country, dk: Country) {
+    let started = Instant::now();
+    let certificate = circle.pki.identity(es, Role::OpenncpClient).certificate().fingerprint();
+    let expected = match circle.node(es).node.sealing().vault.process() {
+        Some(_) => Delivery::Tls(certificate.0),
+        None => Delivery::Node,
+    };
+    let said = deliveries(circle, &[es, dk]).await.and_then(|said| {
+        let agreed = said.iter().all(|said| *said == expected.in_words());
+        let short = expected.in_words().chars().take(18).collect::<String>();
+        if agreed { Ok(format!("both say {short}")) } else { Err(said.join(", ")) }
+    });
+    narrator.step(started, "delivered over TLS that Spain's vault ends", said);
+}
+
+/// What the newest evidence of each country says.
+async fn deliveries(circle: &Circle, countries: &[Country]) -> Result<Vec<String>, String> {
+    let mut all = Vec::new();
+    for country in countries {
+        let node = &circle.node(*country).node;
+        let rows = node.journal.newest(1).await.map_err(|e| e.to_string())?;
+        let row = rows.first().ok_or("no evidence")?;
+        let secrets = node.secrets(row).await.map_err(|e| e.to_string())?;
+        let said = secrets.as_ref().and_then(|secrets| secrets.disclose(Field::Delivery));
+        all.push(said.map_or_else(String::new, |(_, said)| said.to_owned()));
+    }
+    Ok(all)
 }

@@ -15,7 +15,7 @@ use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit, logins, origin, pouch, vaults};
+use super::{Circle, Narrator, audit, country, logins, origin, pouch, vaults};
 use crate::custody::Custody;
 use crate::evidence::archive::Archive;
 
@@ -85,6 +85,7 @@ async fn summary(
             }),
         );
     }
+    pouch::last_hop(circle, narrator, es, dk).await;
     Ok(())
 }
 
@@ -271,7 +272,8 @@ async fn proofs(
     };
     let fields = [Field::Patient, Field::Professional, Field::Purpose];
     let receipt = loop {
-        match archive.record(row).and_then(|record| record.receipt(&fields)) {
+        let secrets = b.node.secrets(row).await?.context("nothing was erased")?;
+        match archive.record(row, secrets).and_then(|record| record.receipt(&fields)) {
             Ok(receipt) => break receipt,
             Err(error) if Instant::now() > deadline => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -333,8 +335,4 @@ fn refused<T>(got: Result<T, PortalError>, code: &str) -> Result<String, String>
         Err(error) => Err(error.to_string()),
         Ok(_) => Err("it was answered".to_owned()),
     }
-}
-
-fn country(code: &str) -> Country {
-    Country::parse(code).expect("because the story's countries are well-formed")
 }

@@ -49,8 +49,8 @@ pub struct Record<'a> {
 }
 
 impl<'a> Archive<'a> {
-    /// Opens the record of a row.
-    pub fn record(&self, row: &'a Row) -> anyhow::Result<Record<'a>> {
+    /// Opens the record of a row, whose secrets these are; none when they were erased.
+    pub fn record(&self, row: &'a Row, secrets: Secrets) -> anyhow::Result<Record<'a>> {
         let index = row
             .index
             .context("the exchange is not in the log yet: try again when it is settled")?;
@@ -64,8 +64,6 @@ impl<'a> Archive<'a> {
             let peer = Chain::from_der(&row.peer_certificate)?;
             chains.insert(usize::from(row.side == Side::A), peer);
         }
-        let secrets =
-            Secrets::decode(&row.secrets).context("the salts of this exchange are damaged")?;
         let asked_by = cose::claimed_signer(&row.request).ok();
         let asker = match row.side {
             Side::B => Some(self.own(asked_by.as_slice())?),
@@ -86,6 +84,11 @@ impl<'a> Archive<'a> {
 }
 
 impl Record<'_> {
+    /// Roots of seals.
+    pub fn anchors(&self) -> &Anchors {
+        self.anchors
+    }
+
     /// The receipt, after it verified, showing these fields.
     pub fn receipt(&self, fields: &[Field]) -> anyhow::Result<Vec<u8>> {
         let (_, signers) = self.settled()?;

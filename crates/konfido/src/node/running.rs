@@ -9,12 +9,13 @@ use gateway::Node;
 use gateway::node::Sealing;
 use siem::{Event, Kind};
 use sqlite::{Events, Journal, National};
+use transport::hop::LastHop;
 use transport::tls::{ClientTls, ServerTls};
 use trust::certificate::Certificate;
 
 use crate::check::{Files, remember};
 use crate::custody::LogHolder;
-use crate::{documents, eid, seals};
+use crate::{documents, eid, journal, seals};
 
 /// A node that serves.
 pub struct Running {
@@ -35,6 +36,7 @@ pub struct Running {
     pub(super) data: PathBuf,
     pub(super) tsm: bool,
     pub(super) keeping: Use,
+    pub(super) last_hop: Option<LastHop>,
     pub(super) holder: Arc<LogHolder>,
 }
 
@@ -52,7 +54,6 @@ impl Running {
             tls.reload(&pages).context("[eid.pages] certificate")?;
             running.store(Arc::new(next));
         }
-        self.server.reload(&files.provider).context("service provider certificate")?;
         self.client.reload(&files.consumer).context("service consumer certificate")?;
         let chains = [
             (CONSUMER, &*files.consumer.chain),
@@ -65,6 +66,12 @@ impl Running {
         let (custody, country) = (&files.custody, self.node.country);
         let vault = super::vault(custody, country, self.keeping, &self.data, self.tsm)?;
         documents::fits(&self.data, &vault)?;
+        journal::fits(&self.data, &vault)?;
+        if let Some(last_hop) = &self.last_hop {
+            last_hop.replace(super::ends(&self.node, &vault, &files.provider));
+        }
+        // connections of before end after the request that they carry
+        self.server.reload(&files.provider).context("service provider certificate")?;
         if vault.process().is_some() || seal.certificate() != self.node.sealing().seal.certificate()
         {
             self.node.sealing.store(Arc::new(Sealing::new(seal, vault)));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use exchange::{Country, DocumentClass};
+use ledger::Secrets;
 use ledger::journal::State;
 use testbed::pki::Role;
 use testbed::world::{AGNETE, MONTSERRAT};
@@ -27,7 +28,9 @@ async fn receipt(circle: &Circle, es: Country, dk: Country) -> Vec<u8> {
     let archive = Archive { data: &data, origin: &origin, seal, anchors: &anchors, custody };
     for _ in 0..200 {
         let row = node.journal.newest(1).await.unwrap().remove(0);
-        let record = (row.state == State::Settled).then(|| archive.record(&row).ok()).flatten();
+        let record = (row.state == State::Settled)
+            .then(|| archive.record(&row, Secrets::default()).ok())
+            .flatten();
         if let Some(receipt) = record.and_then(|record| record.receipt(&[]).ok()) {
             return receipt;
         }
@@ -57,9 +60,14 @@ async fn a_receipt_of_a_revoked_seal_or_an_unexpected_log_does_not_hold() {
     let revoked = |country| circle.pki.revocation_list(circle.pki.identity(country, Role::Seal));
     let base = Verify {
         file: file("receipt.json", &json),
-        roots: dir.path().join("pki/ca.pem"),
+        roots: Some(dir.path().join("pki/ca.pem")),
         crls: None,
         log_keys: Vec::new(),
+        policy: None,
+        origin: None,
+        entry: None,
+        tsa_roots: None,
+        json: false,
     };
     assert_eq!(said(&base), "holds");
     let by_key = |keys: &[&str]| {
@@ -85,4 +93,48 @@ async fn a_receipt_of_a_revoked_seal_or_an_unexpected_log_does_not_hold() {
     let said = by_list(file("crl.pem", b"nothing"));
     assert!(said.contains("--crls") && said.contains("no certificate revocation list"), "{said}");
     circle.stop().await;
+}
+
+/// What `fuzz/ledger-seeds` wrote: a receipt of the shared ledger, a proof, and whom they are signed by.
+#[test]
+fn a_receipt_of_the_ledger_is_held_to_the_readers_policy() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let trusted = |name: &str| root.join("crates/testbed/src/fuzz/ledger").join(name);
+    let seeds = |name: &str| root.join("fuzz/seeds").join(name);
+    let base = Verify {
+        file: seeds("bundle/receipt.json"),
+        roots: Some(trusted("roots.pem")),
+        crls: None,
+        log_keys: Vec::new(),
+        policy: Some(trusted("lasting.policy")),
+        origin: None,
+        entry: None,
+        tsa_roots: None,
+        json: false,
+    };
+    assert_eq!(said(&base), "holds");
+    assert_eq!(said(&Verify { json: true, ..base.clone() }), "holds");
+    assert_eq!(said(&Verify { policy: None, ..base.clone() }), "holds", "and says how little");
+    let many = Some(seeds("witnesses/many.policy"));
+    let why = said(&Verify { policy: many.clone(), ..base.clone() });
+    assert!(why.contains("ledger: ") && why.contains("ask for a new proof"), "{why}");
+    let why = said(&Verify { tsa_roots: Some(trusted("tsa.pem")), ..base.clone() });
+    assert!(why.contains("time-stamp: there is none"), "{why}");
+    let why = said(&Verify { log_keys: vec![STANDARD.encode([7; 32])], ..base.clone() });
+    assert!(why.contains("takes --policy, not --log-key"), "{why}");
+    let why = said(&Verify { policy: Some(trusted("entry")), ..base.clone() });
+    assert!(why.contains("--policy") && why.contains("line 1"), "{why}");
+    let proof = Verify {
+        file: seeds("proof/lasting"),
+        roots: None,
+        entry: Some(trusted("entry")),
+        ..base.clone()
+    };
+    assert_eq!(said(&proof), "holds");
+    let why = said(&Verify { entry: Some(trusted("roots.pem")), ..proof.clone() });
+    assert!(why.contains("does not stand at 537"), "{why}");
+    let why = said(&Verify { policy: many, ..proof.clone() });
+    assert!(why.starts_with("the proof does not hold: ledger: "), "{why}");
+    let own = Verify { file: seeds("receipt/receipt.json"), ..base };
+    assert!(said(&own).contains("of a country's own log"), "{}", said(&own));
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enclave::{Acceptance, Address, Attestation, Piece, Recipient, Vault};
+use enclave::{Acceptance, Address, Attestation, Delivery, Piece, Recipient, Vault};
 use exchange::{DocumentClass, PatientId, Purpose, SystemEntropy, Transaction, TransactionId};
 use gateway::message::digest;
 use gateway::recipient::VAULT_KEY_PATH;
@@ -149,7 +149,14 @@ impl Stage {
         let bound = wire::bound(&message.root, message.content.clone());
         let vault = self.vault.borrow();
         let (ciphertext, _) = vault
-            .seal_request(&self.denmark, message.address, None, &bound, pieces, Timestamp::now())
+            .seal_request(
+                &self.denmark,
+                message.address,
+                Delivery::Node,
+                &bound,
+                pieces,
+                Timestamp::now(),
+            )
             .unwrap();
         wire::seal_package(&message.root, message.content.clone(), ciphertext)
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use enclave::pouch::PouchOpener;
-use exchange::{Code, Country, DocumentClass, Purpose, SystemEntropy};
+use exchange::{Code, Country, DocumentClass, Purpose, SystemEntropy, Transaction};
+use ihe::mtom::Package;
+use ihe::xca::RetrieveRequest;
 use ihe::xdr::Submission;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
 use testbed::documents::{self, Header, medicine};
 use testbed::pki::{Pki, Role};
-use testbed::portal::{Portal, PortalError};
+use testbed::portal::{Portal, PortalError, envelope};
 use testbed::seed;
 use testbed::site::Site;
 use testbed::world::{AGNETE, Clinician, JORDI, MONTSERRAT};
@@ -30,6 +32,8 @@ pub enum Ask {
 pub struct Client {
     portal: Portal,
     doctor: Arc<Visit>,
+    /// The doctor again, in an emergency.
+    urgent: Arc<Visit>,
     pharmacist: Arc<Visit>,
     provider: String,
     requester: String,
@@ -49,14 +53,15 @@ impl Client {
     pub fn new(pki: &Pki, es: &Site, dk: &Site) -> anyhow::Result<Self> {
         let country = es.land.country();
         let issuer = Issuer::new(country, Arc::new(pki.identity(country, Role::Seal).seal_key()));
-        let visit = |who: &Clinician| {
+        let visit = |who: &Clinician, purpose| {
             let (patient, now) = (AGNETE.id(), Timestamp::now());
-            issuer.visit(who, Some(&patient), Purpose::Treatment, now, &SystemEntropy).into()
+            issuer.visit(who, Some(&patient), purpose, now, &SystemEntropy).into()
         };
         Ok(Self {
             portal: es.portal(pki, dk)?,
-            doctor: visit(&MONTSERRAT),
-            pharmacist: visit(&JORDI),
+            doctor: visit(&MONTSERRAT, Purpose::Treatment),
+            urgent: visit(&MONTSERRAT, Purpose::Emergency),
+            pharmacist: visit(&JORDI, Purpose::Treatment),
             provider: dk.land.repository.to_owned(),
             requester: es.land.repository.to_owned(),
             countries: (dk.land.country(), es.land.country()),
@@ -72,6 +77,49 @@ impl Client {
             }
             Ask::Submit => self.submit(DISPENSATION).await,
         }
+    }
+
+    /// ITI-39; gives the document.
+    pub async fn retrieve(&self) -> Result<Bytes, PortalError> {
+        let (doctor, id) = (&self.doctor, format!("{}^PS-DK1", self.provider));
+        let got = self.portal.retrieve(doctor, &self.provider, &id).await?;
+        Ok(got.documents.into_iter().next().map(|document| document.bytes).unwrap_or_default())
+    }
+
+    /// The same doctor, who cannot wait.
+    pub fn urgently(&self) -> Self {
+        Self { doctor: Arc::clone(&self.urgent), ..self.clone() }
+    }
+
+    /// ITI-38.
+    pub async fn lists(&self) -> Result<(), PortalError> {
+        let class = DocumentClass::PatientSummary;
+        self.portal.query(&self.doctor, &AGNETE.id(), class).await.map(|_| ())
+    }
+
+    /// ITI-39 as it travels: content type and body.
+    pub fn message(&self) -> (String, Bytes) {
+        self.package().write(Transaction::Retrieve.request_action())
+    }
+
+    /// ITI-39, the very same message as often as it is told; which of them brought a document.
+    pub async fn repeats(&self, times: usize) -> Vec<bool> {
+        let (package, mut brought) = (self.package(), Vec::new());
+        for _ in 0..times {
+            let got = self.portal.send(Transaction::Retrieve, &package).await;
+            let parts = got.map(|answer| answer.parts).unwrap_or_default();
+            let all: Vec<&[u8]> = parts.iter().map(|part| part.bytes.as_ref()).collect();
+            brought.push(memchr::memmem::find(&all.concat(), b"ClinicalDocument").is_some());
+        }
+        brought
+    }
+
+    fn package(&self) -> Package {
+        let id = format!("{}^PS-DK1", self.provider);
+        let documents = vec![(self.provider.clone(), id)];
+        let community = Some(self.portal.other.clone());
+        let body = RetrieveRequest { documents, community }.render();
+        envelope(Transaction::Retrieve, &self.doctor, &body, Vec::new())
     }
 
     /// ITI-39 with the document for this key alone.

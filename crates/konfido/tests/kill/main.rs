@@ -3,12 +3,15 @@
 //!
 //! Two nodes of their own, ES (B) and DK (A), and a stand-in for OpenNCP that does what OpenNCP
 //! does: it repeats with a new message. The moments are the rows of [`ledger::crash::POINTS`].
-//! [`books`] is what must hold afterwards. [`logins`] does the same to a login.
+//! [`books`] is what must hold afterwards. [`logins`] does the same to a login, [`erasure`] to an erasure.
 #![cfg(debug_assertions)]
 
 mod books;
 mod client;
+mod erasure;
+mod inline;
 mod kept;
+mod last_hop;
 mod logins;
 mod node;
 mod pouch;
@@ -16,6 +19,8 @@ mod recovery;
 mod renewal;
 mod stage;
 mod store;
+mod strict;
+mod validators;
 mod vault;
 
 use std::collections::VecDeque;

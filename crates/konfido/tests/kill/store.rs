@@ -45,10 +45,7 @@ async fn gone() -> anyhow::Result<()> {
     a.stop().await?;
 
     let removed = import(&dk)?;
-    ensure!(
-        removed.len() == 6,
-        "three keys of the configuration and three of our own: {removed:?}"
-    );
+    ensure!(removed.len() == 7, "three keys of the configuration and four of our own: {removed:?}");
     let root = fs::read(dk.data().join("root.key"))?;
     ensure!(root.len() == 32, "the root key is made");
     let sealed = fs::read(dk.data().join("vault.sealed"))?;

@@ -2,6 +2,7 @@
 #![cfg(debug_assertions)]
 
 mod inside;
+mod last_hop;
 mod life;
 mod memory;
 mod reader;

@@ -1,9 +1,12 @@
 //! What every journal must do. An adapter's test calls [`run`] with an empty journal of its own.
 
+mod erasure;
+
 use exchange::{Country, Side, Transaction, TransactionId};
 use jiff::Timestamp;
 
 use super::{Journal, JournalError, Outcome, ReplayKey, Row, State, Step, Waiting};
+use crate::sealed::Sealed;
 
 /// Runs all of it; panics where the journal breaks a promise.
 pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
@@ -15,7 +18,8 @@ pub async fn run(journal: &dyn Journal) -> Result<(), JournalError> {
     an_exchange_number_is_taken_once(journal).await?;
     halves_are_found_after_their_deadline(journal).await?;
     a_half_keeps_its_place_when_it_is_completed(journal).await?;
-    what_waits_is_counted(journal).await
+    what_waits_is_counted(journal).await?;
+    erasure::run(journal).await
 }
 
 async fn replays_change_nothing(journal: &dyn Journal) -> Result<(), JournalError> {
@@ -50,7 +54,8 @@ async fn rows_of_a_batch_are_found_at_once(journal: &dyn Journal) -> Result<(), 
 }
 
 async fn rows_advance_and_never_go_back(journal: &dyn Journal) -> Result<(), JournalError> {
-    let settled = settled_row(1);
+    let patient = journal.keep_patient([9; 32], b"sealed".to_vec()).await?.number;
+    let settled = erasure::about(1, patient);
     let steps = [
         (State::Asked, b"".to_vec()),
         (State::Answered, b"half".to_vec()),
@@ -231,7 +236,7 @@ pub fn settled_row(number: u16) -> Row {
         state: State::Settled,
         request: b"request".to_vec(),
         statement: format!("statement {number}").into_bytes(),
-        secrets: b"secrets".to_vec(),
+        secrets: Sealed::default(),
         peer_certificate: b"certificate".to_vec(),
         undelivered: false,
         at: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::from(number)),

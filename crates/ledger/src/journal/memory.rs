@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use exchange::{Country, Side, TransactionId};
 use jiff::Timestamp;
 
-use super::{Durable, Journal, Outcome, Row, State, Step, Waiting};
+use super::{Durable, Erase, Journal, Outcome, PatientKey, Patients, Row, State, Step, Waiting};
+use crate::sealed::{ERASED, Sealed};
 
 /// The double.
 #[derive(Default)]
@@ -21,6 +22,10 @@ struct Inner {
     /// Receipts that their country refused.
     refused: BTreeSet<TransactionId>,
     replays: BTreeMap<[u8; 32], Timestamp>,
+    /// Keys of patients; `None` of one who was erased.
+    patients: Vec<Option<PatientKey>>,
+    /// Something was erased, and not scrubbed yet.
+    erasing: bool,
 }
 
 impl Memory {
@@ -42,10 +47,27 @@ impl Inner {
                 if let Some(index) = old.index {
                     self.superseded.insert(index, std::mem::take(&mut old.statement));
                 }
-                *old = Row { index: None, at: old.at, ..row };
+                let kept = &old.secrets;
+                let secrets = if kept.is_erased() {
+                    Sealed::default()
+                } else {
+                    Sealed { answered: row.secrets.answered, ..kept.clone() }
+                };
+                *old = Row { index: None, at: old.at, secrets, ..row };
             }
             Some(_) => {}
         }
+    }
+
+    fn patient(&self, number: i64) -> Option<&PatientKey> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.patients.get(place)?.as_ref()
+    }
+
+    /// Whether the row would be new, about a patient without a key.
+    fn orphan(&self, row: &Row) -> bool {
+        let number = row.secrets.patient;
+        self.found(row).is_none() && number != ERASED && self.patient(number).is_none()
     }
 
     /// Places given so far.
@@ -81,6 +103,9 @@ impl Journal for Memory {
             }
             if step.rows.iter().any(|row| inner.found(row).is_some_and(|old| !row.follows(old))) {
                 return Outcome::Taken;
+            }
+            if step.rows.iter().any(|row| inner.orphan(row)) {
+                return Outcome::Erased;
             }
             inner.replays.extend(step.replay.map(|key| (key.digest, key.expires)));
             step.rows.into_iter().for_each(|row| inner.put(row));
@@ -166,6 +191,91 @@ impl Journal for Memory {
             let before = inner.replays.len();
             inner.replays.retain(|_, expires| *expires >= now);
             before - inner.replays.len()
+        })
+    }
+}
+
+impl Patients for Memory {
+    fn patient_named(&self, pseudonym: [u8; 32]) -> Durable<'_, Option<PatientKey>> {
+        self.with(|inner| {
+            inner.patients.iter().flatten().find(|key| key.pseudonym == pseudonym).cloned()
+        })
+    }
+
+    fn patient(&self, number: i64) -> Durable<'_, Option<PatientKey>> {
+        self.with(|inner| inner.patient(number).cloned())
+    }
+
+    fn keep_patient(&self, pseudonym: [u8; 32], sealed: Vec<u8>) -> Durable<'_, PatientKey> {
+        self.with(|inner| {
+            let known = inner.patients.iter().flatten().find(|key| key.pseudonym == pseudonym);
+            if let Some(known) = known {
+                return known.clone();
+            }
+            let number = i64::try_from(inner.patients.len()).unwrap_or(i64::MAX) + 1;
+            let key = PatientKey { number, pseudonym, sealed };
+            inner.patients.push(Some(key.clone()));
+            key
+        })
+    }
+
+    fn about(
+        &self,
+        number: i64,
+        after: Option<(TransactionId, Side)>,
+        limit: usize,
+    ) -> Durable<'_, Vec<Row>> {
+        self.with(|inner| {
+            let all = inner.rows.iter().filter(|row| row.secrets.patient == number);
+            let behind = all.skip_while(|row| after.is_some_and(|at| at != (row.txid, row.side)));
+            behind.skip(usize::from(after.is_some())).take(limit).cloned().collect()
+        })
+    }
+
+    fn erase(&self, what: Erase) -> Durable<'_, bool> {
+        self.with(|inner| {
+            let erased = match what {
+                Erase::Exchange(txid, side) => {
+                    let found = |row: &&mut Row| (row.txid, row.side) == (txid, side);
+                    let row = inner.rows.iter_mut().find(found);
+                    let row = row.filter(|row| !row.secrets.is_erased());
+                    row.map(|row| row.secrets = Sealed::default()).is_some()
+                }
+                Erase::Patient(number) => {
+                    let erased = inner.patient(number).is_some();
+                    if let Some(place) = usize::try_from(number).ok().and_then(|n| n.checked_sub(1))
+                        && erased
+                    {
+                        inner.patients[place] = None;
+                    }
+                    erased
+                }
+            };
+            inner.erasing |= erased;
+            erased
+        })
+    }
+
+    fn sweep(&self, limit: usize) -> Durable<'_, usize> {
+        self.with(|inner| {
+            let alive: BTreeSet<i64> =
+                inner.patients.iter().flatten().map(|key| key.number).collect();
+            let dead = inner
+                .rows
+                .iter_mut()
+                .filter(|row| !row.secrets.is_erased() && !alive.contains(&row.secrets.patient));
+            dead.take(limit).map(|row| row.secrets = Sealed::default()).count()
+        })
+    }
+
+    fn is_erasing(&self) -> Durable<'_, bool> {
+        self.with(|inner| inner.erasing)
+    }
+
+    fn scrub(&self) -> Durable<'_, bool> {
+        self.with(|inner| {
+            inner.erasing = false;
+            true
         })
     }
 }

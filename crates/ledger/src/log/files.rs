@@ -8,6 +8,7 @@ use std::sync::Arc;
 use trust::seal::SigningKey;
 
 use super::{LogError, LogKey};
+use crate::tiles::{create_durably, tile_path};
 
 /// The folder of one log.
 pub(super) struct Files {
@@ -26,6 +27,10 @@ impl Files {
             #[cfg(test)]
             fuse: std::cell::Cell::new(None),
         })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, LogError> {
@@ -91,23 +96,6 @@ impl Files {
     }
 }
 
-/// `tile/<level>/x001/x234/067[.p/W]` (c2sp.org/tlog-tiles).
-pub(super) fn tile_path(level: &str, number: u64, width: u64) -> PathBuf {
-    let mut path = PathBuf::from("tile").join(level);
-    let digits = format!("{number:03}");
-    let digits = format!("{digits:0>width$}", width = digits.len().div_ceil(3) * 3);
-    let groups: Vec<&str> = (0..digits.len()).step_by(3).map(|at| &digits[at..at + 3]).collect();
-    let (last, front) = groups.split_last().expect("because a number has digits");
-    front.iter().for_each(|group| path.push(format!("x{group}")));
-    if width == 0 {
-        path.push(last);
-    } else {
-        path.push(format!("{last}.p"));
-        path.push(width.to_string());
-    }
-    path
-}
-
 /// Reads the log's Ed25519 key (PKCS#8), or makes one that only we may read.
 pub(super) fn load_key(path: &Path) -> Result<LogKey, LogError> {
     let file = |source| LogError::File { path: path.to_owned(), source };
@@ -139,40 +127,8 @@ fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> std::io::Result<(
     fs::File::open(folder)?.sync_all()
 }
 
-/// Creates a folder so that it is still there when power fails.
-fn create_durably(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_durably(parent)?;
-    match fs::create_dir(folder) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
-        _ => {}
-    }
-    fs::File::open(parent)?.sync_all()
-}
-
 fn temporary(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".tmp");
     name.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiles_stand_where_c2sp_puts_them() {
-        let table = [
-            ("0", 0, 0, "tile/0/000"),
-            ("0", 67, 0, "tile/0/067"),
-            ("1", 1_000, 12, "tile/1/x001/000.p/12"),
-            ("entries", 1_234_067, 0, "tile/entries/x001/x234/067"),
-        ];
-        for (level, number, width, path) in table {
-            assert_eq!(tile_path(level, number, width), Path::new(path));
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use exchange::{Side, TransactionId};
 use ledger::journal::{Row, State};
+use ledger::sealed::{ERASED, Sealed};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{country, micros, side, side_number, timestamp, transaction, transaction_number};
@@ -17,14 +18,13 @@ pub(super) struct Kept {
     id: i64,
     /// Its row of `statement`.
     statement: Option<i64>,
-    /// How many bytes of its secrets stand with the request.
-    asked: usize,
 }
 
 /// What [`read`] reads; a condition and an order may follow.
 pub(super) const SELECT: &str = "SELECT txid, side, transaction_kind, requester, provider, state, request.signed, \
     coalesce(statement.signed, x''), request.secrets, coalesce(statement.secrets, x''), coalesce(der, x''), \
-    undelivered, at, log_index, evidence.id, evidence.statement, length(request.secrets) \
+    undelivered, at, log_index, evidence.id, evidence.statement, \
+    coalesce(request.patient, -1), coalesce(request.key, x'') \
     FROM evidence JOIN request ON request.id = evidence.id \
     LEFT JOIN statement ON statement.id = evidence.statement LEFT JOIN chain ON chain.id = evidence.chain";
 
@@ -37,8 +37,7 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<Kept>> {
     let mut select = db.prepare_cached(&FIND)?;
     let kept = |row: &rusqlite::Row<'_>| {
-        let asked = usize::try_from(row.get::<_, i64>(16)?).unwrap_or(0);
-        Ok(Kept { row: read(row)?, id: row.get(14)?, statement: row.get(15)?, asked })
+        Ok(Kept { row: read(row)?, id: row.get(14)?, statement: row.get(15)? })
     };
     select.query_row(params![txid.0, side_number(side)], kept).optional()
 }
@@ -77,10 +76,13 @@ pub(super) fn insert(db: &Connection, row: &Row) -> rusqlite::Result<bool> {
         == 1;
     if new {
         let id = db.last_insert_rowid();
-        db.prepare_cached("INSERT INTO request (id, signed, secrets) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, row.request, row.secrets])?;
+        let Sealed { patient, key, asked, answered } = &row.secrets;
+        db.prepare_cached(
+            "INSERT INTO request (id, signed, secrets, patient, key) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![id, row.request, asked, patient, key])?;
         if !row.statement.is_empty() {
-            let statement = write(db, None, &row.statement, b"")?;
+            let statement = write(db, None, &row.statement, answered)?;
             db.prepare_cached("UPDATE evidence SET statement = ?2 WHERE id = ?1")?
                 .execute([id, statement])?;
         }
@@ -98,15 +100,12 @@ fn advance(db: &Connection, row: &Row, old: &Kept) -> rusqlite::Result<()> {
         )?
         .execute([old.id])?;
     }
-    let asked = old.row.secrets.get(..old.asked).unwrap_or_default();
     let stands = old.statement.is_some() || !row.statement.is_empty();
-    let behind = row.secrets.strip_prefix(asked).filter(|behind| stands || behind.is_empty());
-    if behind.is_none() {
-        db.prepare_cached("UPDATE request SET secrets = ?2 WHERE id = ?1")?
-            .execute(params![old.id, row.secrets])?;
-    }
     let statement = if stands {
-        Some(write(db, old.statement, &row.statement, behind.unwrap_or_default())?)
+        // what was erased stays so, though its other half comes
+        let erased = old.row.secrets.is_erased();
+        let answered: &[u8] = if erased { b"" } else { &row.secrets.answered };
+        Some(write(db, old.statement, &row.statement, answered)?)
     } else {
         None
     };
@@ -153,8 +152,12 @@ fn chain(db: &Connection, der: &[u8]) -> rusqlite::Result<Option<i64>> {
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let index: Option<i64> = row.get(13)?;
-    let mut secrets: Vec<u8> = row.get(8)?;
-    secrets.extend_from_slice(row.get_ref(9)?.as_blob()?);
+    let patient = row.get(16)?;
+    let secrets = if patient == ERASED {
+        Sealed::default()
+    } else {
+        Sealed { patient, key: row.get(17)?, asked: row.get(8)?, answered: row.get(9)? }
+    };
     Ok(Row {
         txid: TransactionId(row.get(0)?),
         side: side(row.get(1)?),

@@ -21,7 +21,7 @@ fn step(number: u64) -> Step {
     let row = Row {
         txid: txid(number),
         statement,
-        secrets: vec![b'x'; 800],
+        secrets: ledger::sealed::Sealed { asked: vec![b'x'; 800], ..Default::default() },
         ..conformance::settled_row(0)
     };
     Step { replay: Some(ReplayKey { digest, expires: Timestamp::MAX }), rows: vec![row] }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod database;
+mod erasure;
 mod events;
 mod journal;
 mod kill;

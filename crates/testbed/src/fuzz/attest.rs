@@ -10,6 +10,7 @@ use enclave::attest::{
 };
 use enclave::pouch::{Expected, Head, PouchKey, PouchOpener, Suite};
 
+use crate::pki::{Pki, Role, SealKind};
 use crate::seed;
 use crate::vendors::intel::{self, Maker};
 
@@ -122,6 +123,17 @@ pub fn vault(data: &[u8]) -> bool {
         enclave::Vault::new(exchange::Country::parse("DK").expect("because Denmark is a country"))
     });
     VAULT.takes_lane(data) | VAULT.takes_frame(data)
+}
+
+/// What anybody may send to a TLS connection that a vault ends.
+pub fn last_hop(data: &[u8]) -> bool {
+    static VAULT: LazyLock<enclave::Vault> = LazyLock::new(|| {
+        let country = exchange::Country::parse("ES").expect("because Spain is a country");
+        let pki = Pki::new(&[country], SealKind::P256, jiff::Timestamp::now());
+        let key = pki.identity(country, Role::ServiceProvider);
+        enclave::Vault::signing(country, key.key_pem().as_bytes()).expect("because it is sound")
+    });
+    VAULT.takes_records(data)
 }
 
 /// Keys that a question may name, and pouches that a gateway may hand to a clinician's client.

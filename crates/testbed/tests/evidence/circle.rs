@@ -14,6 +14,7 @@ use gateway::national::kept::keep_all;
 use gateway::national::store::Store;
 use gateway::national::{Connector, DocumentStore};
 use gateway::node::{NodeLimits, Sealing, Slots};
+use gateway::secrets::PatientKeys;
 use gateway::{Node, PeerCountry, background, listeners};
 use identity::{AssertionCache, Policy};
 use jiff::{SignedDuration, Timestamp};
@@ -80,7 +81,7 @@ pub fn dk() -> Country {
 
 /// A vault with a key that outlives it.
 pub fn vault(country: Country) -> Vault {
-    Vault::keeping(country, Use::Keep, &[3; 32]).unwrap()
+    Vault::holding(country, &[(Use::Keep, &[3; 32]), (Use::Patients, &[4; 32])]).unwrap()
 }
 
 /// One that stays free while its node is not there: below those that the kernel gives to whoever
@@ -199,9 +200,11 @@ impl Circle {
             recipients: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             slots: Slots::default(),
+            against: gateway::strict::Against::default(),
         };
         Node {
             eid: None,
+            strict: None,
             country,
             community: land.community(),
             sealing: Arc::new(Sealing::new(self.seal(country), vault(country))).into(),
@@ -209,6 +212,7 @@ impl Circle {
             journal: Arc::clone(journal) as Arc<dyn ledger::journal::Journal>,
             notes: Arc::new(notes),
             trail: Some(Arc::new(self.trail(country))),
+            patient_keys: PatientKeys::default(),
             pseudonyms: PseudonymKey::new([7; 32]).into(),
             assertions: AssertionCache::new(64),
             policy: Policy::default(),

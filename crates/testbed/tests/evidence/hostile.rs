@@ -2,7 +2,7 @@
 //! the country of affiliation's journal stays as it was.
 
 use enclave::key::Statement;
-use enclave::{Address, Recipient};
+use enclave::{Address, Delivery, Recipient};
 use exchange::{Country, DocumentClass, Side, SystemEntropy, Transaction, TransactionId};
 use gateway::outbound::SEALED_PATH;
 use gateway::recipient::VAULT_KEY_PATH;
@@ -49,7 +49,7 @@ impl<'c> Forger<'c> {
         let visit = circle.visit();
         circle.send(&envelope(Transaction::Query, &visit, &body, Vec::new())).await;
         let row = spain.newest(Side::B).await.unwrap();
-        let secrets = Secrets::decode(&row.secrets).unwrap();
+        let secrets = spain.node.secrets(&row).await.unwrap().unwrap();
         let value = |field| Some((field, secrets.disclose(field)?.1.to_owned()));
         let values = FIELDS.into_iter().filter_map(value).collect();
         (Self { circle, spain, visit, body, values }, row)
@@ -110,8 +110,14 @@ impl<'c> Forger<'c> {
         let address = Address { from, to: dk(), transaction, txid: claim.txid };
         let bound = wire::bound(&root, content.clone());
         let (sealing, head) = (node.sealing(), inner.head());
-        let sealed =
-            sealing.vault.seal_request(&to, address, None, &bound, &inner.pieces(&head), now);
+        let sealed = sealing.vault.seal_request(
+            &to,
+            address,
+            Delivery::Node,
+            &bound,
+            &inner.pieces(&head),
+            now,
+        );
         let (ciphertext, _) = sealed.unwrap();
         let (kind, body) =
             wire::seal_package(&root, content, ciphertext).write(transaction.request_action());
@@ -179,15 +185,12 @@ async fn a_number_used_twice_does_not_wipe_out_the_first_proof() {
     let proof = denmark.newest(Side::A).await.unwrap();
     assert_eq!(proof.txid, first.txid);
     // the same signed request under a fresh MessageID
+    let first_secrets = spain.node.secrets(&first).await.unwrap().unwrap();
     let again = Claim {
         txid: first.txid,
         signed: first.request.clone(),
         certificates: Chain::of(&spain.node.sealing().seal).der(),
-        secrets: {
-            // the row holds the answer's salts behind the request's
-            let length = first.secrets.len() - answer_length(&first);
-            first.secrets[..length].to_vec()
-        },
+        secrets: ASKED.map(|field| salts_of(&first_secrets, field)).concat(),
     };
     assert!(!forger.is_answered(again).await, "the same signed request");
     // another request under the number
@@ -201,14 +204,13 @@ async fn a_number_used_twice_does_not_wipe_out_the_first_proof() {
     denmark.stop().await;
 }
 
-/// Bytes of the answer's salts and values in a row.
-fn answer_length(row: &Row) -> usize {
-    let secrets = Secrets::decode(&row.secrets).unwrap();
-    let length = |field: Field| {
-        let (_, value) = secrets.disclose(field).unwrap();
-        1 + field.name().len() + 32 + 4 + value.len()
-    };
-    length(Field::Answer) + length(Field::Delivery)
+/// The request's fields in the order in which they are encoded.
+const ASKED: [Field; 5] =
+    [Field::Professional, Field::Purpose, Field::Assertions, Field::Request, Field::Patient];
+
+/// One field as it travels.
+fn salts_of(secrets: &Secrets, field: Field) -> Vec<u8> {
+    Secrets::decode(&secrets.encode()).unwrap().only(field).encode()
 }
 
 /// Denmark does not recognise anybody in it, but has Spain's signature under the request.
@@ -248,8 +250,9 @@ async fn denmark_keeps_no_name_that_it_could_not_verify() {
     let txid = claim.txid;
     assert!(forger.is_answered(claim).await, "with a sealed refusal");
     let row = denmark.journal.row(txid, Side::A).await.unwrap().unwrap();
-    assert!(row.secrets.len() < 1024, "{} bytes are kept", row.secrets.len());
-    let secrets = Secrets::decode(&row.secrets).unwrap();
+    let kept = row.secrets.asked.len() + row.secrets.answered.len();
+    assert!(kept < 1024, "{kept} bytes are kept");
+    let secrets = denmark.node.secrets(&row).await.unwrap().unwrap();
     let shown = FIELDS.into_iter().filter(|field| secrets.disclose(*field).is_some());
     assert_eq!(shown.collect::<Vec<_>>(), [Field::Request]);
     assert!(secrets.disclose(Field::Answer).is_some());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use enclave::attest::{Collateral, Policy, Roots};
 use enclave::key::Statement;
-use enclave::{Acceptance, Address, Attestation, Recipient};
+use enclave::{Acceptance, Address, Attestation, Delivery, Recipient};
 use exchange::{DocumentClass, SystemEntropy, Transaction, TransactionId};
 use gateway::node::Sealing;
 use gateway::outbound::SEALED_PATH;
@@ -91,7 +91,8 @@ async fn a_sealed_search_that_is_refused_in_the_clear_does_not_repeat_the_patien
     let address = Address { from: es(), to: dk(), transaction, txid };
     let (bound, head) = (wire::bound(&root, content.clone()), inner.head());
     let vault = &spain.node.sealing().vault;
-    let sealed = vault.seal_request(&to, address, None, &bound, &inner.pieces(&head), now);
+    let sealed =
+        vault.seal_request(&to, address, Delivery::Node, &bound, &inner.pieces(&head), now);
     let package = wire::seal_package(&root, content, sealed.unwrap().0);
     let (kind, body) = package.write(transaction.request_action());
     let answer = client.post(SEALED_PATH, &kind, body).await.unwrap();

@@ -3,6 +3,7 @@
 mod abandoned;
 mod circle;
 mod deadline;
+mod erasure;
 mod gauges;
 mod hostile;
 mod keys;

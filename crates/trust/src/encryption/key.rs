@@ -135,7 +135,7 @@ impl Recipient {
             PublicKey::P521(point) => wrap_ec(&ECDH_P521, P521, point, content_key, &named),
             #[cfg(feature = "brainpool")]
             PublicKey::Brainpool(..) => Err(Undecipherable),
-            PublicKey::Other => Err(Undecipherable),
+            PublicKey::Ed25519(_) | PublicKey::Other => Err(Undecipherable),
         }
     }
 

@@ -24,8 +24,8 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Reads a PKCS#8, SEC1 or PKCS#1 private key: P-256, P-384 or RSA of at least 2048 bits. The
-    /// decoded copy is wiped.
+    /// Reads a PKCS#8, SEC1 or PKCS#1 private key: P-256, P-384, Ed25519 or RSA of at least 2048 bits.
+    /// The decoded copy is wiped.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         let mut der =
             PrivateKeyDer::from_pem_slice(pem).map_err(|e| CertificateError::Key(e.to_string()))?;
@@ -42,12 +42,16 @@ impl SigningKey {
         {
             return Ok(Self(Pair::P384(pair)));
         }
+        if let Ok(key) = Self::from_ed25519(&bytes) {
+            return Ok(key);
+        }
         let pair =
             if pkcs1 { RsaKeyPair::from_der(&bytes) } else { RsaKeyPair::from_pkcs8(&bytes) };
         match pair {
             Ok(pair) if pair.public_modulus_len() >= 2048 / 8 => Ok(Self(Pair::Rsa(pair))),
             _ => {
-                Err(CertificateError::Key("needs P-256, P-384 or RSA of at least 2048 bits".into()))
+                let needs = "needs P-256, P-384, Ed25519 or RSA of at least 2048 bits";
+                Err(CertificateError::Key(needs.into()))
             }
         }
     }
@@ -71,8 +75,19 @@ impl SigningKey {
         match (&self.0, public) {
             (Pair::P256(_), PublicKey::P256(of))
             | (Pair::P384(_), PublicKey::P384(of))
+            | (Pair::Ed25519(_), PublicKey::Ed25519(of))
             | (Pair::Rsa(_), PublicKey::Rsa(of, _)) => *of == ours,
             _ => false,
+        }
+    }
+
+    /// The scheme of its COSE signatures.
+    pub fn scheme(&self) -> Scheme {
+        match &self.0 {
+            Pair::P256(_) => Scheme::Es256,
+            Pair::P384(_) => Scheme::Es384,
+            Pair::Rsa(_) => Scheme::Ps256,
+            Pair::Ed25519(_) => Scheme::Ed25519,
         }
     }
 

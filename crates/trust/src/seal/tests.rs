@@ -1,4 +1,6 @@
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize,
+};
 
 use super::*;
 
@@ -24,6 +26,10 @@ fn seal(key: &KeyPair) -> SealKey {
     SealKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
 }
 
+fn ed25519() -> KeyPair {
+    KeyPair::generate_for(&PKCS_ED25519).unwrap()
+}
+
 fn pair() -> [KeyPair; 2] {
     [
         KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(),
@@ -33,7 +39,7 @@ fn pair() -> [KeyPair; 2] {
 
 #[test]
 fn a_key_that_is_held_elsewhere_signs_as_one_in_memory() {
-    for key in pair() {
+    for key in pair().into_iter().chain([ed25519()]) {
         let (inside, near) = (seal(&key), seal(&key));
         let chain = vec![near.certificate().clone()];
         let held = SealKey::held(Arc::new(Elsewhere(inside)), chain).unwrap();
@@ -55,6 +61,17 @@ fn a_key_of_another_certificate_is_refused_at_once() {
         assert!(SealKey::held(Arc::new(Broken), vec![own]).is_err(), "and one that does not sign");
     }
     assert!(SealKey::held(Arc::new(Broken), Vec::new()).is_err());
+}
+
+#[test]
+fn an_ed25519_seal_signs_evidence_and_no_xml() {
+    let seal = Arc::new(seal(&ed25519()));
+    assert_eq!(seal.cose_scheme(), Scheme::Ed25519);
+    let signed = crate::cose::sign1(&seal, b"payload", b"aad").unwrap();
+    assert!(crate::cose::verify1(&signed, b"aad", seal.certificate()).is_ok());
+    let made = crate::signature::sign_enveloped("<a ID='_1'/>", "_1", &seal);
+    assert!(matches!(made, Err(crate::signature::SignatureError::Signing(_))), "{made:?}");
+    assert!(crate::jws::sign(&seal, "{}", b"payload").is_none());
 }
 
 #[test]

@@ -99,6 +99,9 @@ pub(super) fn sign(
     key: &Arc<SealKey>,
     scheme: Scheme,
 ) -> Result<String, SignatureError> {
+    if scheme == Scheme::Ed25519 {
+        return Err(SignatureError::Signing("an Ed25519 seal signs evidence and no XML".into()));
+    }
     let signer = BySealKey { key: Arc::clone(key), scheme };
     let context = DsigContext::new(KeysManager::new()).with_hsm_signer(Box::new(signer));
     sign_owned(&context, template).map_err(|e| SignatureError::Signing(e.to_string()))

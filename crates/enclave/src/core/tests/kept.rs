@@ -4,7 +4,7 @@ use super::*;
 use crate::Use;
 
 fn denmark(purpose: Use) -> Vault {
-    Vault::keeping(country("DK"), purpose, &[5; 32]).unwrap()
+    Vault::holding(country("DK"), &[(purpose, &[5; 32])]).unwrap()
 }
 
 #[test]
@@ -21,11 +21,11 @@ fn a_kept_document_is_handed_out_by_a_vault_that_was_started_for_it_only() {
     let plain = denmark(Use::HandOut);
     assert_eq!(plain.hand_out(b"label", &kept).unwrap(), &b"document"[..]);
     assert_eq!(plain.hand_out(b"other", &kept), Err(VaultError::Integrity));
-    let other = Vault::keeping(country("DK"), Use::Keep, &[6; 32]).unwrap();
+    let other = Vault::holding(country("DK"), &[(Use::Keep, &[6; 32])]).unwrap();
     assert_eq!(other.look(b"label", &kept), Err(VaultError::Integrity), "another key");
     let none = Vault::new(country("DK"));
     assert!(none.keep(b"label", b"document").is_err() && none.look(b"label", &kept).is_err());
-    assert!(Vault::keeping(country("DK"), Use::Keep, &[5; 16]).is_err(), "a short key");
+    assert!(Vault::holding(country("DK"), &[(Use::Keep, &[5; 16])]).is_err(), "a short key");
 }
 
 #[test]
@@ -41,7 +41,8 @@ fn a_kept_document_leaves_sealed_for_the_vault_that_asked() {
         let opened = dk.open_request(&request, &[0; 32]).unwrap();
         let pieces = [Piece::Clear(b"head"), Piece::Kept { label, sealed }, Piece::Clear(b"tail")];
         let answer = dk.seal_response(opened.reply, &to_es, &[1; 32], &pieces, now)?;
-        es.open_response(pending, &answer, &[1; 32], None).map(|delivered| delivered.pieces)
+        es.open_response(pending, &answer, &[1; 32], Addressee::Node)
+            .map(|delivered| delivered.pieces)
     };
     let pieces = answered(b"label", &sealed).unwrap();
     assert_eq!(pieces, [&b"head"[..], b"document", b"tail"]);

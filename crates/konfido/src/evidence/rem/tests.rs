@@ -2,6 +2,7 @@ use exchange::{SystemEntropy, TransactionId};
 use jiff::Timestamp;
 use ledger::journal::{Row, State};
 use ledger::log::Log;
+use ledger::sealed::Sealed;
 use ledger::{Answered, RequestStatement, Secrets};
 use testbed::pki::{Pki, Role, SealKind};
 use trust::certificate::Anchors;
@@ -49,7 +50,7 @@ fn exchange() -> Exchange {
         state: State::Settled,
         request: nro,
         statement: answer.clone(),
-        secrets: [asked.encode(), answered.encode()].concat(),
+        secrets: Sealed::default(),
         peer_certificate: certificate.der().to_vec(),
         undelivered: false,
         at: now,
@@ -61,13 +62,19 @@ fn exchange() -> Exchange {
 
 /// The documents of a row, as the node of its side exports them.
 fn exported(exchange: &Exchange, row: &Row) -> anyhow::Result<Vec<Evidence>> {
+    let secrets = [exchange.asked.encode(), exchange.answered.encode()].concat();
+    exported_with(exchange, row, &secrets)
+}
+
+fn exported_with(exchange: &Exchange, row: &Row, secrets: &[u8]) -> anyhow::Result<Vec<Evidence>> {
     let folder = tempfile::tempdir()?;
     let data = folder.path();
     Log::open(&data.join("log"), ORIGIN, &data.join("log.key"))?;
     let seal = if row.side == Side::A { &exchange.dk } else { &exchange.es };
     let custody = &crate::custody::Custody::Here;
     let archive = Archive { data, origin: ORIGIN, seal, anchors: &exchange.anchors, custody };
-    let documents = documents(&archive.record(row)?, seal, &SystemEntropy)?;
+    let documents =
+        documents(&archive.record(row, Secrets::decode(secrets).unwrap())?, seal, &SystemEntropy)?;
     documents.iter().map(|(_, xml)| Ok(Evidence::verify(xml.as_bytes())?.0)).collect()
 }
 
@@ -121,10 +128,10 @@ fn a_request_that_was_never_answered_has_its_origin_only() {
         state: State::Half,
         statement,
         peer_certificate: Vec::new(),
-        secrets: exchange.asked.encode(),
         ..exchange.row.clone()
     };
-    assert_eq!(said(&exported(&exchange, &row).unwrap()), ALL[..1]);
+    let asked = exchange.asked.encode();
+    assert_eq!(said(&exported_with(&exchange, &row, &asked).unwrap()), ALL[..1]);
 }
 
 #[test]
@@ -133,8 +140,8 @@ fn a_request_that_its_provider_left_without_an_answer_was_received_and_rejected(
     let unanswered = JointStatement::unanswered(&exchange.row.request).unwrap();
     let statement = unanswered.sign(&exchange.dk).unwrap();
     let secrets = exchange.asked.encode();
-    let row = Row { state: State::Half, statement, secrets, ..exchange.row.clone() };
-    let documents = exported(&exchange, &row).unwrap();
+    let row = Row { state: State::Half, statement, ..exchange.row.clone() };
+    let documents = exported_with(&exchange, &row, &secrets).unwrap();
     assert_eq!(said(&documents), ALL[..2]);
     let Verdict::Rejected(reasons) = &documents[1].verdict else { panic!("nothing was answered") };
     assert_eq!(
@@ -146,12 +153,11 @@ fn a_request_that_its_provider_left_without_an_answer_was_received_and_rejected(
 #[test]
 fn digests_are_told_only_if_they_are_those_that_were_signed() {
     let exchange = exchange();
-    let forgotten = Row { secrets: Vec::new(), ..exchange.row.clone() };
-    let documents = exported(&exchange, &forgotten).unwrap();
+    let documents = exported_with(&exchange, &exchange.row, b"").unwrap();
     assert_eq!(documents.len(), 3, "deleted salts leave the evidence");
     assert!(documents.iter().all(|e| e.message.as_ref().unwrap().digest.is_none()));
     let other = [digest_of(Field::Request, "ef").encode(), exchange.answered.encode()].concat();
-    let verdict = exported(&exchange, &Row { secrets: other, ..exchange.row.clone() });
+    let verdict = exported_with(&exchange, &exchange.row, &other);
     assert_eq!(verdict.err().unwrap().to_string(), "the salts are of another exchange");
 }
 
