@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use commonware_consensus::Application;
 use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
@@ -60,7 +61,7 @@ pub(crate) type Lie = fn(&mut ledger::block::Header, &mut Vec<Vec<u8>>);
 /// proposed a second time on top of them.
 #[derive(Default)]
 struct Open {
-    blocks: HashMap<Hash, (Hash, Vec<Hash>)>,
+    blocks: HashMap<Hash, Block>,
     by_height: BTreeMap<u64, Vec<Hash>>,
 }
 
@@ -140,7 +141,7 @@ impl Ledger {
     }
 
     /// Waits until there is something to put into a block on `parent`, at most the idle time.
-    async fn entries(&self, clock: &impl Clock, parent: Hash) -> Vec<Vec<u8>> {
+    async fn entries(&self, clock: &impl Clock, parent: Hash) -> Vec<Bytes> {
         let until = clock.current() + self.shared.ways.idle;
         let taken = self.shared.open().before(parent, self.shared.chain.tip().digest);
         loop {
@@ -202,7 +203,7 @@ impl<E: Spawner + Metrics + Clock> Application<E> for Ledger {
 }
 
 impl Shared {
-    fn make(&self, parent: Hash, entries: &[Vec<u8>]) -> Option<Digested<Sealed>> {
+    fn make(&self, parent: Hash, entries: &[Bytes]) -> Option<Digested<Sealed>> {
         #[cfg_attr(not(test), expect(unused_mut, reason = "only a test's member lies"))]
         let (mut block, never) =
             match self.chain.propose(parent, entries, self.ways.batch, (self.ways.now)()) {
@@ -233,8 +234,7 @@ impl Shared {
 
 impl Open {
     fn add(&mut self, block: &Block, digest: Hash, tip: u64) {
-        let entries = block.leaves().to_vec();
-        if self.blocks.insert(digest, (block.header().parent, entries)).is_none() {
+        if self.blocks.insert(digest, block.clone()).is_none() {
             self.by_height.entry(block.header().height).or_default().push(digest);
         }
         let behind = self.by_height.split_off(&(tip + 1));
@@ -247,10 +247,10 @@ impl Open {
     fn before(&self, block: Hash, tip: Hash) -> HashSet<Hash> {
         let (mut taken, mut at) = (HashSet::new(), block);
         while at != tip
-            && let Some((parent, entries)) = self.blocks.get(&at)
+            && let Some(block) = self.blocks.get(&at)
         {
-            taken.extend(entries);
-            at = *parent;
+            taken.extend(block.leaves());
+            at = block.header().parent;
         }
         taken
     }

@@ -6,9 +6,10 @@ use ledger::block::MAX_ENTRY;
 pub(crate) const MAX_FRAME: usize = 256 * 1024;
 
 /// Messages of at most [`MAX_FRAME`] bytes with all entries that fit into one at all.
-pub(crate) fn frames(entries: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn frames(entries: &[impl AsRef<[u8]>]) -> Vec<Vec<u8>> {
     let mut out: Vec<(u32, Vec<u8>)> = Vec::new();
-    for entry in entries.iter().filter(|entry| (1..=MAX_ENTRY).contains(&entry.len())) {
+    let entries = entries.iter().map(AsRef::as_ref);
+    for entry in entries.filter(|entry| (1..=MAX_ENTRY).contains(&entry.len())) {
         let fits = out.last().is_some_and(|(_, frame)| frame.len() + 4 + entry.len() <= MAX_FRAME);
         if !fits {
             out.push((0, vec![0; 4]));

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use ledger::block::MAX_ENTRY;
 use ledger::order::Taken;
 use ledger::tree::leaf_hash;
@@ -59,7 +60,7 @@ pub(crate) enum Origin {
 type Place = (bool, u64);
 
 struct Waiting {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     origin: Origin,
     place: Place,
     /// Milliseconds of the engine's clock.
@@ -102,6 +103,7 @@ impl Pool {
         if origin == Origin::Own {
             state.fresh.push_back(digest);
         }
+        let bytes = bytes.into();
         state.entries.insert(digest, Waiting { bytes, origin, place, since: now, sent: 0 });
         drop(state);
         self.changed.notify_waiters();
@@ -109,7 +111,7 @@ impl Pool {
     }
 
     /// Entries that are not in `taken`, own ones first, up to that many bytes.
-    pub(crate) fn candidates(&self, taken: &HashSet<Hash>, most: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn candidates(&self, taken: &HashSet<Hash>, most: usize) -> Vec<Bytes> {
         let state = self.state();
         let (mut out, mut bytes) = (Vec::new(), 0);
         for digest in state.line.values() {
@@ -133,7 +135,7 @@ impl Pool {
     }
 
     /// Own entries to send to the next leaders: new ones, and those sent before `resend`.
-    pub(crate) fn to_send(&self, now: u64, resend: u64, most: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn to_send(&self, now: u64, resend: u64, most: usize) -> Vec<Bytes> {
         let mut state = self.state();
         let (mut out, mut bytes) = (Vec::new(), 0);
         while bytes < most {
@@ -220,7 +222,7 @@ mod tests {
         Pool::new(Room { own: 100, each: 10 })
     }
 
-    fn all(pool: &Pool) -> Vec<Vec<u8>> {
+    fn all(pool: &Pool) -> Vec<Bytes> {
         pool.candidates(&HashSet::new(), usize::MAX)
     }
 

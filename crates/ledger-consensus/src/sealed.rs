@@ -1,7 +1,7 @@
 //! A block as the engine sees it: the ledger's block behind the engine's codec.
 
-use bytes::BufMut;
-use commonware_codec::{Buf, EncodeSize, Error as CodecError, Read, Write};
+use bytes::{BufMut, Bytes};
+use commonware_codec::{Buf, BufsMut, EncodeSize, Error as CodecError, Read, Write};
 use commonware_consensus::types::Height;
 use commonware_consensus::{Block as EngineBlock, BoundedBlock, Heightable};
 use commonware_cryptography::Digestible;
@@ -29,17 +29,31 @@ impl Sealed {
     }
 }
 
+impl Sealed {
+    fn prefix(&self) -> u32 {
+        u32::try_from(self.0.encoded().len()).expect("because a block is bounded far below")
+    }
+}
+
 impl Write for Sealed {
     fn write(&self, buf: &mut impl BufMut) {
-        let encoded = self.0.encoded();
-        buf.put_u32(u32::try_from(encoded.len()).expect("because a block is bounded far below"));
-        buf.put_slice(encoded);
+        buf.put_u32(self.prefix());
+        buf.put_slice(self.0.encoded());
+    }
+
+    fn write_bufs(&self, buf: &mut impl BufsMut) {
+        buf.put_u32(self.prefix());
+        buf.push(self.0.encoded().clone());
     }
 }
 
 impl EncodeSize for Sealed {
     fn encode_size(&self) -> usize {
         PREFIX + self.0.encoded().len()
+    }
+
+    fn encode_inline_size(&self) -> usize {
+        PREFIX
     }
 }
 
@@ -58,9 +72,9 @@ impl Read for Sealed {
         if buf.remaining() < length {
             return Err(CodecError::EndOfBuffer);
         }
-        let encoded = buf.copy_to_bytes(length);
-        let block =
-            Block::decode(&encoded).map_err(|_| CodecError::Invalid("Block", "malformed"))?;
+        let encoded = buf.take_owned::<Bytes>(length);
+        let block = Block::decode_shared(encoded);
+        let block = block.map_err(|_| CodecError::Invalid("Block", "malformed"))?;
         // height 0 is the genesis, which nobody sends: its digest is not over its bytes
         if block.header().height == 0 {
             return Err(CodecError::Invalid("Block", "claims to be the genesis"));
@@ -104,6 +118,7 @@ const PREFIX: usize = 4;
 mod tests {
     use super::*;
     use commonware_codec::{Decode, Encode};
+    use commonware_runtime::iobuf::EncodeExt as _;
     use ledger::block::Header;
 
     fn block(height: u64) -> Sealed {
@@ -117,6 +132,9 @@ mod tests {
         let encoded = sealed.encode();
         assert_eq!(Sealed::decode_cfg(encoded.clone(), &1000).unwrap(), sealed);
         assert_eq!(sealed.digest().0, sealed.0.digest());
+        // what goes to the network shares the block's memory, and has the same bytes
+        let mut shared = sealed.encode_iobufs();
+        assert_eq!(bytes::Buf::copy_to_bytes(&mut shared, encoded.len()), encoded);
         for at in 0..encoded.len() {
             assert!(Sealed::decode_cfg(encoded.slice(..at), &1000).is_err(), "cut at {at}");
         }

@@ -8,6 +8,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+
 use crate::evidence::sha256;
 use crate::tree::{Hash, leaf_hash};
 
@@ -34,7 +36,7 @@ pub struct Block(Arc<Whole>);
 
 struct Whole {
     header: Header,
-    encoded: Vec<u8>,
+    encoded: Bytes,
     /// Where the entries are in `encoded`.
     places: Vec<Range<usize>>,
     digest: OnceLock<Hash>,
@@ -75,10 +77,18 @@ impl Block {
             encoded.extend_from_slice(entry);
             places.push(start..encoded.len());
         }
-        Self::of(header, encoded, places)
+        Self::of(header, encoded.into(), places)
     }
 
-    fn of(header: Header, encoded: Vec<u8>, places: Vec<Range<usize>>) -> Self {
+    /// The same of entries whose leaf hashes are known.
+    pub(crate) fn hashed(header: Header, entries: &[Bytes], leaves: Vec<Hash>) -> Self {
+        let Self(whole) = Self::new(header, entries);
+        debug_assert_eq!(leaves.len(), entries.len());
+        let _ = whole.leaves.set(leaves);
+        Self(whole)
+    }
+
+    fn of(header: Header, encoded: Bytes, places: Vec<Range<usize>>) -> Self {
         let (digest, leaves) = (OnceLock::new(), OnceLock::new());
         Self(Arc::new(Whole { header, encoded, places, digest, leaves }))
     }
@@ -91,6 +101,11 @@ impl Block {
     /// The entries, in their order.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.0.places.iter().map(|place| &self.0.encoded[place.clone()])
+    }
+
+    /// The entries, in their order, as parts of the block's memory.
+    pub(crate) fn shared_entries(&self) -> impl ExactSizeIterator<Item = Bytes> {
+        self.0.places.iter().map(|place| self.0.encoded.slice(place.clone()))
     }
 
     /// Index of the first entry in the tree.
@@ -109,13 +124,18 @@ impl Block {
     }
 
     /// `magic ‖ parent ‖ height ‖ time ‖ size ‖ root ‖ count ‖ (length ‖ entry)*`, numbers big-endian.
-    pub fn encoded(&self) -> &[u8] {
+    pub fn encoded(&self) -> &Bytes {
         &self.0.encoded
     }
 
     /// Reads [`Block::encoded`], and nothing else.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (header, mut rest) = Header::read(bytes)?;
+        Self::decode_shared(Bytes::copy_from_slice(bytes))
+    }
+
+    /// The same without a copy: the block is a part of this memory.
+    pub fn decode_shared(bytes: Bytes) -> Result<Self, Malformed> {
+        let (header, mut rest) = Header::read(&bytes)?;
         let entries = take_u32(&mut rest)? as usize;
         // a count is only a claim until the bytes are there
         let mut places = Vec::with_capacity(entries.min(rest.len() / 4));
@@ -131,7 +151,7 @@ impl Block {
         if !rest.is_empty() {
             return Err(Malformed("bytes follow it"));
         }
-        Ok(Self::of(header, bytes.to_vec(), places))
+        Ok(Self::of(header, bytes, places))
     }
 
     /// SHA-256 over the encoding. The magic is the domain: nothing else that we hash begins with it.
@@ -227,7 +247,7 @@ mod tests {
         fn foreign_bytes_have_one_reading(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             bytes.splice(0..0, MAGIC.iter().copied());
             if let Ok(read) = Block::decode(&bytes) {
-                prop_assert_eq!(read.encoded(), bytes);
+                prop_assert_eq!(&read.encoded()[..], bytes);
             }
         }
     }

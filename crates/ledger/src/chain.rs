@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::block::{Block, Header};
 use crate::edge::Edge;
 use crate::entry::Entry;
@@ -191,7 +193,7 @@ impl Chain {
     pub fn propose(
         &self,
         parent: Hash,
-        candidates: &[Vec<u8>],
+        candidates: &[Bytes],
         limit: usize,
         time_ms: u64,
     ) -> Result<(Block, Vec<usize>), ChainError> {
@@ -200,7 +202,7 @@ impl Chain {
         let mut never = Vec::new();
         let mut read = Vec::with_capacity(candidates.len());
         for (position, bytes) in candidates.iter().enumerate() {
-            match Entry::decode(bytes) {
+            match Entry::decode_shared(bytes.clone()) {
                 Ok(entry) => read.push((position, entry)),
                 Err(_) => never.push(position),
             }
@@ -209,15 +211,19 @@ impl Chain {
         let known: Vec<Hash> = good.iter().map(|entry| leaf_hash(entry.encode())).collect();
         let signed = self.verify(&stand.layers, height, &good, &known);
         let mut draft = Draft::new(&stand.layers, height, before.size);
-        let (mut entries, mut bytes) = (Vec::with_capacity(read.len()), 0);
-        let mut edge = stand.edge;
+        let (mut entries, mut leaves) = (Vec::new(), Vec::new());
+        let (mut edge, mut bytes) = (stand.edge, 0);
+        let mut take = |entry: &Entry, leaf: Hash| {
+            edge.push(leaf);
+            leaves.push(leaf);
+            entries.push(entry.shared());
+        };
         for txid in stand.layers.due(height, MOST_LAPSES)? {
             let tx = stand.layers.tx(txid)?;
             if let Some(entry) = tx.and_then(|tx| lapse(txid, &tx, height)) {
                 draft.push(&entry).map_err(|error| ChainError::Invalid(error.to_string()))?;
                 bytes += entry.encode().len();
-                edge.push(leaf_hash(entry.encode()));
-                entries.push(entry.into_bytes());
+                take(&entry, leaf_hash(entry.encode()));
             }
         }
         for (((position, entry), leaf), signed) in read.into_iter().zip(known).zip(signed) {
@@ -228,8 +234,7 @@ impl Chain {
             match signed.map_err(Rejected::from).and_then(|()| draft.push(&entry)) {
                 Ok(()) => {
                     bytes += length;
-                    edge.push(leaf);
-                    entries.push(entry.into_bytes());
+                    take(&entry, leaf);
                 }
                 Err(Rejected::Facts(error)) => return Err(error.into()),
                 Err(rejected) if rejected.may_pass_later() => {}
@@ -244,7 +249,7 @@ impl Chain {
             tree_size: edge.size(),
             root: edge.root(),
         };
-        let block = Block::new(header, &entries);
+        let block = Block::hashed(header, &entries, leaves);
         self.keep(block.digest(), header, edge, effects);
         Ok((block, never))
     }
@@ -273,7 +278,7 @@ impl Chain {
         if (header.tree_size, header.root) != (edge.size(), edge.root()) {
             return Err(invalid(&"its root is not the root of the tree after it"));
         }
-        let entries = block.entries().map(Entry::decode);
+        let entries = block.shared_entries().map(Entry::decode_shared);
         let entries: Vec<Entry> =
             entries.collect::<Result<_, _>>().map_err(|error| invalid(&error))?;
         let effects = apply(&stand.layers, header.height, before.size, &entries);

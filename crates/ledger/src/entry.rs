@@ -11,6 +11,8 @@ mod record;
 mod signed;
 pub mod strict;
 
+use bytes::Bytes;
+
 use crate::block::MAX_ENTRY;
 use crate::evidence::sha256;
 use crate::member::govern::Govern;
@@ -27,7 +29,7 @@ pub type TxId = [u8; 16];
 /// An entry in form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     body: Body,
 }
 
@@ -146,18 +148,18 @@ impl Entry {
         bytes.extend_from_slice(&[VERSION, kind.byte()]);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(body);
-        Self::decode_owned(bytes)
+        Self::decode_shared(bytes.into())
     }
 
     /// Reads [`Entry::encode`], and nothing else.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
-        if bytes.len() > MAX_ENTRY {
-            return Err(EntryError::Long);
-        }
-        Self::decode_owned(bytes.to_vec())
+        // what is too long is not copied first
+        let bytes = bytes.get(..bytes.len().min(MAX_ENTRY + 1)).unwrap_or_default();
+        Self::decode_shared(Bytes::copy_from_slice(bytes))
     }
 
-    fn decode_owned(bytes: Vec<u8>) -> Result<Self, EntryError> {
+    /// The same without a copy: the entry is a part of this memory.
+    pub fn decode_shared(bytes: Bytes) -> Result<Self, EntryError> {
         if bytes.len() > MAX_ENTRY {
             return Err(EntryError::Long);
         }
@@ -176,7 +178,9 @@ impl Entry {
     #[must_use]
     pub fn padded(mut self, length: usize) -> Self {
         let length = length.max(self.bytes.len()).min(MAX_ENTRY).next_multiple_of(PAD);
-        self.bytes.resize(length, 0);
+        let mut bytes = Vec::from(self.bytes);
+        bytes.resize(length, 0);
+        self.bytes = bytes.into();
         self
     }
 
@@ -185,9 +189,14 @@ impl Entry {
         &self.bytes
     }
 
-    /// The bytes, without a copy.
+    /// The bytes, shared.
+    pub(crate) fn shared(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
+    /// The bytes, without a copy where nothing else shares them.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.into()
     }
 
     /// SHA-256 of the bytes.

@@ -49,7 +49,12 @@ fn main() -> Result<(), Failure> {
     let rate = number(3, if mode == "full" { 0 } else { 1000 })?;
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("{mode}, batch {batch}, {seconds} s, rate {rate}, load {}", load.trim());
-    let folder = tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or("/tmp".into()))?;
+    // ext4 without a journal is slow to create files where others were deleted in the last minutes: who measures
+    // several times keeps what the runs before left
+    let keep = std::env::var_os("BENCH_KEEP").is_some();
+    let folder = tempfile::Builder::new()
+        .disable_cleanup(keep)
+        .tempdir_in(std::env::var("BENCH_DIR").unwrap_or("/tmp".into()))?;
     evidence::prepare(folder.path())?;
     let setup = Setup { folder: folder.path(), batch, rate, seconds, ports: ports()? };
     match mode {

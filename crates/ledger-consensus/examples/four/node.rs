@@ -53,8 +53,8 @@ pub fn run(folder: &Path, at: u8, plan: &Plan) -> Result<(), Failure> {
         Box::new(move |block, _| {
             bytes.fetch_add(block.encoded().len() as u64, Ordering::Relaxed);
             let mut times = times.lock().expect("because no holder panics");
-            for entry in block.entries() {
-                if let Some(at) = times.waiting.remove(&leaf_hash(entry)) {
+            for leaf in block.leaves() {
+                if let Some(at) = times.waiting.remove(leaf) {
                     times.took.push(at.elapsed().as_secs_f64() * 1000.0);
                 }
             }

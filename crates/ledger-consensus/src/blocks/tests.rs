@@ -13,7 +13,8 @@ fn made(count: u64) -> Vec<Arc<Sealed>> {
     (1..=count)
         .map(|height| {
             let entry = evidence::entry(&format!("made {height}"), 0);
-            let (block, _) = chain.propose(chain.tip().digest, &[entry], 1 << 20, height).unwrap();
+            let (block, _) =
+                chain.propose(chain.tip().digest, &[entry.into()], 1 << 20, height).unwrap();
             chain.finalise(&block).unwrap();
             Arc::new(Sealed(block))
         })

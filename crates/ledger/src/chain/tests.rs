@@ -24,9 +24,14 @@ impl Two {
         self.shared.whole([number; 16], "ES", "DK").into_bytes()
     }
 
+    fn proposed(&self, parent: Hash, entries: &[Vec<u8>], time_ms: u64) -> (Block, Vec<usize>) {
+        let entries: Vec<Bytes> = entries.iter().cloned().map(Bytes::from).collect();
+        self.one.propose(parent, &entries, LIMIT, time_ms).unwrap()
+    }
+
     /// A block that one proposes on its tip, the other checks, and both take as final.
     fn block(&self, entries: Vec<Vec<u8>>) -> Block {
-        let (block, _) = self.one.propose(self.one.tip().digest, &entries, LIMIT, 1000).unwrap();
+        let block = self.proposed(self.one.tip().digest, &entries, 1000).0;
         self.other.check(&block).unwrap();
         assert_eq!(self.one.finalise(&block).unwrap(), self.other.finalise(&block).unwrap());
         block
@@ -36,15 +41,12 @@ impl Two {
 #[test]
 fn members_agree_on_blocks_that_are_not_final_yet() {
     let two = Two::new();
-    let (first, never) = two
-        .one
-        .propose(two.one.tip().digest, &[two.whole(1), b"noise".to_vec()], LIMIT, 5)
-        .unwrap();
+    let (first, never) = two.proposed(two.one.tip().digest, &[two.whole(1), b"noise".to_vec()], 5);
     assert_eq!((first.entries().len(), never), (1, vec![1]));
     two.other.check(&first).unwrap();
     // on top of it, before it is final: what it has is known, what it has not is taken
     let candidates = vec![two.whole(1), two.whole(2)];
-    let (second, never) = two.one.propose(first.digest(), &candidates, LIMIT, 4).unwrap();
+    let (second, never) = two.proposed(first.digest(), &candidates, 4);
     assert_eq!((second.parts().1, never), (vec![two.whole(2)], vec![0]));
     assert_eq!(second.header().time_ms, 5, "time does not run backwards");
     two.other.check(&second).unwrap();
@@ -60,7 +62,7 @@ fn members_agree_on_blocks_that_are_not_final_yet() {
 fn a_lying_block_is_refused_for_what_is_wrong_with_it() {
     let two = Two::new();
     two.block(vec![two.whole(1)]);
-    let (good, _) = two.one.propose(two.one.tip().digest, &[two.whole(2)], LIMIT, 2000).unwrap();
+    let (good, _) = two.proposed(two.one.tip().digest, &[two.whole(2)], 2000);
     let mut forged = two.whole(3);
     let last = forged.len() - 1;
     forged[last] ^= 1;
@@ -86,7 +88,8 @@ fn a_lying_block_is_refused_for_what_is_wrong_with_it() {
     two.other.check(&good).unwrap();
     let unknown = headed(&|header| header.parent = [9; 32]);
     assert!(matches!(two.other.check(&unknown), Err(ChainError::Parent)));
-    let rival = two.other.propose(two.other.tip().digest, &[two.whole(7)], LIMIT, 3000).unwrap().0;
+    let rival =
+        two.other.propose(two.other.tip().digest, &[two.whole(7).into()], LIMIT, 3000).unwrap().0;
     two.other.finalise(&rival).unwrap();
     assert!(matches!(two.other.finalise(&good), Err(ChainError::Fork(2))));
 }

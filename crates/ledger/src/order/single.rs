@@ -5,13 +5,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+
 use super::{Hear, Order, Taken};
 use crate::block::MAX_ENTRY;
 use crate::chain::Chain;
 
 /// The engine that needs no peers.
 pub struct Single {
-    line: Option<SyncSender<Vec<u8>>>,
+    line: Option<SyncSender<Bytes>>,
     thread: Option<JoinHandle<()>>,
     hear: Arc<dyn Hear>,
     own: [u8; 32],
@@ -34,7 +36,7 @@ impl Order for Single {
             if entry.is_empty() || entry.len() > MAX_ENTRY {
                 return Taken::Refused;
             }
-            let sent = self.line.as_ref().is_some_and(|line| line.try_send(entry).is_ok());
+            let sent = self.line.as_ref().is_some_and(|line| line.try_send(entry.into()).is_ok());
             if sent { Taken::Waits } else { Taken::Busy }
         };
         entries.into_iter().map(put).collect()
@@ -66,7 +68,7 @@ impl Drop for Single {
 /// Until nobody can put anything in line any more, and the line is empty. An idle ledger makes no
 /// blocks; but of each second only the first block gets a checkpoint, and what came behind it must not
 /// wait for one until somebody comes again: an empty block follows a second later.
-fn order(chain: &Chain, line: &Receiver<Vec<u8>>) {
+fn order(chain: &Chain, line: &Receiver<Bytes>) {
     while let Ok(first) = line.recv() {
         let mut next = first;
         loop {
@@ -86,7 +88,7 @@ fn order(chain: &Chain, line: &Receiver<Vec<u8>>) {
 }
 
 /// What is in line, up to a block's worth.
-fn batch(first: Vec<u8>, line: &Receiver<Vec<u8>>) -> Vec<Vec<u8>> {
+fn batch(first: Bytes, line: &Receiver<Bytes>) -> Vec<Bytes> {
     let mut entries = vec![first];
     while entries.len() < MOST {
         match line.try_recv() {
@@ -99,7 +101,7 @@ fn batch(first: Vec<u8>, line: &Receiver<Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// One more block. Where it fails, a disk that is full ends the process's engine, not the evidence:
 /// the countries' own logs keep it and submit it again.
-fn append(chain: &Chain, entries: Vec<Vec<u8>>) -> bool {
+fn append(chain: &Chain, entries: Vec<Bytes>) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let made = chain.propose(chain.tip().digest, &entries, LIMIT, now);

@@ -75,7 +75,7 @@ impl From<&Effects> for Changes {
 /// What the rules say once more of a block that was final.
 fn apply(facts: &Reader, block: &Block) -> Result<Changes, String> {
     let (height, first) = (block.header().height, block.first());
-    let entries: Result<Vec<_>, _> = block.entries().map(Entry::decode).collect();
+    let entries: Result<Vec<_>, _> = block.shared_entries().map(Entry::decode_shared).collect();
     let entries = entries.map_err(|e| e.to_string())?;
     let effects = rules::apply(facts, height, first, &entries).map_err(|e| e.to_string())?;
     Ok(Changes::from(&effects))

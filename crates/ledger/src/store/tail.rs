@@ -35,6 +35,10 @@ impl Tail {
     /// bytes.
     pub(super) fn push(&mut self, entry: &[u8], leaf: Hash, full: &mut Vec<Full>) {
         let length = u16::try_from(entry.len()).expect("because a block bounds its entries");
+        if self.bundle.is_empty() {
+            // entries are alike: room for as many of this length saves most of the growing
+            self.bundle.reserve(TILE as usize * (2 + entry.len()));
+        }
         self.bundle.extend_from_slice(&length.to_be_bytes());
         self.bundle.extend_from_slice(entry);
         let mut hash = leaf;

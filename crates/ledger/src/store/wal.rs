@@ -61,17 +61,19 @@ impl Wal {
     }
 
     fn write(&mut self, kind: Kind, digest: Hash, body: &[u8]) -> Result<(), StoreError> {
-        let mut bytes = Vec::with_capacity(HEADER + body.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.push(kind as u8);
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(MAGIC);
+        header.push(kind as u8);
         let length = u32::try_from(body.len()).expect("because a block is bounded far below");
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&digest);
-        let check = check(&bytes);
-        bytes.extend_from_slice(&check);
-        bytes.extend_from_slice(body);
-        self.disk.write(&self.file, &path(self.number), &bytes, self.end)?;
-        self.end += bytes.len() as u64;
+        header.extend_from_slice(&length.to_be_bytes());
+        header.extend_from_slice(&digest);
+        let check = check(&header);
+        header.extend_from_slice(&check);
+        // a body is as long as a block: it is not copied behind its header
+        for part in [&header, body] {
+            self.disk.write(&self.file, &path(self.number), part, self.end)?;
+            self.end += part.len() as u64;
+        }
         Ok(())
     }
 

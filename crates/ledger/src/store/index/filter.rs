@@ -2,7 +2,8 @@
 
 use super::Key;
 
-/// Ten bits an id and seven probes: one miss in about 120 still reads a page.
+/// Sixteen bits an id and seven probes: one miss in about 1,400 still reads a page. (With ten bits, one in 120,
+/// these reads were a twentieth of what a member does under full load.)
 pub(super) struct Filter {
     words: Vec<u64>,
 }
@@ -50,7 +51,7 @@ impl Filter {
     }
 }
 
-const BITS: u64 = 10;
+const BITS: u64 = 16;
 const PROBES: u64 = 7;
 /// 2^64 divided by the golden ratio: spreads ids that are not random, as in tests.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -68,6 +69,6 @@ mod tests {
         let back = Filter::decode(&filter.encode());
         assert!((0..10_000).all(|number| back.may_hold(&key(number))));
         let claimed = (10_000..110_000).filter(|number| back.may_hold(&key(*number))).count();
-        assert!(claimed < 2_000, "{claimed} of 100,000");
+        assert!(claimed < 200, "{claimed} of 100,000");
     }
 }
