@@ -47,6 +47,8 @@ struct State {
     /// Own entries that no leader was sent yet.
     fresh: VecDeque<Hash>,
     held: HashMap<Origin, usize>,
+    /// When it was last looked for own entries to be sent again.
+    scanned: u64,
 }
 
 /// Who brought an entry: this country, or the member with that consensus key.
@@ -146,7 +148,9 @@ impl Pool {
                 out.push(waiting.bytes.clone());
             }
         }
-        if bytes < most && now > resend {
+        // thousands wait in a full line: they are not looked through for each message
+        if bytes < most && now > resend && now >= state.scanned + resend / 64 {
+            state.scanned = now;
             let line: Vec<Hash> = state.line.values().take(SCAN).copied().collect();
             for digest in line {
                 let Some(waiting) = state.entries.get_mut(&digest) else { continue };
