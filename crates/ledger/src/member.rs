@@ -47,6 +47,9 @@ pub enum MemberError {
     /// A voting member needs keys for votes, checkpoints and evidence.
     #[error("voting member lacks a consensus, cosigner or evidence key")]
     Incomplete,
+    /// Its last seal would end: it could sign neither evidence nor changes.
+    #[error("voting member needs an evidence key that does not end: bring the new one first")]
+    Sealless,
     /// Neither 32 nor 48 bytes.
     #[error("measurement is neither 32 nor 48 bytes long")]
     Measurement,

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use exchange::Country;
+use jiff::Timestamp;
 use ledger::line::{Answer, ENTRIES_PATH, put};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testbed::pki::{Pki, SealKind};
 use transport::plain::PlainClient;
 use trust::seal::SealKey;
 
-use super::program::{konfido, printed};
+use super::left::{konfido, printed};
 
 /// The members' folders below one.
 pub struct Circle {
@@ -92,6 +95,17 @@ impl Member {
         let certificate = params.self_signed(&key).expect("a certificate");
         fs::write(self.folder.join("seal.pem"), certificate.pem()).expect("written");
         fs::write(self.folder.join("seal.key"), key.serialize_pem()).expect("written");
+    }
+
+    /// The same of a country that has a node, with all of its certificates.
+    pub fn certify_node(&self) {
+        let country = Country::parse(self.name).expect("a country");
+        let pki = Pki::new(&[country], SealKind::P256, Timestamp::now());
+        pki.write(&self.folder.join("pki")).expect("written");
+        for file in ["seal.pem", "seal.key"] {
+            let made = self.folder.join("pki").join(country.to_lower()).join(file);
+            fs::copy(made, self.folder.join(file)).expect("copied");
+        }
     }
 
     pub fn seal(&self) -> SealKey {

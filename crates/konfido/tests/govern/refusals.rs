@@ -9,7 +9,7 @@ use ledger::member::{Change, Genesis, Govern, Motion, Name};
 use ledger::policy::PolicyError;
 
 use super::circle::{Circle, refused};
-use super::program::{konfido, printed};
+use super::left::{konfido, printed};
 use super::{policy, read};
 
 /// A fifth member's draft, with two signatures of three.

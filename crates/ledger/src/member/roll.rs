@@ -102,7 +102,11 @@ impl Roll {
                 members.remove(at);
             }
             Change::Terms(new) => terms = *new,
-            Change::Vote(name) => of(&mut members, name)?.voting = true,
+            Change::Vote(name) => {
+                let member = of(&mut members, name)?;
+                member.voting = true;
+                lasts(member)?;
+            }
             Change::Observe(name) => of(&mut members, name)?.voting = false,
             Change::ConsensusKey(name, key) => {
                 of(&mut members, name)?.consensus_key = Some(*key);
@@ -114,10 +118,10 @@ impl Roll {
                 keys.push(key.clone().starting(from));
             }
             Change::RetireKey(name, kid, until) => {
-                let keys = &mut of(&mut members, name)?.evidence_keys;
-                let key = keys.iter_mut().find(|key| key.kid() == kid.0);
-                let key = key.ok_or(MemberError::Unknown)?;
-                key.retire((*until).max(from));
+                let member = of(&mut members, name)?;
+                let key = member.evidence_keys.iter_mut().find(|key| key.kid() == kid.0);
+                key.ok_or(MemberError::Unknown)?.retire((*until).max(from));
+                lasts(member)?;
             }
             Change::Cosigner(name, ed25519, ml_dsa_44) => {
                 let member = of(&mut members, name)?;
@@ -144,6 +148,12 @@ fn position(members: &[Member], name: &Name) -> Result<usize, MemberError> {
 fn of<'m>(members: &'m mut [Member], name: &Name) -> Result<&'m mut Member, MemberError> {
     let at = position(members, name)?;
     Ok(&mut members[at])
+}
+
+/// Without a seal that lasts, a voting member would count in the quorum and could sign nothing.
+fn lasts(member: &Member) -> Result<(), MemberError> {
+    let lasting = member.evidence_keys.iter().any(|key| key.until() == u64::MAX);
+    if member.voting && !lasting { Err(MemberError::Sealless) } else { Ok(()) }
 }
 
 fn check(member: &Member) -> Result<(), MemberError> {

@@ -38,7 +38,6 @@ fn every_change_is_read_as_it_was_written() {
         Change::Observe(dk()),
         Change::ConsensusKey(dk(), Raw32(ed25519())),
         Change::EvidenceKey(dk(), renewed.unwrap()),
-        Change::RetireKey(dk(), old, 0),
         Change::Cosigner(dk(), Raw32(ed25519()), None),
         Change::Cosigner(dk(), Raw32(ed25519()), Some(Raw(vec![7; 1312]))),
         Change::Measurement(dk(), Some(Raw(vec![8; 32]))),
@@ -51,9 +50,10 @@ fn every_change_is_read_as_it_was_written() {
         let digest = raw::hex(&motion.statement().digest());
         assert!(text.contains(&format!("# digest: {digest}")), "{text}");
     }
-    // of an observer, and none where there was one
+    // of an observer, none where there was one, and the old seal after the new one
     let statement = |change| govern::Statement::written([9; 32], 7, change);
-    for change in [Change::Vote(dk()), Change::Measurement(dk(), None)] {
+    let retire = Change::RetireKey(dk(), old, 0);
+    for change in [Change::Vote(dk()), Change::Measurement(dk(), None), retire] {
         let motion = Motion::of(statement(change));
         assert_eq!(Motion::parse(&motion.to_toml()), Ok(motion));
     }
