@@ -2,6 +2,7 @@
 //! and whatever lies about of it is overwritten. Each step may be repeated, so a kill loses none.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind::NotFound;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -118,6 +119,8 @@ async fn foresee(books: &Books, events: &Events, target: &Target) -> anyhow::Res
 
 async fn erase(books: &Books, events: &Events, target: &Target) -> anyhow::Result<()> {
     let journal = &books.journal;
+    // first: who is killed behind this still finds the exchanges when it is repeated
+    strict(books, &target.rows)?;
     let mut erased = false;
     for what in &target.what {
         erased |= journal.erase(*what).await?;
@@ -151,6 +154,29 @@ async fn erase(books: &Books, events: &Events, target: &Target) -> anyhow::Resul
         println!("{count} exchanges erased, {noted} events without their patient");
     } else {
         println!("nothing here is left to erase");
+    }
+    Ok(())
+}
+
+/// Documents of strict exchanges whose key did not fit go, and it is said which are open.
+fn strict(books: &Books, rows: &[Row]) -> anyhow::Result<()> {
+    let folder = books.config.data_dir.join("strict");
+    for row in rows {
+        let file = |kind: &str| folder.join(hex::encode(row.txid.0)).with_extension(kind);
+        if file("given").exists() || file("taken").exists() {
+            eprintln!(
+                "{} is open in strict mode: its sealed document stays until the exchange is over, at most \
+                 a day after its key; repeat this command then",
+                row.txid
+            );
+        } else if file("broken").exists() {
+            // the document before its mark: a kill in between leaves it to be found again
+            for kind in ["sealed", "broken"] {
+                let gone = std::fs::remove_file(file(kind));
+                let gone = gone.or_else(|e| if e.kind() == NotFound { Ok(()) } else { Err(e) });
+                gone.with_context(|| file(kind).display().to_string())?;
+            }
+        }
     }
     Ok(())
 }
