@@ -1,7 +1,10 @@
+use bytes::Bytes;
+
 use super::*;
 use crate::entry::Kind;
 use crate::fixtures::shared::Shared;
 use crate::rules::State as Standing;
+use crate::tree::leaf_hash;
 
 /// Two members of one ledger.
 struct Two {
