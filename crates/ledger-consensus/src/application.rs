@@ -61,7 +61,7 @@ pub(crate) type Lie = fn(&mut ledger::block::Header, &mut Vec<Vec<u8>>);
 /// proposed a second time on top of them.
 #[derive(Default)]
 struct Open {
-    blocks: HashMap<Hash, Block>,
+    blocks: HashMap<Hash, (Hash, Arc<[Hash]>)>,
     by_height: BTreeMap<u64, Vec<Hash>>,
 }
 
@@ -234,7 +234,9 @@ impl Shared {
 
 impl Open {
     fn add(&mut self, block: &Block, digest: Hash, tip: u64) {
-        if self.blocks.insert(digest, block.clone()).is_none() {
+        // not the block itself: it may never become final
+        let entries = block.shared_leaves();
+        if self.blocks.insert(digest, (block.header().parent, entries)).is_none() {
             self.by_height.entry(block.header().height).or_default().push(digest);
         }
         let behind = self.by_height.split_off(&(tip + 1));
@@ -247,10 +249,10 @@ impl Open {
     fn before(&self, block: Hash, tip: Hash) -> HashSet<Hash> {
         let (mut taken, mut at) = (HashSet::new(), block);
         while at != tip
-            && let Some(block) = self.blocks.get(&at)
+            && let Some((parent, entries)) = self.blocks.get(&at)
         {
-            taken.extend(block.leaves());
-            at = block.header().parent;
+            taken.extend(entries.iter());
+            at = *parent;
         }
         taken
     }

@@ -47,7 +47,7 @@ struct State {
     /// Own entries that no leader was sent yet.
     fresh: VecDeque<Hash>,
     held: HashMap<Origin, usize>,
-    /// When it was last looked for own entries to be sent again.
+    /// When no own entry was due to be sent again.
     scanned: u64,
 }
 
@@ -148,10 +148,10 @@ impl Pool {
                 out.push(waiting.bytes.clone());
             }
         }
-        // thousands wait in a full line: they are not looked through for each message
-        if bytes < most && now > resend && now >= state.scanned + resend / 64 {
-            state.scanned = now;
+        // thousands wait in a full line: once nothing in it is due, it is left alone for a moment
+        if bytes < most && now > resend && now.abs_diff(state.scanned) >= resend / 64 {
             let line: Vec<Hash> = state.line.values().take(SCAN).copied().collect();
+            let mut all = true;
             for digest in line {
                 let Some(waiting) = state.entries.get_mut(&digest) else { continue };
                 if waiting.origin != Origin::Own || waiting.sent == 0 || waiting.sent > now - resend
@@ -160,10 +160,14 @@ impl Pool {
                 }
                 bytes += waiting.bytes.len();
                 if bytes > most {
+                    all = false;
                     break;
                 }
                 waiting.sent = now;
                 out.push(waiting.bytes.clone());
+            }
+            if all {
+                state.scanned = now;
             }
         }
         out

@@ -40,7 +40,7 @@ struct Whole {
     /// Where the entries are in `encoded`.
     places: Vec<Range<usize>>,
     digest: OnceLock<Hash>,
-    leaves: OnceLock<Vec<Hash>>,
+    leaves: OnceLock<Arc<[Hash]>>,
 }
 
 impl PartialEq for Block {
@@ -84,7 +84,7 @@ impl Block {
     pub(crate) fn hashed(header: Header, entries: &[Bytes], leaves: Vec<Hash>) -> Self {
         let Self(whole) = Self::new(header, entries);
         debug_assert_eq!(leaves.len(), entries.len());
-        let _ = whole.leaves.set(leaves);
+        let _ = whole.leaves.set(leaves.into());
         Self(whole)
     }
 
@@ -121,6 +121,12 @@ impl Block {
     /// The leaf hash of each entry (RFC 6962).
     pub fn leaves(&self) -> &[Hash] {
         self.0.leaves.get_or_init(|| self.entries().map(leaf_hash).collect())
+    }
+
+    /// The same, for whoever keeps them longer than the block.
+    pub fn shared_leaves(&self) -> Arc<[Hash]> {
+        self.leaves();
+        self.0.leaves.get().map(Arc::clone).unwrap_or_default()
     }
 
     /// `magic ‖ parent ‖ height ‖ time ‖ size ‖ root ‖ count ‖ (length ‖ entry)*`, numbers big-endian.

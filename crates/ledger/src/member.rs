@@ -48,7 +48,7 @@ pub enum MemberError {
     #[error("voting member lacks a consensus, cosigner or evidence key")]
     Incomplete,
     /// Its last seal would end: it could sign neither evidence nor changes.
-    #[error("voting member needs an evidence key that does not end: bring the new one first")]
+    #[error("voting member needs an evidence key that has begun by then and does not end")]
     Sealless,
     /// Neither 32 nor 48 bytes.
     #[error("measurement is neither 32 nor 48 bytes long")]

@@ -2,7 +2,10 @@
 //! and whatever lies about of it is overwritten. Each step may be repeated, so a kill loses none.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind::NotFound;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -10,7 +13,7 @@ use clap::Args;
 use exchange::{Side, SystemEntropy, TransactionId};
 use jiff::Timestamp;
 use ledger::crash;
-use ledger::journal::{self, Patients as _, Row};
+use ledger::journal::{self, Journal as _, Patients as _, Row};
 use siem::{Event, EventStore as _, Kind, Pseudonym, PseudonymKey};
 use sqlite::{Audit, Events};
 
@@ -119,14 +122,13 @@ async fn foresee(books: &Books, events: &Events, target: &Target) -> anyhow::Res
 
 async fn erase(books: &Books, events: &Events, target: &Target) -> anyhow::Result<()> {
     let journal = &books.journal;
-    // first: who is killed behind this still finds the exchanges when it is repeated
-    strict(books, &target.rows)?;
     let mut erased = false;
     for what in &target.what {
         erased |= journal.erase(*what).await?;
         crash::point("erase/deleted");
     }
     let swept = sweep(books).await?;
+    strict(books).await?;
     let noted = target.pseudonym.map(|of| events.about(of)).transpose()?.unwrap_or(0);
     let open = journal.is_erasing().await?;
     // of one that was interrupted, those that it had not come to
@@ -158,27 +160,54 @@ async fn erase(books: &Books, events: &Events, target: &Target) -> anyhow::Resul
     Ok(())
 }
 
-/// Documents of strict exchanges whose key did not fit go, and it is said which are open.
-fn strict(books: &Books, rows: &[Row]) -> anyhow::Result<()> {
+/// Documents that strict mode set aside go with the secrets of who asked for them; what is open is told,
+/// since its key is still owed. Looks at all, so that a repeated command finds what the first one left.
+async fn strict(books: &Books) -> anyhow::Result<()> {
     let folder = books.config.data_dir.join("strict");
-    for row in rows {
-        let file = |kind: &str| folder.join(hex::encode(row.txid.0)).with_extension(kind);
-        if file("given").exists() || file("taken").exists() {
-            eprintln!(
-                "{} is open in strict mode: its sealed document stays until the exchange is over, at most \
-                 a day after its key; repeat this command then",
-                row.txid
-            );
-        } else if file("broken").exists() {
+    let files = match fs::read_dir(&folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        files => files.with_context(|| folder.display().to_string())?,
+    };
+    let mut open = 0;
+    for file in files {
+        let path = file?.path();
+        let (broken, side) = match path.extension().and_then(OsStr::to_str) {
+            Some("given") => (false, Side::A),
+            Some("taken") => (false, Side::B),
+            Some("broken") => (true, Side::B),
+            _ => continue,
+        };
+        let (name, mut txid) = (path.file_stem().and_then(OsStr::to_str), [0; 16]);
+        if hex::decode_to_slice(name.unwrap_or_default(), &mut txid).is_err() {
+            continue;
+        }
+        let row = books.journal.row(TransactionId(txid), side).await?;
+        if !row.is_some_and(|row| row.secrets.is_erased()) {
+            continue;
+        }
+        if broken {
             // the document before its mark: a kill in between leaves it to be found again
-            for kind in ["sealed", "broken"] {
-                let gone = std::fs::remove_file(file(kind));
-                let gone = gone.or_else(|e| if e.kind() == NotFound { Ok(()) } else { Err(e) });
-                gone.with_context(|| file(kind).display().to_string())?;
+            for file in [path.with_extension("sealed"), path] {
+                remove(&file).with_context(|| file.display().to_string())?;
             }
+        } else {
+            open += 1;
         }
     }
+    if open > 0 {
+        eprintln!(
+            "{open} erased exchanges are open in strict mode: what is sealed of them stays until they are \
+             over, at most a day after the key; repeat this command then"
+        );
+    }
     Ok(())
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// Overwrites what lies about of what was deleted; gives how many rows.

@@ -121,15 +121,35 @@ async fn an_erasure_that_was_killed_is_completed() {
 }
 
 #[test]
-fn one_exchange_is_erased_with_its_strict_document_and_the_patients_others_stay() {
+fn one_exchange_is_erased_and_the_patients_others_stay() {
     let left = Left::new();
     let cx = AGNETE.id().cx();
     let before = found(&left.dk, &cx);
     let (number, _) = &before[1];
     let arguments = ["erase", "--txid", number, "--side", "a"];
     assert!(printed(&ledger(&left.dk, &arguments)).contains("1 exchanges, ES>DK"));
-    // as strict mode leaves a document whose key did not fit, and one that is open
-    let strict = left.dir().join("dk/strict");
+    printed(&ledger(&left.dk, &[&arguments[..], &["--yes"]].concat()));
+    let after = found(&left.dk, &cx);
+    assert!(after.len() == before.len() - 1 && !after.contains(&before[1]));
+    let show = |number: &str| {
+        let out = left.dir().join("x.asice");
+        ledger(&left.dk, &["export", number, "--show", "patient", "--out", out.to_str().unwrap()])
+    };
+    assert!(refused(&show(number)).contains("were erased"));
+    assert!(show(&after[0].0).status.success());
+    let events = printed(&konfido(&["events", "list", "--limit", "1", "--config", &left.dk]));
+    assert!(events.contains(number.as_str()) && events.contains("evidence.erased"), "{events}");
+    let wrong = ledger(&left.dk, &["erase", "--txid", number, "--side", "b"]);
+    assert!(refused(&wrong).contains("not on that side"));
+}
+
+/// As strict mode leaves them at who asked: a document whose key did not fit, and one that is open.
+#[test]
+fn what_strict_mode_set_aside_goes_with_its_exchange() {
+    let left = Left::new();
+    let cx = AGNETE.id().cx();
+    let before = found(&left.dk, &cx);
+    let strict = left.dir().join("es/strict");
     std::fs::create_dir_all(&strict).expect("a folder");
     let kept = |number: &str, kind: &str| {
         let name = number.trim_start_matches("urn:uuid:").replace('-', "");
@@ -137,24 +157,22 @@ fn one_exchange_is_erased_with_its_strict_document_and_the_patients_others_stay(
         std::fs::write(&file, "sealed").expect("written");
         file
     };
-    let gone = ["sealed", "broken"].map(|kind| kept(number, kind));
-    let stays = ["sealed", "taken"].map(|kind| kept(&before[0].0, kind));
-    printed(&ledger(&left.dk, &[&arguments[..], &["--yes"]].concat()));
-    assert!(gone.iter().all(|file| !file.exists()) && stays.iter().all(|file| file.exists()));
-    let open = ledger(&left.dk, &["erase", "--txid", &before[0].0, "--yes"]);
-    let said = String::from_utf8_lossy(&open.stderr).into_owned();
-    assert!(open.status.success() && said.contains("is open in strict mode"), "{said}");
-    assert!(stays.iter().all(|file| file.exists()), "its key is still owed");
-    let after = found(&left.dk, &cx);
-    assert!(after.len() == before.len() - 2 && !after.contains(&before[1]));
-    let show = |number: &str| {
-        let out = left.dir().join("x.asice");
-        ledger(&left.dk, &["export", number, "--show", "patient", "--out", out.to_str().unwrap()])
+    let (one, two, other) = (&before[0].0, &before[1].0, &before[2].0);
+    let gone = ["sealed", "broken"].map(|kind| kept(one, kind));
+    let stays = ["sealed", "broken"].map(|kind| kept(other, kind));
+    let open = ["sealed", "taken"].map(|kind| kept(two, kind));
+    let erase = |number: &str| {
+        let done = ledger(&left.es, &["erase", "--txid", number, "--yes"]);
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stderr).expect("text")
     };
-    assert!(refused(&show(number)).contains("were erased"));
-    assert!(show(&after[0].0).status.success());
-    let events = printed(&konfido(&["events", "list", "--limit", "2", "--config", &left.dk]));
-    assert!(events.contains(number.as_str()) && events.contains("evidence.erased"), "{events}");
-    let wrong = ledger(&left.dk, &["erase", "--txid", number, "--side", "b"]);
-    assert!(refused(&wrong).contains("not on that side"));
+    assert!(!erase(one).contains("strict"));
+    assert!(gone.iter().all(|file| !file.exists()) && stays.iter().all(|file| file.exists()));
+    assert!(erase(two).contains("1 erased exchanges are open in strict mode"));
+    assert!(open.iter().all(|file| file.exists()), "its key is still owed");
+    // its key did not fit, either
+    std::fs::rename(&open[1], open[1].with_extension("broken")).expect("renamed");
+    assert!(!erase(two).contains("strict"));
+    assert!(!open[0].exists() && !open[1].with_extension("broken").exists());
+    assert!(stays.iter().all(|file| file.exists()), "it is not erased");
 }

@@ -96,7 +96,10 @@ impl Roll {
     pub(super) fn changed(&self, from: u64, change: &Change) -> Result<Self, MemberError> {
         let (mut terms, mut members) = (self.terms, self.members.clone());
         match change {
-            Change::Join(member) => members.push((**member).clone()),
+            Change::Join(member) => {
+                lasts(member, from)?;
+                members.push((**member).clone());
+            }
             Change::Leave(name) => {
                 let at = position(&members, name)?;
                 members.remove(at);
@@ -105,7 +108,7 @@ impl Roll {
             Change::Vote(name) => {
                 let member = of(&mut members, name)?;
                 member.voting = true;
-                lasts(member)?;
+                lasts(member, from)?;
             }
             Change::Observe(name) => of(&mut members, name)?.voting = false,
             Change::ConsensusKey(name, key) => {
@@ -120,8 +123,9 @@ impl Roll {
             Change::RetireKey(name, kid, until) => {
                 let member = of(&mut members, name)?;
                 let key = member.evidence_keys.iter_mut().find(|key| key.kid() == kid.0);
-                key.ok_or(MemberError::Unknown)?.retire((*until).max(from));
-                lasts(member)?;
+                let until = (*until).max(from);
+                key.ok_or(MemberError::Unknown)?.retire(until);
+                lasts(member, until)?;
             }
             Change::Cosigner(name, ed25519, ml_dsa_44) => {
                 let member = of(&mut members, name)?;
@@ -150,9 +154,11 @@ fn of<'m>(members: &'m mut [Member], name: &Name) -> Result<&'m mut Member, Memb
     Ok(&mut members[at])
 }
 
-/// Without a seal that lasts, a voting member would count in the quorum and could sign nothing.
-fn lasts(member: &Member) -> Result<(), MemberError> {
-    let lasting = member.evidence_keys.iter().any(|key| key.until() == u64::MAX);
+/// A voting member has a seal from this height on that does not end: without one it would count in the
+/// quorum and could sign nothing.
+fn lasts(member: &Member, from: u64) -> Result<(), MemberError> {
+    let lasting = |key: &EvidenceKey| key.from() <= from && key.until() == u64::MAX;
+    let lasting = member.evidence_keys.iter().any(lasting);
     if member.voting && !lasting { Err(MemberError::Sealless) } else { Ok(()) }
 }
 

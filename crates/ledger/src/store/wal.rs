@@ -153,6 +153,12 @@ fn is_torn(bytes: &[u8], at: usize, bad: Bad) -> bool {
         (1..behind.len()).filter(|from| behind[*from..].starts_with(MAGIC)).any(|from| {
             behind.get(from..from + HEADER).is_some_and(|header| parse_header(header).is_some())
         });
+    // header and body are two writes: the first may be on the disk and nothing of the second
+    let bodiless = || {
+        let (header, body) = behind.split_at(HEADER.min(behind.len()));
+        matches!(parse_header(header), Some((_, Kind::Block, _)))
+            && body.iter().take(BLOCK_BEGINS).all(|byte| *byte == 0)
+    };
     let unwritten = || {
         let first = at.next_multiple_of(SECTOR).min(bytes.len());
         behind.len() < SECTOR && behind.iter().all(|byte| *byte == 0)
@@ -160,7 +166,7 @@ fn is_torn(bytes: &[u8], at: usize, bad: Bad) -> bool {
                 .chunks_exact(SECTOR)
                 .any(|sector| sector.iter().all(|byte| *byte == 0))
     };
-    !followed && (matches!(bad, Bad::Cut) || unwritten())
+    !followed && (matches!(bad, Bad::Cut) || bodiless() || unwritten())
 }
 
 fn check(front: &[u8]) -> [u8; CHECK] {
@@ -171,5 +177,7 @@ const FOLDER: &str = "wal";
 const MAGIC: &[u8] = b"KWAL";
 const CHECK: usize = 8;
 const HEADER: usize = MAGIC.len() + 1 + 4 + 32 + CHECK;
+/// A block begins with as many bytes that are not zero (`block::MAGIC`).
+const BLOCK_BEGINS: usize = 16;
 /// What a disk writes at once, at the least.
 const SECTOR: usize = 512;

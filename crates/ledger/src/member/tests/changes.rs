@@ -201,6 +201,13 @@ fn a_voting_member_keeps_a_seal_that_does_not_end() {
     // the next one first, and then at its height or as early as may be; or without a vote
     let next = EvidenceKey::of(seal("DK", &rcgen::PKCS_ED25519).certificate(), 0).unwrap();
     let renewed = registry.changed(1, &Change::EvidenceKey(name("DK"), next)).unwrap();
+    let later = EvidenceKey::of(seal("DK", &rcgen::PKCS_ED25519).certificate(), 9 * EPOCH + 1);
+    let gap = registry.changed(1, &Change::EvidenceKey(name("DK"), later.unwrap())).unwrap();
+    assert_eq!(gap.changed(1, &retire).err(), Some(MemberError::Sealless), "not a block without");
+    let mut ended = voter("FI", &seal("FI", &rcgen::PKCS_ED25519));
+    ended.evidence_keys[0].retire(9 * EPOCH);
+    let join = Change::Join(Box::new(ended));
+    assert_eq!(registry.changed(1, &join).err(), Some(MemberError::Sealless));
     for (until, end) in [(9 * EPOCH, 9 * EPOCH), (3, EPOCH)] {
         let change = Change::RetireKey(name("DK"), first, until);
         let retired = renewed.changed(1, &change).unwrap();

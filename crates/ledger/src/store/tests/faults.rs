@@ -77,6 +77,20 @@ fn sectors_that_were_never_written_are_a_torn_record() {
     }
 }
 
+/// Its header is on the disk, and the file has its length.
+#[test]
+fn a_record_whose_body_was_never_written_is_a_torn_record() {
+    let all = blocks(&[300, 2, 0]);
+    let left = left_by_a_crash(&all);
+    let (path, from) = last_record(left.path());
+    let mut torn = fs::read(&path).unwrap();
+    assert!(torn.len() - from < 512, "too short for a sector of its own");
+    let body = torn.len() - all[2].encoded().len();
+    torn[body..].fill(0);
+    fs::write(&path, torn).unwrap();
+    assert_eq!(open(left.path()).tip().height, 2);
+}
+
 #[test]
 fn a_flipped_bit_in_the_write_ahead_file_stops_the_start() {
     let all = blocks(&[300, 2, 4]);
