@@ -69,6 +69,20 @@ struct Leaf {
     index: u64,
     bytes: Vec<u8>,
     record: Record,
+    doubt: Doubt,
+}
+
+/// How an exchange stood when the validator refused our entry of it.
+#[derive(Default)]
+struct Doubt(Option<Standing>);
+
+impl Doubt {
+    /// Whether a refusal is one of the record itself. An entry that became final between our look and
+    /// our post, ours or the other country's, refuses ours too: then the next look finds another
+    /// standing, and nothing is left to say or something else is.
+    fn settled(&mut self, standing: Standing) -> bool {
+        self.0.replace(standing) == Some(standing)
+    }
 }
 
 impl Sharing {
@@ -144,7 +158,7 @@ impl Sharing {
             for (leaf, standing) in waiting.into_iter().zip(&looked.standings) {
                 if let Some(entry) = self.entry(&leaf, *standing, looked.height)? {
                     entries.push(entry.into_bytes());
-                    still.push(leaf);
+                    still.push((leaf, *standing));
                 }
             }
             if still.is_empty() {
@@ -155,9 +169,10 @@ impl Sharing {
             }
             let answers = self.put(&entries).await?;
             waiting = Vec::new();
-            for (leaf, answer) in still.into_iter().zip(answers) {
+            for ((mut leaf, standing), answer) in still.into_iter().zip(answers) {
                 match answer {
                     Answer::Waits | Answer::Busy => waiting.push(leaf),
+                    Answer::Refused(_) if !leaf.doubt.settled(standing) => waiting.push(leaf),
                     Answer::Refused(reason) => {
                         tracing::error!(index = leaf.index, %reason, "the shared ledger does not take a record");
                         let event = Event::new(self.node.clock.now(), Kind::EvidenceUnshared);
@@ -178,7 +193,7 @@ impl Sharing {
             let bytes = self.log.entry(*index).map_err(|error| error.to_string())?;
             let record =
                 Record::read(&bytes).ok_or_else(|| format!("leaf {index} is no record"))?;
-            Ok(Leaf { index: *index, bytes, record })
+            Ok(Leaf { index: *index, bytes, record, doubt: Doubt::default() })
         };
         indices.iter().map(leaf).collect()
     }
@@ -250,3 +265,17 @@ const FINAL: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(600);
 /// What the last turn may take when the node stops.
 const LAST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_counts_when_the_exchange_stands_as_it_did() {
+        let half = Standing::Half { requester: true, provider: false, open: false };
+        let mut doubt = Doubt::default();
+        assert!(!doubt.settled(Standing::Absent));
+        assert!(!doubt.settled(half), "the other country was quicker");
+        assert!(doubt.settled(half));
+    }
+}

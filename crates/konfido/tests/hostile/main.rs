@@ -41,6 +41,9 @@ fn hostile_messages_get_an_answer_and_one_event_and_nothing_else() {
     }
     range.nothing_else_happened();
     println!("{:>5.1} s  {} cases", started.elapsed().as_secs_f64(), range.tried);
+    for line in range.stage.circle.log().lines().filter(|line| line.contains(" ERROR ")) {
+        println!("log: {line}");
+    }
     assert!(range.faults.is_empty(), "\n{}", range.faults.join("\n"));
 }
 
