@@ -50,7 +50,7 @@ impl Circle {
             .stderr(log)
             .spawn()
             .expect("konfido runs");
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         while !dir.path().join("ready").exists() {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "the demo did not become ready");
