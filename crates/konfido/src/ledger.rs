@@ -32,7 +32,13 @@ pub enum Ledger {
     /// Runs this member's validator until SIGTERM
     #[command(after_help = "Example:\n  konfido ledger run --config ledger.toml\n\n\
         The configuration has [validator]: a file of its own, or the node's.")]
-    Run(ConfigArg),
+    Run {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Ends when standard input ends, too: with whoever started it, however that one ended
+        #[arg(long)]
+        with_parent: bool,
+    },
     /// Makes a member's keys, and prints its part of the genesis
     #[command(
         after_help = "Example:\n  konfido ledger keygen --name DK --address ledger.example.dk:7950 --seal seal.pem --out /etc/konfido\n\n\
@@ -177,7 +183,7 @@ pub struct Signing {
 /// Runs one of them.
 pub async fn run(command: Ledger) -> anyhow::Result<()> {
     let done = match command {
-        Ledger::Run(config) => run::run(&config.config).await,
+        Ledger::Run { config, with_parent } => run::run(&config.config, with_parent).await,
         Ledger::Keygen(args) => keygen::run(&args),
         Ledger::Genesis { file, signing } => keygen::genesis(&file, &signing),
         Ledger::Status(asked) => show::status(&asked).await,

@@ -21,13 +21,8 @@ pub async fn run(file: &Path, mut config: Config, files: Files) -> anyhow::Resul
     let (keeping, peers) = (config.keeping(), std::mem::take(&mut config.peers));
     let eid = config.eid.as_ref().map(|eid| eid.listen);
     let setup = setup(config, keeping, files);
-    let mut sockets = Sockets::bind(&setup, listen.national, listen.border, listen.admin).await?;
-    if let Some(audit) = listen.audit {
-        sockets = sockets.with_audit(audit).await?;
-    }
-    if let (Some(eid), Some(setup)) = (&eid, &setup.eid) {
-        sockets = sockets.with_eid(*eid, &setup.pages).await?;
-    }
+    let eid = eid.zip(setup.eid.as_ref().map(|eid| &eid.pages));
+    let sockets = Sockets::bind(&setup, listen, eid).await?;
     let (national, border, admin) = sockets.addresses()?;
     let policy = setup.acceptance.clone();
     let data = setup.data.clone();

@@ -6,7 +6,8 @@ use std::process::Command;
 /// (crate, what it may use). `exchange` may be used by all and is not repeated.
 static ARROWS: &[(&str, &[&str])] = &[
     ("exchange", &[]),
-    ("trust", &[]),
+    ("wide25519", &[]),
+    ("trust", &["wide25519"]),
     ("clinical", &["trust"]),
     ("ihe", &["clinical", "trust"]),
     ("identity", &["trust"]),

@@ -17,6 +17,13 @@ pub struct Listen {
     pub audit: Option<SocketAddr>,
 }
 
+impl Listen {
+    /// All at one address, of which the system chooses the ports; nothing for audit records.
+    pub fn all(address: SocketAddr) -> Self {
+        Self { national: address, border: address, admin: address, audit: None }
+    }
+}
+
 pub(super) fn read(section: Section<'_, '_>, faults: &Faults) -> Option<Listen> {
     let national = section.required::<SocketAddr>("national");
     let border = section.required::<SocketAddr>("border");

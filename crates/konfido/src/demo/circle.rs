@@ -26,7 +26,7 @@ use transport::tls::ClientTls;
 
 use super::counter::{self, Front};
 use super::ledger::Validators;
-use crate::config::{Audit, Peer};
+use crate::config::{Audit, Listen, Peer};
 use crate::custody::{self, Custody};
 use crate::node::{Running, Setup, Sockets, start};
 
@@ -70,10 +70,9 @@ impl Circle {
             let mut setup = setup(&pki, land, &data, repository.address());
             setup.shared = validators.as_ref().and_then(|all| all.shared(land.country()));
             repositories.push((land.country(), repository));
-            let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await?;
-            let sockets = sockets.with_audit(loopback).await?;
             let pages = Front::pages(land.country(), &pki);
-            let sockets = sockets.with_eid(loopback, &pages).await?;
+            let listen = Listen { audit: Some(loopback), ..Listen::all(loopback) };
+            let sockets = Sockets::bind(&setup, listen, Some((loopback, &pages))).await?;
             let port = sockets.eid_address().context("no eid listener")?.port();
             let url = format!("https://localhost:{port}");
             let (national, ..) = sockets.addresses()?;

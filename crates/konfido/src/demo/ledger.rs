@@ -145,9 +145,9 @@ impl Validator {
     fn start(&mut self) -> anyhow::Result<()> {
         let log = std::fs::File::create(self.config.with_extension("log"))?;
         let child = Command::new("/proc/self/exe")
-            .args(["ledger", "run", "--config"])
+            .args(["ledger", "run", "--with-parent", "--config"])
             .arg(&self.config)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -27,7 +27,7 @@ use trust::seal::SealKey;
 
 use super::Circle;
 use super::circle::setup;
-use crate::config::Peer;
+use crate::config::{Listen, Peer};
 use crate::node::{Sockets, start};
 
 fn country(code: &str) -> Country {
@@ -128,7 +128,7 @@ async fn spain(
     let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
     let land = Land::of(country("ES")).unwrap();
     let setup = crate::node::Setup { audit: None, ..setup(pki, land, dir, loopback) };
-    let sockets = Sockets::bind(&setup, loopback, loopback, loopback).await.unwrap();
+    let sockets = Sockets::bind(&setup, Listen::all(loopback), None).await.unwrap();
     let national = sockets.addresses().unwrap().0;
     let denmark = Peer {
         country: country("DK"),

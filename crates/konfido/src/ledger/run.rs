@@ -38,15 +38,15 @@ pub fn validator(file: &Path) -> miette::Result<Validator> {
     Ok(Validator::parse(file, &text)?)
 }
 
-/// Serves until SIGTERM or Ctrl-C.
-pub async fn run(file: &Path) -> miette::Result<()> {
+/// Serves until SIGTERM or Ctrl-C, or until standard input ends.
+pub async fn run(file: &Path, with_parent: bool) -> miette::Result<()> {
     let config = validator(file)?;
     let genesis = keygen::read(&config.genesis.value)?;
     genesis.check_signed().into_diagnostic()?;
-    serve(config, &genesis).await.map_err(|error| miette::miette!("{error:#}"))
+    serve(config, &genesis, with_parent).await.map_err(|error| miette::miette!("{error:#}"))
 }
 
-async fn serve(config: Validator, genesis: &Genesis) -> anyhow::Result<()> {
+async fn serve(config: Validator, genesis: &Genesis, with_parent: bool) -> anyhow::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
@@ -97,6 +97,7 @@ async fn serve(config: Validator, genesis: &Genesis) -> anyhow::Result<()> {
     let failed = tokio::select! {
         _ = term.recv() => None,
         _ = tokio::signal::ctrl_c() => None,
+        () = orphaned(with_parent) => None,
         why = ended(&order) => Some(why),
     };
     tracing::info!("validator stops");
@@ -110,6 +111,20 @@ async fn serve(config: Validator, genesis: &Genesis) -> anyhow::Result<()> {
         None => Ok(()),
         Some(why) => anyhow::bail!("the ledger's engine ended: {why}; what is final is kept"),
     }
+}
+
+/// Waits until standard input ends, if that is asked for.
+async fn orphaned(with_parent: bool) {
+    if !with_parent {
+        return std::future::pending().await;
+    }
+    let (told, ended) = tokio::sync::oneshot::channel();
+    // a thread of its own: the runtime would wait for one of its
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = told.send(());
+    });
+    let _ = ended.await;
 }
 
 /// Waits until the engine ends by itself.

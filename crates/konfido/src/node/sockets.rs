@@ -7,6 +7,7 @@ use transport::server::Bound;
 use transport::tls::{Identity, ServerTls};
 
 use super::Setup;
+use crate::config::Listen;
 
 /// Sockets of a node, bound.
 pub struct Sockets {
@@ -19,46 +20,28 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds all listeners of a node.
+    /// Binds all listeners of a node; that of the operator last, so that all take connections when it does.
     pub async fn bind(
         setup: &Setup,
-        national: SocketAddr,
-        border: SocketAddr,
-        admin: SocketAddr,
+        at: Listen,
+        eid: Option<(SocketAddr, &Identity)>,
     ) -> anyhow::Result<Self> {
         let server = ServerTls::new(&setup.provider).context("service provider certificate")?;
-        let bound = |what: &'static str, at: SocketAddr| {
-            move || format!("cannot bind the {what} listener at {at}")
+        let national = tls("national", at.national, &server).await?;
+        let border = tls("border", at.border, &server).await?;
+        let audit = match at.audit {
+            Some(address) => Some(tls("audit", address, &server).await?),
+            None => None,
         };
-        Ok(Self {
-            national: Bound::tls(national, server.clone())
-                .await
-                .with_context(bound("national", national))?,
-            border: Bound::tls(border, server.clone())
-                .await
-                .with_context(bound("border", border))?,
-            admin: Bound::plain(admin).await.with_context(bound("admin", admin))?,
-            audit: None,
-            eid: None,
-            server,
-        })
-    }
-
-    /// Binds the syslog-TLS listener for our own OpenNCP's audit records, too.
-    pub async fn with_audit(mut self, address: SocketAddr) -> anyhow::Result<Self> {
-        let bound = Bound::tls(address, self.server.clone()).await;
-        self.audit =
-            Some(bound.with_context(|| format!("cannot bind the audit listener at {address}"))?);
-        Ok(self)
-    }
-
-    /// Binds the listener for browsers, too.
-    pub async fn with_eid(mut self, address: SocketAddr, pages: &Identity) -> anyhow::Result<Self> {
-        let tls = ServerTls::public(pages).context("[eid.pages] certificate")?;
-        let bound = Bound::tls(address, tls.clone()).await;
-        let bound = bound.with_context(|| format!("cannot bind the eid listener at {address}"))?;
-        self.eid = Some((bound, tls));
-        Ok(self)
+        let eid = match eid {
+            Some((address, pages)) => {
+                let public = ServerTls::public(pages).context("[eid.pages] certificate")?;
+                Some((tls("eid", address, &public).await?, public))
+            }
+            None => None,
+        };
+        let admin = Bound::plain(at.admin).await.with_context(|| cannot("admin", at.admin))?;
+        Ok(Self { national, border, admin, audit, eid, server })
     }
 
     /// Where browsers come.
@@ -75,4 +58,12 @@ impl Sockets {
     pub fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr, SocketAddr)> {
         Ok((self.national.address()?, self.border.address()?, self.admin.address()?))
     }
+}
+
+async fn tls(what: &str, address: SocketAddr, server: &ServerTls) -> anyhow::Result<Bound> {
+    Bound::tls(address, server.clone()).await.with_context(|| cannot(what, address))
+}
+
+fn cannot(what: &str, address: SocketAddr) -> String {
+    format!("cannot bind the {what} listener at {address}")
 }

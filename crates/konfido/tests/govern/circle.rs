@@ -143,8 +143,9 @@ impl Member {
         assert!(self.child.is_none(), "{} runs", self.name);
         let log = fs::File::options().create(true).append(true).open(self.folder.join("stderr"));
         let child = Command::new(env!("CARGO_BIN_EXE_konfido"))
-            .args(["ledger", "run", "--config", &self.path("ledger.toml")])
+            .args(["ledger", "run", "--with-parent", "--config", &self.path("ledger.toml")])
             .env("RUST_LOG", "info")
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log.expect("a file"))
             .spawn();

@@ -109,6 +109,25 @@ impl Circle {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("stderr")).unwrap()).into_owned()
     }
 
+    /// `kill -9`; gives the command lines of processes of it that are left a while later.
+    pub fn kill(&mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = self.dir.path().to_str().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let lines = fs::read_dir("/proc").unwrap().filter_map(|process| {
+                let line = fs::read(process.ok()?.path().join("cmdline")).ok()?;
+                Some(String::from_utf8_lossy(&line).replace('\0', " "))
+            });
+            let left: Vec<String> = lines.filter(|line| line.contains(folder)).collect();
+            if left.is_empty() || Instant::now() > deadline {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Whether the process is still there.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

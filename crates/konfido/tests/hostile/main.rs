@@ -164,6 +164,8 @@ impl Range {
         self.expect("log", judge::impersonal(&log, &[]));
         let runs = self.stage.circle.runs();
         self.expect("process", runs.then_some(()).ok_or("the nodes ended".into()));
+        let left = self.stage.circle.kill();
+        self.expect("kill", left.is_empty().then_some(()).ok_or(format!("left: {left:?}")));
     }
 
     fn expect(&mut self, name: &str, verdict: Result<(), String>) {

@@ -73,9 +73,9 @@ impl Validators {
         let log = validator.folder.join("ledger.log");
         let log = File::options().create(true).append(true).open(log)?;
         let child = Command::new(env!("CARGO_BIN_EXE_konfido"))
-            .args(["ledger", "run", "--config"])
+            .args(["ledger", "run", "--with-parent", "--config"])
             .arg(validator.folder.join("ledger.toml"))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;

@@ -21,9 +21,9 @@ impl Validator {
             fs::write(config, text).unwrap();
         }
         let log = File::create(folder.join("again.log")).unwrap();
-        let run = ["ledger", "run", "--config"];
+        let run = ["ledger", "run", "--with-parent", "--config"];
         let mut command = Command::new(env!("CARGO_BIN_EXE_konfido"));
-        command.args(run).arg(folder.join("ledger.toml")).stdin(Stdio::null());
+        command.args(run).arg(folder.join("ledger.toml")).stdin(Stdio::piped());
         let started = Self(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let until = Instant::now() + Duration::from_secs(30);
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {

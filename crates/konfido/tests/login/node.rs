@@ -58,6 +58,7 @@ impl Node {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut node = Self { process: command.spawn().unwrap(), site, url };
         let until = Instant::now() + Duration::from_secs(30);
+        // the admin listener is bound last
         while TcpStream::connect(node.site.admin).is_err() {
             let ended = node.process.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "{}", node.log());

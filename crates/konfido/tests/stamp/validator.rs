@@ -73,9 +73,9 @@ impl Validator {
     pub async fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.file("log.txt")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_konfido"))
-            .args(["ledger", "run", "--config", &self.file("ledger.toml")])
+            .args(["ledger", "run", "--with-parent", "--config", &self.file("ledger.toml")])
             .env("KONFIDO_LOG", "info")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
