@@ -3,15 +3,18 @@
 //! Ed25519 is valid by ZIP-215 and nothing else (docs/decisions/0022): all members of a ledger must
 //! judge a crafted signature alike, whether they verify it alone or among others.
 
+mod batch;
+mod wide;
+
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, RSA_PSS_2048_8192_SHA256,
     VerificationAlgorithm,
 };
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
+pub use batch::Batch;
+use ed25519_zebra::{Signature, VerificationKey};
 
 use crate::certificate::{Certificate, PublicKey, rsa_modulus_bits};
 use crate::seal::Scheme;
@@ -121,128 +124,12 @@ fn verifies_ed25519(key: &VerificationKey, message: &[u8], signature: &[u8]) -> 
     Signature::from_slice(signature).is_ok_and(|signature| key.verify(&signature, message).is_ok())
 }
 
-/// Ed25519 signatures that are verified together: a fifth of the cost of one after the other.
-///
-/// Members agree about every batch although each draws coefficients of its own: what ZIP-215 takes passes
-/// whatever they are, and what it does not take passes with a chance of 2^-128.
-#[derive(Default)]
-pub struct Batch {
-    items: Vec<Option<batch::Item>>,
-}
-
-impl Batch {
-    /// Adds one; its number is how many were added before. A key of another scheme, or a signature of
-    /// another length, is wrong.
-    pub fn push(&mut self, key: &VerifyingKey, message: &[u8], signature: &[u8]) {
-        let item = match (&key.0.ready, Signature::from_slice(signature)) {
-            (Ready::Ed25519(key), Ok(signature)) => {
-                Some(batch::Item::from((VerificationKeyBytes::from(*key), signature, message)))
-            }
-            _ => None,
-        };
-        self.items.push(item);
-    }
-
-    /// How many were added.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether none was added.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Whether each is valid, in their order.
-    pub fn verify(self) -> Vec<bool> {
-        let mut good = vec![false; self.items.len()];
-        let mut places = Vec::with_capacity(self.items.len());
-        let mut items = Vec::with_capacity(self.items.len());
-        for (place, item) in self.items.into_iter().enumerate() {
-            if let Some(item) = item {
-                places.push(place);
-                items.push(item);
-            }
-        }
-        let mut verdicts = vec![false; items.len()];
-        for (items, verdicts) in items.chunks(MANY).zip(verdicts.chunks_mut(MANY)) {
-            halve(items, verdicts);
-        }
-        for (place, verdict) in places.into_iter().zip(verdicts) {
-            good[place] = verdict;
-        }
-        good
-    }
-}
-
-/// Verifies all together; if that fails, each half by itself, down to single ones.
-fn halve(items: &[batch::Item], verdicts: &mut [bool]) {
-    if items.len() <= FEW {
-        for (item, verdict) in items.iter().zip(verdicts) {
-            *verdict = item.clone().verify_single().is_ok();
-        }
-        return;
-    }
-    let mut together = batch::Verifier::new();
-    items.iter().for_each(|item| together.queue(item.clone()));
-    if together.verify(Coefficients::default()).is_ok() {
-        verdicts.fill(true);
-        return;
-    }
-    let middle = items.len() / 2;
-    let (left, right) = verdicts.split_at_mut(middle);
-    halve(&items[..middle], left);
-    halve(&items[middle..], right);
-}
-
-/// Random bytes for a batch, drawn many at a time.
-#[derive(Default)]
-struct Coefficients {
-    drawn: Vec<u8>,
-    at: usize,
-}
-
-impl rand_core::TryRng for Coefficients {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        for part in out.chunks_mut(DRAWN) {
-            if self.drawn.len() - self.at < part.len() {
-                self.drawn.resize(DRAWN, 0);
-                rand::fill(&mut self.drawn).expect("because the system has random bytes");
-                self.at = 0;
-            }
-            part.copy_from_slice(&self.drawn[self.at..self.at + part.len()]);
-            self.at += part.len();
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Coefficients {}
-
 /// Encoding of the neutral point.
 const IDENTITY: [u8; 32] = {
     let mut bytes = [0; 32];
     bytes[0] = 1;
     bytes
 };
-/// Bytes drawn at once: for 256 signatures.
-const DRAWN: usize = 4096;
-/// Below this, one by one is as fast.
-const FEW: usize = 4;
-/// Above this, a batch gains nothing and costs memory.
-const MANY: usize = 4096;
 
 #[cfg(test)]
 #[path = "verifying/tests.rs"]

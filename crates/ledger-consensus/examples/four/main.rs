@@ -90,6 +90,9 @@ impl Setup<'_> {
         for (node, tips) in nodes.iter().zip(&before) {
             let warm = tips.iter().find(|tip| tip.0 >= 3000).copied().unwrap_or_default();
             let last = tips.last().copied().unwrap_or_default();
+            if self.rate == 0 && last.2 >= 4 * PREPARED * self.seconds {
+                return Err("the entries were used up before the end: PREPARED is too small".into());
+            }
             let time = (last.0 - warm.0) as f64 / 1000.0;
             let rate = |a: u64, b: u64| (b - a) as f64 / time;
             println!(
@@ -142,8 +145,11 @@ impl Setup<'_> {
     }
 
     fn all(&self) -> Result<Vec<Process>, Failure> {
-        let count =
-            if self.rate == 0 { 6_000 * self.seconds } else { self.rate * (self.seconds + 30) / 4 };
+        let count = if self.rate == 0 {
+            PREPARED * self.seconds
+        } else {
+            self.rate * (self.seconds + 30) / 4
+        };
         let mut nodes: Vec<_> =
             (0..4).map(|at| self.start(at, 0..count)).collect::<Result<_, _>>()?;
         for node in &mut nodes {
@@ -248,3 +254,6 @@ fn size(path: &Path) -> u64 {
     };
     entries.flatten().map(|entry| size(&entry.path())).sum()
 }
+
+/// Entries that each process makes beforehand for a second at full speed: more than become final.
+const PREPARED: u64 = 10_000;

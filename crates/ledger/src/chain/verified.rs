@@ -88,6 +88,6 @@ fn lock(verified: &Mutex<Verified>) -> MutexGuard<'_, Verified> {
 }
 
 /// Entries for which a thread is worth starting; Ed25519 together costs less the more there are.
-const FEWEST: usize = if cfg!(test) { 16 } else { 256 };
+const FEWEST: usize = if cfg!(test) { 16 } else { 512 };
 /// What several full blocks hold, 32 bytes each.
 const MOST: usize = 64 * 1024;

@@ -24,20 +24,24 @@ pub fn verify_signatures(
 ) -> Vec<Result<(), Reason>> {
     let roll = registry.at(height);
     let mut batch = Batch::default();
-    let mut message = Vec::with_capacity(2048);
     // to whom each signature of the batch belongs
     let mut owners = Vec::new();
     let mut verdicts = Vec::with_capacity(entries.len());
     for (position, entry) in entries.iter().enumerate() {
         let verdict = checks(roll, height, entry.borrow().body()).and_then(|checks| {
             for check in &checks {
-                message.clear();
-                check.signed.signed_bytes(check.signature, check.external, &mut message);
                 let value = check.signed.value(check.signature);
+                let message = |out: &mut Vec<u8>| {
+                    check.signed.signed_bytes(check.signature, check.external, out);
+                };
                 if check.key.is_batched() {
-                    batch.push(check.key, &message, value);
+                    batch.push_with(check.key, value, message);
                     owners.push(position);
-                } else if !check.key.verifies(&message, value) {
+                    continue;
+                }
+                let mut bytes = Vec::with_capacity(2048);
+                message(&mut bytes);
+                if !check.key.verifies(&bytes, value) {
                     return Err(Reason::Signature);
                 }
             }
