@@ -14,23 +14,20 @@ use crate::{NoPoint, Term};
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub fn sum(terms: &[Term]) -> Result<[u8; 32], NoPoint> {
     let mut rows = [Rows::new(), Rows::new()];
-    for some in terms.chunks(8 * VECTORS) {
-        let mut encodings = [[NEUTRAL; 8]; VECTORS];
-        for (encoding, term) in encodings.as_flattened_mut().iter_mut().zip(some) {
+    for some in terms.chunks(8) {
+        let mut encodings = [NEUTRAL; 8];
+        for (encoding, term) in encodings.iter_mut().zip(some) {
             *encoding = term.point;
         }
-        let points = Affine::decompress(&encodings).ok_or(NoPoint)?;
-        for (points, some) in points.iter().zip(some.chunks(8)) {
-            let points = Points::new(points);
-            for (at, term) in some.iter().enumerate() {
-                let point = points.get(at);
-                let (low, high) = term.digits.split_at(8);
-                rows[0].add(&point, low);
-                rows[1].add(&point, high);
+        let points = Points::new(&Affine::decompress(&encodings).ok_or(NoPoint)?);
+        for (at, term) in some.iter().enumerate() {
+            let point = points.get(at);
+            for (rows, digits) in rows.iter_mut().zip(term.digits.as_chunks().0) {
+                rows.add(&point, digits);
             }
         }
     }
-    Ok(together(&rows[0].sum(), &rows[1].sum()).compress()[0])
+    Ok(together(&rows[0].sum(), &rows[1].sum()).compress_first())
 }
 
 /// In the first lane: the sum of all lanes, each times 256 to the power of its number.
@@ -88,7 +85,7 @@ impl Rows {
     /// Adds a point to a bucket of each row: the one for the digit's value, with the digit's sign.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn add(&mut self, point: &Affine, digits: &[i8]) {
+    fn add(&mut self, point: &Affine, digits: &[i8; 8]) {
         let places =
             std::array::from_fn(|lane| lane * VALUES + usize::from(digits[lane].unsigned_abs()));
         let negative = (0..8).fold(0, |all, lane| all | u8::from(digits[lane] < 0) << lane);
@@ -184,7 +181,5 @@ const NEUTRAL: [u8; 32] = {
     bytes[0] = 1;
     bytes
 };
-/// Vectors of eight points that are decompressed at once.
-const VECTORS: usize = 2;
 /// Values of a digit without its sign.
 const VALUES: usize = 129;

@@ -1,8 +1,9 @@
 //! Eight elements of the field of 2^255 - 19, one a lane.
 //!
-//! Five limbs of 51 bits. A *weak* element has limbs below 2^51 + 2^12; all functions take and give
-//! weak ones, so that limbs fit the 52 bits that the multiplier reads. Sums before a carry stay below
-//! 2^60.
+//! Five limbs of 51 bits. A *weak* element has limbs below 2^51 + 2^12 and is so below 2p; all functions
+//! take and give weak ones, and limbs fit the 52 bits that the multiplier reads. Before a carry the
+//! first four columns of a product are below 2^59 and the last below 2^57, since what that one carries
+//! counts 19 times.
 
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512,
@@ -188,6 +189,45 @@ impl Field {
         fold(low, high)
     }
 
+    /// To the power of 2^k.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn squares(&self, k: usize) -> Self {
+        let mut power = *self;
+        for _ in 0..k {
+            power = power.square();
+        }
+        power
+    }
+
+    /// To the powers of 2^250 - 1 and of 11.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn long_power(&self) -> (Self, Self) {
+        let two = self.square();
+        let nine = two.squares(2).mul(self);
+        let eleven = two.mul(&nine);
+        let e5 = eleven.square().mul(&nine);
+        let e10 = e5.squares(5).mul(&e5);
+        let e20 = e10.squares(10).mul(&e10);
+        let e40 = e20.squares(20).mul(&e20);
+        let e50 = e40.squares(10).mul(&e10);
+        let e100 = e50.squares(50).mul(&e50);
+        let e200 = e100.squares(100).mul(&e100);
+        (e200.squares(50).mul(&e50), eleven)
+    }
+
+    /// To the power of p - 2: the inverse, or zero.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn invert(&self) -> Self {
+        let (long, eleven) = self.long_power();
+        long.squares(5).mul(&eleven)
+    }
+
+    /// To the power of (p - 5) / 8.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn pow_p58(&self) -> Self {
+        self.long_power().0.squares(2).mul(self)
+    }
+
     /// The one form of each number: below p, limbs below 2^51.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub fn canonical(&self) -> Self {
@@ -276,54 +316,4 @@ impl Field {
             bytes
         })
     }
-}
-
-/// The power 2^k of each.
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn squares<const N: usize>(mut all: [Field; N], k: usize) -> [Field; N] {
-    for _ in 0..k {
-        for one in &mut all {
-            *one = one.square();
-        }
-    }
-    all
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn products<const N: usize>(mut all: [Field; N], others: &[Field; N]) -> [Field; N] {
-    for (one, other) in all.iter_mut().zip(others) {
-        *one = one.mul(other);
-    }
-    all
-}
-
-/// The powers 2^250 - 1 and 11 of each. Several at once, since one alone leaves the multiplier idle while
-/// it carries.
-#[target_feature(enable = "avx512f,avx512ifma")]
-fn long_powers<const N: usize>(all: &[Field; N]) -> ([Field; N], [Field; N]) {
-    let two = squares(*all, 1);
-    let nine = products(squares(two, 2), all);
-    let eleven = products(two, &nine);
-    let e5 = products(squares(eleven, 1), &nine);
-    let e10 = products(squares(e5, 5), &e5);
-    let e20 = products(squares(e10, 10), &e10);
-    let e40 = products(squares(e20, 20), &e20);
-    let e50 = products(squares(e40, 10), &e10);
-    let e100 = products(squares(e50, 50), &e50);
-    let e200 = products(squares(e100, 100), &e100);
-    (products(squares(e200, 50), &e50), eleven)
-}
-
-/// The power p - 2 of each; zero stays zero.
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub fn inverses<const N: usize>(all: &[Field; N]) -> [Field; N] {
-    let (long, eleven) = long_powers(all);
-    products(squares(long, 5), &eleven)
-}
-
-/// The power (p - 5) / 8 of each.
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub fn powers_p58<const N: usize>(all: &[Field; N]) -> [Field; N] {
-    products(squares(long_powers(all).0, 2), all)
 }

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::__mmask8;
 
-use crate::field::{D, D2, Field, SQRT_M1, inverses, powers_p58};
+use crate::field::{D, D2, Field, SQRT_M1};
 
 /// x = X/Z, y = Y/Z, xy = T/Z.
 #[derive(Clone, Copy)]
@@ -75,15 +75,13 @@ impl Point {
         Self { x, y, z: self.z.lanes_from::<N>(), t: self.t.lanes_from::<N>() }
     }
 
-    /// RFC 8032, section 5.1.2.
+    /// The encoding of the first lane's (RFC 8032, section 5.1.2).
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn compress(&self) -> [[u8; 32]; 8] {
-        let [inverse] = inverses(&[self.z]);
-        let negative = self.x.mul(&inverse).is_odd();
-        let mut bytes = self.y.mul(&inverse).to_bytes();
-        for (lane, bytes) in bytes.iter_mut().enumerate() {
-            bytes[31] |= (negative >> lane & 1) << 7;
-        }
+    pub fn compress_first(&self) -> [u8; 32] {
+        let inverse = self.z.invert();
+        let negative = self.x.mul(&inverse).is_odd() & 1;
+        let [mut bytes, ..] = self.y.mul(&inverse).to_bytes();
+        bytes[31] |= negative << 7;
         bytes
     }
 }
@@ -91,19 +89,25 @@ impl Point {
 impl Affine {
     /// Takes encodings as ZIP-215 does; nothing, if one is not that of a point (RFC 8032, section 5.1.3).
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub fn decompress<const N: usize>(encodings: &[[[u8; 32]; 8]; N]) -> Option<[Self; N]> {
-        let fractions = encodings.each_ref().map(|some| Fraction::new(some));
-        let powers = powers_p58(&fractions.each_ref().map(|one| one.base));
-        let mut points = [Self::neutral(); N];
-        for (at, point) in points.iter_mut().enumerate() {
-            *point = fractions[at].point(&powers[at], &encodings[at])?;
+    pub fn decompress(encodings: &[[u8; 32]; 8]) -> Option<Self> {
+        let y = Field::from_bytes(encodings);
+        let (square, one) = (y.square(), Field::one());
+        let (u, v) = (square.sub(&one), square.mul(&Field::splat(&D)).add(&one));
+        // a root of u/v if that is a square, else of -u/v if that is
+        let v3 = v.square().mul(&v);
+        let v7 = v3.square().mul(&v);
+        let root = u.mul(&v3).mul(&u.mul(&v7).pow_p58());
+        let check = v.mul(&root.square());
+        let right = check.sub(&u).is_zero();
+        let turned = check.add(&u).is_zero();
+        if (right | turned) != 0xff {
+            return None;
         }
-        Some(points)
-    }
-
-    #[target_feature(enable = "avx512f")]
-    fn neutral() -> Self {
-        Self { sum: Field::one(), difference: Field::one(), product: Field::zero() }
+        let root = root.or_in(turned, &root.mul(&Field::splat(&SQRT_M1)));
+        let wanted = (0..8).fold(0, |all, lane| all | (encodings[lane][31] >> 7) << lane);
+        let x = root.or_in(root.is_odd() ^ wanted, &root.negate());
+        let product = x.mul(&y).mul(&Field::splat(&D2));
+        Some(Self { sum: y.add(&x), difference: y.sub(&x), product })
     }
 
     /// The negative points in these lanes.
@@ -115,43 +119,5 @@ impl Affine {
             difference: self.difference.or_in(lanes, &self.sum),
             product: self.product.or_in(lanes, &self.product.negate()),
         }
-    }
-}
-
-/// The square of x as u/v, on the way to its root.
-struct Fraction {
-    y: Field,
-    u: Field,
-    v: Field,
-    /// u·v^7, whose power (p - 5) / 8 is asked for.
-    base: Field,
-}
-
-impl Fraction {
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    fn new(encodings: &[[u8; 32]; 8]) -> Self {
-        let y = Field::from_bytes(encodings);
-        let (square, one) = (y.square(), Field::one());
-        let (u, v) = (square.sub(&one), square.mul(&Field::splat(&D)).add(&one));
-        let v3 = v.square().mul(&v);
-        Self { y, u, v, base: v3.square().mul(&v).mul(&u) }
-    }
-
-    #[target_feature(enable = "avx512f,avx512ifma")]
-    fn point(&self, power: &Field, encodings: &[[u8; 32]; 8]) -> Option<Affine> {
-        let (u, v) = (&self.u, &self.v);
-        // of u/v if that is a square, else of -u/v if that is
-        let root = u.mul(&v.square().mul(v)).mul(power);
-        let check = v.mul(&root.square());
-        let right = check.sub(u).is_zero();
-        let turned = check.add(u).is_zero();
-        if right | turned != 0xff {
-            return None;
-        }
-        let root = root.or_in(turned, &root.mul(&Field::splat(&SQRT_M1)));
-        let wanted = (0..8).fold(0, |all, lane| all | (encodings[lane][31] >> 7) << lane);
-        let x = root.or_in(root.is_odd() ^ wanted, &root.negate());
-        let product = x.mul(&self.y).mul(&Field::splat(&D2));
-        Some(Affine { sum: self.y.add(&x), difference: self.y.sub(&x), product })
     }
 }

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[cfg(target_arch = "x86_64")]
+mod fields;
+
 /// What [`Lanes::sum`] should give, by another library.
 fn expected(terms: &[Term]) -> Option<[u8; 32]> {
     let mut sum = EdwardsPoint::default();
@@ -29,6 +32,21 @@ fn agrees(terms: &[Term]) {
 
 fn point(times: u64) -> [u8; 32] {
     (Scalar::from(times) * B).compress().to_bytes()
+}
+
+/// As many as a batch of signatures has, with and without parts of small order.
+#[test]
+fn many_points() {
+    for count in [128usize, 143, 1000, 4096] {
+        let term = |at: usize| {
+            let times = if at.is_multiple_of(7) { 0 } else { at as u64 * 7919 };
+            let point = Scalar::from(times) * B + EIGHT_TORSION[at % 8];
+            let mixed = (at as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let digits = mixed.to_le_bytes().map(u8::cast_signed);
+            Term { point: point.compress().to_bytes(), digits }
+        };
+        agrees(&(0..count).map(term).collect::<Vec<_>>());
+    }
 }
 
 #[test]

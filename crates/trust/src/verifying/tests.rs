@@ -111,7 +111,17 @@ fn nobody_registers_a_key_for_which_everybody_can_sign() {
 
 /// Signs with the secret scalar 7, key and nonce moved by points of order eight.
 fn crafted(key: EdwardsPoint, nonce: EdwardsPoint, more: u8) -> (VerifyingKey, Vec<u8>) {
-    let (secret, random) = (Scalar::from(7u8), Scalar::from(11u8));
+    signed(7, 11, key, nonce, more)
+}
+
+fn signed(
+    secret: u64,
+    random: u64,
+    key: EdwardsPoint,
+    nonce: EdwardsPoint,
+    more: u8,
+) -> (VerifyingKey, Vec<u8>) {
+    let (secret, random) = (Scalar::from(secret), Scalar::from(random));
     let public = (secret * B + key).compress().to_bytes();
     let r = (random * B + nonce).compress().to_bytes();
     let hash = Sha512::new().chain_update(r).chain_update(public).chain_update(MESSAGE);
@@ -201,6 +211,40 @@ fn two_wrongs_do_not_make_a_right() {
         let mut expected = vec![true; count + 2];
         expected[..2].fill(false);
         assert_eq!(batch.verify(), expected);
+    }
+}
+
+/// Whether eight lanes take all of these together, where there are any; here nobody else is asked.
+fn in_lanes(all: &[(VerifyingKey, Vec<u8>)]) -> Option<bool> {
+    let mut batch = Batch::default();
+    all.iter().for_each(|(key, signature)| batch.push(key, MESSAGE, signature));
+    batch.holds_in_lanes()
+}
+
+#[test]
+fn eight_lanes_take_what_zip_215_takes_and_nothing_else() {
+    let small: Vec<_> = small()
+        .flat_map(|key| small().map(move |r| (unchecked(key), [r, [0; 32]].concat())))
+        .collect();
+    assert_ne!(in_lanes(&small), Some(false));
+    for one in small.chunks(1) {
+        assert_ne!(in_lanes(one), Some(false));
+    }
+    for count in [1, 5, 128, 130, 1000, 4096] {
+        let moved = |at: usize| {
+            let torsion = [EIGHT_TORSION[at % 8], EIGHT_TORSION[at / 8 % 8]];
+            signed(at as u64 % 37 + 3, at as u64 * 7919 + 5, torsion[0], torsion[1], 0)
+        };
+        let good: Vec<_> = (0..count).map(moved).collect();
+        assert_ne!(in_lanes(&good), Some(false), "{count}");
+        for at in [0, count / 2, count - 1] {
+            let mut other = good.clone();
+            other[at].1[33] ^= 1;
+            assert_ne!(in_lanes(&other), Some(true), "{count}: number of {at}");
+            let mut other = good.clone();
+            other[at].1[..32].copy_from_slice((Scalar::from(6u8) * B).compress().as_bytes());
+            assert_ne!(in_lanes(&other), Some(true), "{count}: point of {at}");
+        }
     }
 }
 

@@ -33,8 +33,7 @@ pub(super) fn together(
         let z = value(drawn);
         let point = *item.signature.r_bytes();
         let key = VerificationKeyBytes::from(item.key).into();
-        let s = Scalar::from_canonical_bytes(*item.signature.s_bytes());
-        base -= z * Option::<Scalar>::from(s)?;
+        base -= z * item.s;
         *keys.entry(key).or_insert(Scalar::ZERO) += z * hash(&point, &key, item.message(messages));
         terms.push(Term { point, digits: drawn.map(u8::cast_signed) });
     }
