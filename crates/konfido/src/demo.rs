@@ -24,10 +24,11 @@ use anyhow::Context as _;
 pub use counter::entries as register;
 use exchange::Country;
 use std::io::{IsTerminal as _, Write as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use circle::{Circle, origin};
 
-/// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C.
+/// Plays the story; with `once` ends after it, else keeps the circle running until Ctrl-C or SIGTERM.
 pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Result<()> {
     let temporary = dir.is_none();
     let dir = dir.unwrap_or_else(|| {
@@ -55,9 +56,13 @@ pub async fn run(dir: Option<PathBuf>, once: bool, wallet: bool) -> anyhow::Resu
         if let Some(page) = circle.ledger_page().await {
             println!("The shared ledger: {page}");
         }
+        let mut term = signal(SignalKind::terminate())?;
         std::fs::write(dir.join("ready"), "ready\n")?;
         println!("\nThe circle keeps running; Ctrl-C ends it. Its files: {}", dir.display());
-        tokio::signal::ctrl_c().await?;
+        tokio::select! {
+            end = tokio::signal::ctrl_c() => end?,
+            _ = term.recv() => {}
+        }
     }
     circle.stop().await;
     if temporary {
