@@ -56,7 +56,7 @@ pub fn splat(value: u64) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "the instruction takes an address")]
 pub fn load(lanes: &[u64; 8]) -> __m512i {
     // SAFETY: 64 bytes are there, and the instruction asks for no alignment.
     unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
@@ -64,7 +64,7 @@ pub fn load(lanes: &[u64; 8]) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "the instruction takes an address")]
 pub fn store(value: __m512i, lanes: &mut [u64; 8]) {
     // SAFETY: 64 bytes are there, and the instruction asks for no alignment.
     unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), value) }

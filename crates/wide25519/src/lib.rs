@@ -47,7 +47,10 @@ impl Lanes {
     }
 
     /// The encoding of the sum of all points, each times its coefficient.
-    #[allow(unsafe_code)]
+    #[cfg_attr(
+        target_arch = "x86_64",
+        expect(unsafe_code, reason = "instructions that were asked for")
+    )]
     pub fn sum(self, terms: &[Term]) -> Result<[u8; 32], NoPoint> {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `detect` is the only maker of this value, and it found the instructions.

@@ -38,7 +38,7 @@ pub fn validator(file: &Path) -> miette::Result<Validator> {
     Ok(Validator::parse(file, &text)?)
 }
 
-/// Serves until SIGTERM or Ctrl-C, or until standard input ends.
+/// Serves until SIGTERM or Ctrl-C; with a parent also until standard input ends.
 pub async fn run(file: &Path, with_parent: bool) -> miette::Result<()> {
     let config = validator(file)?;
     let genesis = keygen::read(&config.genesis.value)?;

@@ -70,8 +70,7 @@ impl Batch {
     pub(super) fn holds_in_lanes(&self) -> Option<bool> {
         let items: Vec<Item> = self.items.iter().flatten().cloned().collect();
         let lanes = wide25519::Lanes::detect()?;
-        let held = wide::together(lanes, &items, &self.messages, &mut Coefficients::default());
-        Some(held.is_some())
+        Some(wide::together(lanes, &items, &self.messages).is_some())
     }
 
     /// Whether each is valid, in their order.
@@ -120,15 +119,14 @@ fn halve(items: &[Item], messages: &[u8], verdicts: &mut [bool]) {
 }
 
 fn together(items: &[Item], messages: &[u8]) -> bool {
-    let mut coefficients = Coefficients::default();
     if items.len() >= WIDE
         && let Some(lanes) = wide25519::Lanes::detect()
     {
-        return wide::together(lanes, items, messages, &mut coefficients).is_some();
+        return wide::together(lanes, items, messages).is_some();
     }
     let mut together = batch::Verifier::new();
     items.iter().for_each(|item| together.queue(item.zebra(messages)));
-    together.verify(coefficients).is_ok()
+    together.verify(Coefficients::default()).is_ok()
 }
 
 /// Random bytes for a batch, drawn many at a time.

@@ -18,12 +18,8 @@ use wide25519::{DIGITS, Lanes, Term};
 use super::batch::{Coefficients, Item};
 
 /// Something if all are valid; nothing if one is not.
-pub(super) fn together(
-    lanes: Lanes,
-    items: &[Item],
-    messages: &[u8],
-    coefficients: &mut Coefficients,
-) -> Option<()> {
+pub(super) fn together(lanes: Lanes, items: &[Item], messages: &[u8]) -> Option<()> {
+    let mut coefficients = Coefficients::default();
     let mut terms = Vec::with_capacity(items.len());
     let mut keys: HashMap<[u8; 32], Scalar> = HashMap::new();
     let mut base = Scalar::ZERO;

@@ -70,7 +70,7 @@ fn constants_hold() -> bool {
 }
 
 #[test]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "instructions that were asked for")]
 fn constants() {
     if Lanes::detect().is_some() {
         // SAFETY: the processor has the instructions.
@@ -78,7 +78,7 @@ fn constants() {
     }
 }
 
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "instructions that were asked for")]
 fn laws(numbers: &[[[u64; 8]; 5]; 3]) -> bool {
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn inner([x, y, z]: &[[[u64; 8]; 5]; 3]) -> bool {
