@@ -17,7 +17,7 @@ mod wallet;
 mod watch;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 #[cfg(all(test, feature = "ldap"))]
@@ -126,3 +126,6 @@ impl Narrator {
         println!("\n{} steps held, {} did not, {seconds:.1} s", self.held, self.failed);
     }
 }
+
+/// For what comes by itself: nobody waits so long unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);

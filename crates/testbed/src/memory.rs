@@ -47,7 +47,16 @@ pub fn memory(pid: u32) -> io::Result<Vec<(Mapping, Vec<u8>)>> {
         }
         let length = usize::try_from(mapping.end - mapping.start).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];
-        if mem.read_exact_at(&mut bytes, mapping.start).is_ok() {
+        let mut read = 0;
+        // of one that became shorter meanwhile, what is left of it
+        while read < length
+            && let Ok(more) = mem.read_at(&mut bytes[read..], mapping.start + read as u64)
+            && more > 0
+        {
+            read += more;
+        }
+        if read > 0 {
+            bytes.truncate(read);
             found.push((mapping, bytes));
         }
     }

@@ -2,10 +2,11 @@
 //! data. For tests that start real processes.
 
 use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use enclave::{Use, Vault, keyfile};
 use exchange::SystemEntropy;
@@ -90,6 +91,22 @@ impl Site {
         store.import(patients, keep_all(&vault, documents)?).await?;
         store.close();
         Ok(())
+    }
+
+    /// A page of its admin listener, with the head of the answer. Waits a second for it: a listener that
+    /// is bound may not be served yet.
+    pub fn page(&self, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Whether its node serves.
+    pub fn ready(&self) -> bool {
+        self.page("/readyz").is_ok_and(|page| page.starts_with("HTTP/1.1 200"))
     }
 
     /// The OpenNCP of this country, asking its own node for `other`.

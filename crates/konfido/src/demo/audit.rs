@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use siem::{Event, EventStore as _, Kind};
 use trust::xml::{Limits, Xml};
 
-use super::{Circle, Narrator};
+use super::{Circle, Narrator, PATIENCE};
 
 /// OpenNCP's record comes in.
 pub async fn received(circle: &Circle, narrator: &mut Narrator, es: Country) -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ pub async fn received(circle: &Circle, narrator: &mut Narrator, es: Country) -> 
     };
     circle.audit(es, &record.render()).await?;
     let events = Arc::clone(&circle.node(es).events);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     let count = loop {
         let events = Arc::clone(&events);
         let count =
@@ -58,7 +58,7 @@ pub async fn written(
     countries: &[Country],
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let deadline = started + Duration::from_secs(5);
+    let deadline = started + PATIENCE;
     let verdict = loop {
         let mut total = 0;
         let mut missing = Vec::new();

@@ -16,6 +16,7 @@ use serde_json::Value;
 use testbed::pki::{Pki, Role};
 use transport::plain::PlainClient;
 
+use super::PATIENCE;
 use crate::ledger::keygen::{self, EPOCH, TERMS};
 
 /// Who has a vote: three countries, and the Commission, which has no gateway.
@@ -200,5 +201,3 @@ fn told<T>(result: miette::Result<T>) -> anyhow::Result<T> {
 
 /// One question.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Until all of them must stand at the same root.
-const PATIENCE: Duration = Duration::from_secs(30);

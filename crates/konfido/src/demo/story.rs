@@ -15,7 +15,7 @@ use testbed::portal::{PortalError, envelope};
 use testbed::seed;
 use testbed::world::{AGNETE, JORDI, Land, MOGENS, MONTSERRAT, ORNELLA, RAMON, SIGNE};
 
-use super::{Circle, Narrator, audit, country, logins, origin, pouch, vaults};
+use super::{Circle, Narrator, PATIENCE, audit, country, logins, origin, pouch, vaults};
 use crate::custody::Custody;
 use crate::evidence::archive::Archive;
 
@@ -231,7 +231,7 @@ async fn proofs(
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let (b, a) = (circle.node(es), circle.node(dk));
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     let (settled, agreed) = loop {
         let rows = b.node.journal.newest(1000).await?;
         let settled: Vec<_> = rows

@@ -1,7 +1,6 @@
 //! Members of a ledger as operators set them up: files, commands, and one process each.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -34,20 +33,18 @@ pub struct Member {
 }
 
 impl Circle {
-    /// Each has a seal and an address; all ports are bound at once, so that no two get the same.
+    /// Each has a seal and an address, which stays its own while it is down.
     pub fn new(names: &[&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let bound: Vec<_> =
-            names.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let member = |(name, bound): (&&'static str, &TcpListener)| {
+        let member = |name: &&'static str| {
             let own = folder.path().join(name.to_lowercase());
             fs::create_dir(&own).expect("a folder");
-            let port = bound.local_addr().expect("an address").port();
+            let port = testbed::site::free().expect("a port").port();
             let member = Member { name, folder: own, port, child: None };
             member.certify();
             member
         };
-        let members = names.iter().zip(&bound).map(member).collect();
+        let members = names.iter().map(member).collect();
         Self { folder, members }
     }
 
@@ -172,7 +169,7 @@ impl Member {
     }
 
     fn client(&self) -> PlainClient {
-        PlainClient::unix(Path::new(&self.socket()), Duration::from_secs(5))
+        PlainClient::unix(Path::new(&self.socket()), PATIENCE)
     }
 
     pub fn status(&self) -> Option<Value> {

@@ -6,6 +6,7 @@ mod circle;
 mod left;
 mod refusals;
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -121,11 +122,16 @@ fn cosigned(circle: &Circle) -> String {
     assert!(said.contains("3 of 4 signatures are there (DK, ES, EU); 1 more"), "{said}");
     printed(&fi.ledger(&[&["govern", "submit"], &all[..]].concat()));
     // also the last of the five comes under it
+    let seen = RefCell::new(String::new());
     circle.until(&["DK"], "five cosignatures", |_| {
         let note = circle.member("DK").checkpoint();
-        ALL.iter().all(|name| note.contains(&format!("— ledger.konfido.example/{name} ")))
+        let five =
+            ALL.iter().all(|name| note.contains(&format!("— ledger.konfido.example/{name} ")));
+        *seen.borrow_mut() = note;
+        five
     });
-    let note = circle.member("DK").checkpoint();
+    // the one that was seen: the next one has fewer until all have signed it
+    let note = seen.into_inner();
     assert_eq!(witnesses(&policy(circle.member("DK")), &note), ["DK", "ES", "EU", "FI", "IT"]);
     note
 }

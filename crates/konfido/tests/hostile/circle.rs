@@ -53,7 +53,8 @@ impl Circle {
         let deadline = Instant::now() + Duration::from_secs(180);
         while !dir.path().join("ready").exists() {
             let ended = child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "the demo did not become ready");
+            let told = || fs::read_to_string(dir.path().join("stdout")).unwrap_or_default();
+            assert!(ended.is_none() && Instant::now() < deadline, "it is not ready: {}", told());
             std::thread::sleep(Duration::from_millis(20));
         }
         let world = fs::read_to_string(dir.path().join("world.json")).unwrap();
@@ -114,7 +115,7 @@ impl Circle {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let folder = self.dir.path().to_str().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let lines = fs::read_dir("/proc").unwrap().filter_map(|process| {
                 let line = fs::read(process.ok()?.path().join("cmdline")).ok()?;

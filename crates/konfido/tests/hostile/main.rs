@@ -122,7 +122,7 @@ impl Range {
     /// Waits for the events that must come, and a moment for one that must not; gives the newest.
     fn events(&mut self, (cc, _): Place, count: usize) -> Option<Event> {
         let expected = self.expected[cc] + count;
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let mut events = self.stage.circle.events(cc);
         while events.len() < expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));

@@ -168,4 +168,4 @@ fn parse(raw: &[u8]) -> Answer {
 }
 
 /// Longer than any limit of a node's that a case waits for.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,11 +1,10 @@
 //! Documents that Denmark's vault keeps: whether its node's memory and files ever hold one.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
 use exchange::{DocumentClass, Entropy as _, Purpose, SystemEntropy};
@@ -14,7 +13,7 @@ use ihe::xdr::Submission;
 use jiff::Timestamp;
 use testbed::assertions::{Issuer, Visit};
 use testbed::documents::{self, Header};
-use testbed::memory::{finds, memory, spellings};
+use testbed::memory::{finds, spellings};
 use testbed::pki::{Pki, Role, SealKind};
 use testbed::portal::Portal;
 use testbed::seed;
@@ -24,6 +23,7 @@ use transport::client::{Client, ClientLimits};
 use transport::tls::ClientTls;
 
 use crate::node::Node;
+use crate::watch::Watch;
 
 #[test]
 fn a_thousand_documents_pass_and_the_answering_node_holds_none() {
@@ -92,7 +92,7 @@ async fn pass() -> anyhow::Result<()> {
     let seen = stage.dumped_while(&a, &plain, PLAIN).await?;
     ensure!(seen > 0, "the search finds nothing where there is something");
     ensure!(!stage.is_in(&dk.data())?, "and still none lies in a file");
-    let metrics = metrics(dk)?;
+    let metrics = dk.page("/metrics")?;
     ensure!(metrics.contains("konfido_documents_handed_out_total 200"), "{metrics}");
     a.stop().await
 }
@@ -311,23 +311,7 @@ impl Stage {
         portal: &Portal,
         times: usize,
     ) -> anyhow::Result<usize> {
-        let (pid, done) = (node.id(), Arc::new(AtomicBool::new(false)));
-        let (markers, over) = (spellings(&self.marker), Arc::clone(&done));
-        let dumping = tokio::task::spawn_blocking(move || -> anyhow::Result<(usize, usize)> {
-            let (mut dumps, mut found) = (0, BTreeSet::new());
-            loop {
-                let last = over.load(Ordering::Acquire);
-                let read = memory(pid)?;
-                ensure!(read.iter().any(|(m, _)| m.name == "[heap]"), "its memory cannot be read");
-                if read.iter().any(|(_, bytes)| finds(bytes, &markers)) {
-                    found.insert(dumps);
-                }
-                dumps += 1;
-                if last {
-                    return Ok((dumps, found.len()));
-                }
-            }
-        });
+        let watch = Watch::start(node.id(), spellings(&self.marker));
         let left = AtomicUsize::new(times);
         let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
         let asking = async || -> anyhow::Result<()> {
@@ -336,13 +320,10 @@ impl Stage {
             }
             Ok(())
         };
-        let asked = tokio::try_join!(asking(), asking(), asking(), asking());
-        done.store(true, Ordering::Release);
-        let (dumps, found) = dumping.await??;
-        asked?;
-        ensure!(dumps > 1, "it was dumped when all was over only");
-        println!("{times} documents, {dumps} dumps, the marker in {found}");
-        Ok(found)
+        tokio::try_join!(asking(), asking(), asking(), asking())?;
+        let seen = watch.end().await?;
+        println!("{times} documents, {seen:?}");
+        Ok(seen.found)
     }
 
     /// An eDispensation with the marker in it.
@@ -370,16 +351,6 @@ impl Stage {
         };
         Ok(portal.submit(&self.visit(&JORDI), &submission).await?)
     }
-}
-
-/// What the admin listener counts.
-fn metrics(site: &Site) -> anyhow::Result<String> {
-    use std::io::{Read as _, Write as _};
-    let mut stream = std::net::TcpStream::connect(site.admin)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Of a document of 100 kB.

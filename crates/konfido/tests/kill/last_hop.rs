@@ -2,20 +2,20 @@
 //! that the vault ends, and none is in the node's memory.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
 use exchange::Transaction;
 use ledger::journal::Journal as _;
-use testbed::memory::{finds, memory};
+use testbed::memory::finds;
 use testbed::pki::Role;
 use testbed::site::Site;
 
 use crate::client::Client;
 use crate::install;
 use crate::node::Node;
+use crate::watch::{Watch, windows};
 
 #[test]
 fn the_asking_node_sees_no_document_that_its_vault_hands_to_its_own_openncp() {
@@ -104,23 +104,7 @@ async fn passed(
     document: &Bytes,
     times: usize,
 ) -> anyhow::Result<usize> {
-    // three windows of it, which no other message has
-    let known: Vec<Vec<u8>> =
-        (1..4).map(|at| document[at * document.len() / 5..][..80].to_vec()).collect();
-    let (pid, over) = (node.id(), Arc::new(AtomicBool::new(false)));
-    let ends = Arc::clone(&over);
-    let dumping = tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
-        let mut found = 0;
-        loop {
-            let last = ends.load(Ordering::Acquire);
-            let read = memory(pid).context("/proc/PID/mem of our own child")?;
-            ensure!(read.len() > 10, "its memory is read");
-            found += usize::from(read.iter().any(|(_, bytes)| finds(bytes, &known)));
-            if last {
-                return Ok(found);
-            }
-        }
-    });
+    let watch = Watch::start(node.id(), windows(document));
     let count = AtomicUsize::new(0);
     let ask = async || {
         while count.fetch_add(1, Ordering::Relaxed) < times {
@@ -128,11 +112,8 @@ async fn passed(
         }
         anyhow::Ok(())
     };
-    let asked = tokio::try_join!(ask(), ask(), ask(), ask());
-    over.store(true, Ordering::Release);
-    let found = dumping.await??;
-    asked?;
-    Ok(found)
+    tokio::try_join!(ask(), ask(), ask(), ask())?;
+    Ok(watch.end().await?.found)
 }
 
 /// What a country's evidence says of the delivery, the newest first; of the newest few.

@@ -22,6 +22,7 @@ mod store;
 mod strict;
 mod validators;
 mod vault;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -221,4 +222,4 @@ const ANSWERED: &str = "answered";
 /// Pairs of nodes at the same time; most of their time is the log's second.
 const PAIRS: usize = 4;
 /// More than any step takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);

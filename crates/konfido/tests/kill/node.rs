@@ -15,7 +15,7 @@ use crate::PATIENCE;
 pub struct Node(Child);
 
 impl Node {
-    /// Starts, and waits until the listeners take connections. `armed` is set in its environment.
+    /// Starts, and waits until it serves. `armed` is set in its environment.
     pub async fn start(site: &Site, armed: Option<(&str, &str)>) -> anyhow::Result<Self> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -25,8 +25,13 @@ impl Node {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).envs(armed);
             let mut node = Self(command.spawn()?);
             while Instant::now() < until && node.0.try_wait()?.is_none() {
-                // the admin listener is bound last
-                if TcpStream::connect(site.admin).is_ok() {
+                // one that is to die may do so before it serves
+                let up = if armed.is_some() {
+                    TcpStream::connect(site.admin).is_ok()
+                } else {
+                    site.ready()
+                };
+                if up {
                     return Ok(node);
                 }
                 pause().await;

@@ -15,12 +15,12 @@ use testbed::site::Site;
 
 use crate::PATIENCE;
 use crate::node::Node;
-use circle::{Stage, open, refused};
+use circle::{LONG, Stage, Terms, open, refused};
 
 #[test]
 fn a_strict_document_is_given_against_a_receipt_in_the_ledger() {
     play(|folder| async move {
-        let stage = Stage::set(&folder).await?;
+        let stage = Stage::set(&folder, LONG).await?;
         let (b, a) = stage.start().await?;
         let document = stage.client.retrieve().await.context("the document")?;
         ensure!(is_summary(&document), "it is one");
@@ -62,7 +62,7 @@ fn a_strict_document_is_given_against_a_receipt_in_the_ledger() {
 #[test]
 fn a_strict_exchange_goes_on_after_both_nodes_were_killed_in_the_middle() {
     play(|folder| async move {
-        let stage = Stage::set(&folder).await?;
+        let stage = Stage::set(&folder, Terms { key_wait: 3, ..LONG }).await?;
         let txid = stage.offered().await?;
         let b = Node::start(&stage.es, None).await?;
         stage.validators.comes_to(txid, "receipted").await?;
@@ -82,7 +82,7 @@ fn a_strict_exchange_goes_on_after_both_nodes_were_killed_in_the_middle() {
 #[test]
 fn a_provider_that_keeps_its_key_is_in_default_for_all_to_see() {
     play(|folder| async move {
-        let stage = Stage::set(&folder).await?;
+        let stage = Stage::set(&folder, Terms { key_wait: 3, key_blocks: 6, ..LONG }).await?;
         let txid = stage.offered().await?;
         let b = Node::start(&stage.es, None).await?;
         stage.validators.comes_to(txid, "defaulted").await?;
@@ -101,7 +101,7 @@ fn a_provider_that_keeps_its_key_is_in_default_for_all_to_see() {
 #[test]
 fn a_requester_that_never_receipts_gets_nothing_readable() {
     play(|folder| async move {
-        let stage = Stage::set(&folder).await?;
+        let stage = Stage::set(&folder, Terms { key_wait: 3, offer_blocks: 25, ..LONG }).await?;
         let txid = stage.offered().await?;
         let a = Node::start(&stage.dk, None).await?;
         stage.validators.comes_to(txid, "lapsed").await?;
@@ -123,7 +123,7 @@ fn a_requester_that_never_receipts_gets_nothing_readable() {
 #[test]
 fn a_key_that_was_not_promised_opens_nothing_and_is_told() {
     play(|folder| async move {
-        let stage = Stage::set(&folder).await?;
+        let stage = Stage::set(&folder, Terms { key_wait: 3, ..LONG }).await?;
         let txid = stage.offered().await?;
         let (_, path) = open(&stage.dk, "given").context("what Denmark gave")?;
         let mut row: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
@@ -144,7 +144,7 @@ fn a_key_that_was_not_promised_opens_nothing_and_is_told() {
 #[test]
 fn an_emergency_does_not_wait_behind_offers_that_wait_for_the_ledger() {
     play(|folder| async move {
-        let mut stage = Stage::of(&folder, 20, 2).await?;
+        let mut stage = Stage::set(&folder, Terms { offer_wait: 20, asking: 2, ..LONG }).await?;
         let (b, a) = stage.start().await?;
         stage.client.lists().await.context("both know each other")?;
         // without Spain's vote no offer becomes final
@@ -164,7 +164,7 @@ fn an_emergency_does_not_wait_behind_offers_that_wait_for_the_ledger() {
 #[test]
 fn an_emergency_does_not_wait_behind_a_receipt_that_waits_for_the_ledger() {
     play(|folder| async move {
-        let stage = Stage::of(&folder, 20, 1).await?;
+        let stage = Stage::set(&folder, Terms { key_wait: 20, ..LONG }).await?;
         let (b, a) = stage.start().await?;
         stage.disconnect(0)?;
         let first = stage.asks();
@@ -180,7 +180,7 @@ fn an_emergency_does_not_wait_behind_a_receipt_that_waits_for_the_ledger() {
 #[test]
 fn without_a_validator_strict_documents_wait_and_care_does_not() {
     play(|folder| async move {
-        let mut stage = Stage::set(&folder).await?;
+        let mut stage = Stage::set(&folder, Terms { offer_wait: 5, ..LONG }).await?;
         let (b, a) = stage.start().await?;
         stage.validators.kill(1)?;
         refused(&stage.client.retrieve().await, Code::ErrorGeneric)?;

@@ -1,4 +1,4 @@
-//! A shared ledger of Spain and Denmark, whose deadlines are short: two validators as processes.
+//! A shared ledger of Spain and Denmark: two validators as processes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,13 @@ struct Validator {
 
 impl Validators {
     /// Keys and a genesis by the commands that an operator uses, and both started: they make blocks.
-    pub async fn start(folder: &Path, pki: &Pki, sites: &[&Site]) -> anyhow::Result<Self> {
+    /// Who owes a key has so many blocks.
+    pub async fn start(
+        folder: &Path,
+        pki: &Pki,
+        sites: &[&Site],
+        key_blocks: u64,
+    ) -> anyhow::Result<Self> {
         let (mut members, mut all) = (Vec::new(), Vec::new());
         for site in sites {
             let (country, folder) = (site.land.country(), folder.join(site.land.code));
@@ -46,7 +52,9 @@ impl Validators {
             members.push(member.clone());
             all.push(Validator { folder, child: None });
         }
-        let mut genesis = Genesis::new("ledger.konfido.example", 4096, TERMS, members)?;
+        let terms =
+            Terms { half_min: 10, half_max: 1_000_000, offer_min: 2, offer_max: 1000, key_blocks };
+        let mut genesis = Genesis::new("ledger.konfido.example", 4096, terms, members)?;
         for site in sites {
             genesis = genesis.signed(&pki.identity(site.land.country(), Role::Seal).seal_key())?;
         }
@@ -132,7 +140,7 @@ impl Validators {
     }
 
     async fn page(&self, one: usize, path: &str) -> anyhow::Result<Vec<u8>> {
-        let line = PlainClient::unix(&self.socket(one), Duration::from_secs(5));
+        let line = PlainClient::unix(&self.socket(one), PATIENCE);
         let (status, body) = line.get(path).await?;
         ensure!(status == StatusCode::OK, "{path}: {status}");
         Ok(body.to_vec())
@@ -162,7 +170,3 @@ fn configuration(name: &str, address: &str) -> String {
          cosigner_key_ml_dsa_44 = \"cosigner-ml-dsa-44.key\"\n"
     )
 }
-
-/// An idle ledger makes a block in 0.9 seconds.
-const TERMS: Terms =
-    Terms { half_min: 10, half_max: 1_000_000, offer_min: 2, offer_max: 1000, key_blocks: 6 };

@@ -25,7 +25,7 @@ impl Validator {
         let mut command = Command::new(env!("CARGO_BIN_EXE_konfido"));
         command.args(run).arg(folder.join("ledger.toml")).stdin(Stdio::piped());
         let started = Self(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(120);
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             let said = fs::read_to_string(folder.join("again.log")).unwrap();
             assert!(Instant::now() < until, "it does not start: {said}");

@@ -1,7 +1,6 @@
 //! A node with `[eid.light]` as an operator installs it, as a process.
 
 use std::fs::{self, File};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,7 +47,7 @@ impl Node {
         (site, url)
     }
 
-    /// Adds to the configuration and starts; waits until it takes connections.
+    /// Adds to the configuration and starts; waits until it serves.
     pub async fn start(site: Site, url: String, more: &str) -> Self {
         let toml = fs::read_to_string(site.config()).unwrap() + more;
         fs::write(site.config(), toml).unwrap();
@@ -57,9 +56,8 @@ impl Node {
         command.args(["run", "--config"]).arg(site.config()).env("KONFIDO_LOG", "info");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut node = Self { process: command.spawn().unwrap(), site, url };
-        let until = Instant::now() + Duration::from_secs(30);
-        // the admin listener is bound last
-        while TcpStream::connect(node.site.admin).is_err() {
+        let until = Instant::now() + Duration::from_secs(120);
+        while !node.site.ready() {
             let ended = node.process.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "{}", node.log());
             tokio::time::sleep(Duration::from_millis(20)).await;

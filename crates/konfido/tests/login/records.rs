@@ -19,7 +19,7 @@ const AWAY: &str = "\n[audit]\nrepository = \"localhost:1\"\n";
 
 /// Events of logins and all records, when there are so many of each.
 async fn left(dir: &Path, events: usize, records: usize) -> (Vec<Event>, Vec<Record>) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let (noted, kept) = read(dir);
         if (noted.len(), kept.len()) == (events, records) {

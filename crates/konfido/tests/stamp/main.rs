@@ -119,7 +119,7 @@ async fn a_validator_stops_while_its_authority_is_silent() {
     tokio::time::sleep(Duration::from_millis(3500)).await;
     let (status, took) = validator.stop();
     assert!(status.success(), "{}", validator.log());
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(took < SOON, "{took:?}");
 }
 
 /// It ran, and there was never a checkpoint.
@@ -145,4 +145,4 @@ async fn until_said(validator: &Validator, from: usize, why: &str) {
 }
 
 /// More than a checkpoint takes on a busy machine, less than an authority has time for its answer.
-const SOON: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(15);

@@ -20,7 +20,7 @@ use transport::plain::PlainClient;
 use trust::seal::SealKey;
 
 /// Until what must come is there.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Validator {
     folder: tempfile::TempDir,

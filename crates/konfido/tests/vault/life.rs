@@ -53,7 +53,7 @@ fn it_ends_with_whoever_started_it() {
     drop(process);
     let gone = Instant::now();
     while std::fs::exists(format!("/proc/{pid}")).unwrap() {
-        assert!(gone.elapsed() < Duration::from_secs(10), "it outlives its node");
+        assert!(gone.elapsed() < Duration::from_secs(60), "it outlives its node");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -68,7 +68,7 @@ fn a_node_with_a_tpm_publishes_its_quote() {
     files.lines().for_each(|file| fs::remove_file(file).unwrap());
     let mut node = Command::new(env!("CARGO_BIN_EXE_konfido"));
     let mut node = node.args(["run", "--config"]).arg(site.config()).spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     let shown = loop {
         let (done, shown, _) = konfido(&["attest", "show", "--json"]);
         if done {

@@ -25,7 +25,7 @@ impl Swtpm {
             .stdout(Stdio::null())
             .spawn()
             .expect("swtpm (apt-get install swtpm)");
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", port + 1)).is_err() {
             assert!(Instant::now() < until, "swtpm does not start");
             std::thread::sleep(Duration::from_millis(10));

@@ -7,6 +7,7 @@ use ihe::atna::Record;
 use ihe::trust_exchange::Kin;
 use siem::{Event, EventStore as _, Kind};
 
+use super::super::PATIENCE;
 use super::super::audit::{audited, noted};
 use super::tests::*;
 use super::*;
@@ -49,7 +50,7 @@ async fn play(circle: &Circle, es: Country) -> anyhow::Result<PatientId> {
 
 /// Waits until the records are those of the events; both.
 async fn settled(circle: &Circle, of: Country, least: usize) -> (Vec<Event>, Vec<String>) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     loop {
         let (events, records) = (noted(circle, of).await.unwrap(), audited(circle, of).unwrap());
         if events == records && events.len() >= least {

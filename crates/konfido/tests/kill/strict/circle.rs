@@ -21,24 +21,39 @@ pub struct Stage {
     pub client: Client,
 }
 
-impl Stage {
-    pub async fn set(folder: &Path) -> anyhow::Result<Self> {
-        Self::of(folder, 5, 1).await
-    }
+/// How long who waits for what. What no test waits for lasts longer than a busy machine takes; both waits
+/// together end before the portal's 30 seconds.
+pub struct Terms {
+    /// Denmark waits for its offer, seconds.
+    pub offer_wait: u64,
+    /// Spain waits for the key, seconds.
+    pub key_wait: u64,
+    /// Spain asks so many at once; Denmark answers one.
+    pub asking: usize,
+    /// Blocks in which Spain may receipt an offer.
+    pub offer_blocks: u64,
+    /// Blocks in which Denmark owes the key.
+    pub key_blocks: u64,
+}
 
-    /// A request waits for the ledger so many seconds; Spain asks so many at once, Denmark answers one.
-    pub async fn of(folder: &Path, seconds: u64, asking: usize) -> anyhow::Result<Self> {
+pub const LONG: Terms =
+    Terms { offer_wait: 14, key_wait: 12, asking: 1, offer_blocks: 1000, key_blocks: 600 };
+
+impl Stage {
+    pub async fn set(folder: &Path, terms: Terms) -> anyhow::Result<Self> {
         let (es, dk, pki) = install(folder).await?;
-        let validators = Validators::start(&folder.join("ledger"), &pki, &[&es, &dk]).await?;
-        for (site, ledger) in [
-            (&es, format!("exchanges_at_once = {asking}\n")),
-            (&dk, "exchanges_at_once = 1\nstrict = [\"ITI-39\"]\n".to_owned()),
+        let ledger = folder.join("ledger");
+        let validators = Validators::start(&ledger, &pki, &[&es, &dk], terms.key_blocks).await?;
+        let (asking, blocks) = (terms.asking, terms.offer_blocks);
+        for (site, more, seconds) in [
+            (&es, format!("exchanges_at_once = {asking}\n"), terms.key_wait),
+            (&dk, "exchanges_at_once = 1\nstrict = [\"ITI-39\"]\n".to_owned(), terms.offer_wait),
         ] {
             let line = site.dir.join("line.sock");
-            let toml = fs::read_to_string(site.config())? + &ledger;
+            let toml = fs::read_to_string(site.config())? + &more;
             let toml = format!(
                 "{toml}\n[ledger]\nvalidator = \"{}\"\nstrict_wait_seconds = {seconds}\n\
-                 offer_deadline_blocks = 25\n",
+                 offer_deadline_blocks = {blocks}\n",
                 line.display()
             );
             fs::write(site.config(), toml)?;
