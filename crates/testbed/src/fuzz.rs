@@ -40,7 +40,7 @@ pub use mutator::Mutator;
 pub type Target = fn(&[u8]) -> bool;
 
 /// (name of the target and of its folder in `fuzz/seeds`, function)
-pub static TARGETS: [(&str, Target); 40] = [
+pub static TARGETS: [(&str, Target); 41] = [
     ("xml", xml),
     ("canonical", canonical),
     ("signature", signature),
@@ -73,6 +73,7 @@ pub static TARGETS: [(&str, Target); 40] = [
     ("pouch", attest::pouch),
     ("store", attest::store),
     ("entry", shared::entry),
+    ("batch", shared::batch),
     ("genesis", shared::genesis),
     ("govern", shared::govern),
     ("checkpoint", ledger::checkpoint),

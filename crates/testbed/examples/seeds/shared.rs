@@ -1,11 +1,13 @@
 //! Seeds of the shared ledger: a genesis, one entry of each kind, changes of its registry.
 
 use anyhow::{Context as _, Result};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use exchange::{Country, Transaction, TransactionId};
 use ledger::entry::strict::{Offer, SEALED_KEY, Terms, key_commitment};
 use ledger::entry::{Body, Entry, Half};
 use ledger::evidence::sha256;
 use ledger::member::{Address, Change, Govern, Name, Raw, govern::Statement};
+use testbed::fuzz::shared::SIGNED;
 use testbed::members::Members;
 use trust::cose;
 
@@ -27,6 +29,12 @@ impl World {
         {
             self.put("entry", name, entry.encode())?;
         }
+        let signed = (1..=3).flat_map(|seed: u8| {
+            let pair =
+                Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("because of its length");
+            [pair.public_key().as_ref(), pair.sign(SIGNED).as_ref()].concat()
+        });
+        self.put("batch", "three", signed.collect::<Vec<u8>>())?;
         self.strict(&members)?;
         self.govern(&members)
     }
