@@ -42,6 +42,8 @@ struct Shared {
 pub(crate) struct Ways {
     /// An empty block after this.
     pub(crate) idle: Duration,
+    /// No block where those before it are not known after this.
+    pub(crate) behind: Duration,
     /// Bytes of entries in a block.
     pub(crate) batch: usize,
     /// The longest block that is taken.
@@ -171,9 +173,13 @@ impl<E: Spawner + Metrics + Clock> Application<E> for Ledger {
         (): (),
     ) -> Option<Digested<Sealed>> {
         let parent = ancestry.next().await?;
-        match self.know(&context, &parent, ancestry).await {
-            Verdict::Valid => {}
-            Verdict::Invalid | Verdict::Unknown => return None,
+        let known = select! {
+            verdict = self.know(&context, &parent, ancestry) => matches!(verdict, Verdict::Valid),
+            // the others wait for us: who says at once that it has no block is passed over at once
+            () = context.sleep(self.shared.ways.behind) => false,
+        };
+        if !known {
+            return None;
         }
         let on = parent.digest().0;
         let entries = self.entries(&context, on).await;

@@ -65,6 +65,14 @@ pub struct Timing {
     pub resend: Duration,
 }
 
+impl Timing {
+    /// For what a leader lacks of the blocks before its own: half of the time that its proposal has beside
+    /// `idle`.
+    pub(crate) fn behind(&self) -> Duration {
+        self.leader.saturating_sub(self.idle) / 2
+    }
+}
+
 impl Default for Timing {
     /// For members in Europe: round trips of at most 100 ms.
     fn default() -> Self {

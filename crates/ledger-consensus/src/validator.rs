@@ -153,6 +153,7 @@ fn parts(
     };
     let ways = Ways {
         idle: config.timing.idle,
+        behind: config.timing.behind(),
         batch: config.batch,
         block: config.agreed.block,
         now: Arc::new(now),

@@ -74,6 +74,24 @@ fn a_member_that_is_gone_is_passed_over() {
 }
 
 #[test]
+fn a_member_that_returns_holds_nobody_up() {
+    tell(0, |context| async move {
+        let mut world = World::four(context).await;
+        world.until_height(ALL, 2).await;
+        world.kill(2).await;
+        world.stream(0, 1, 200).await;
+        // it needs a while for what it missed, and is to lead meanwhile
+        world.oracle.limit_bandwidth(world.public(2), None, Some(150_000)).await.unwrap();
+        world.start(2).await;
+        let longest = world.stream(0, 1, 200).await;
+        let leader = world.timing.leader.as_millis() as u64;
+        assert!(longest < leader * 3 / 4, "{longest} ms: they waited for it");
+        world.until_size(ALL, 400).await;
+        world.assert_no_fork(ALL);
+    });
+}
+
+#[test]
 fn slow_links_that_lose_messages_only_slow_it_down() {
     tell(3, |context| async move {
         let mut world = World::new(context, 4);

@@ -165,6 +165,7 @@ impl World {
         let (clock, skew) = (self.context.child("clock"), node.skew);
         let ways = Ways {
             idle: self.timing.idle,
+            behind: self.timing.behind(),
             batch: 1 << 20,
             block: self.agreed.block,
             now: Arc::new(move || millis(&clock).saturating_add_signed(skew)),
@@ -230,6 +231,23 @@ impl World {
     pub(crate) fn submit_bytes(&self, at: usize, entry: Vec<u8>) -> Taken {
         let process = self.nodes[at].process.as_ref().expect("because it runs");
         process.pool.put(entry, Origin::Own, millis(&self.context))
+    }
+
+    /// Submits `count` entries at a member, one each 50 ms; the longest, in milliseconds, that another's
+    /// chain did not grow by any.
+    pub(crate) async fn stream(&self, from: usize, at: usize, count: u64) -> u64 {
+        let (mut longest, mut still) = (0, 0);
+        let mut size = self.nodes[at].chain.tip().size;
+        for number in 0..count {
+            self.submit(from, &format!("entry {number} after {size}"));
+            for _ in 0..10 {
+                self.pass(5).await;
+                let now = self.nodes[at].chain.tip().size;
+                still = if now == size { still + 5 } else { 0 };
+                (size, longest) = (now, longest.max(still));
+            }
+        }
+        longest
     }
 
     /// Waits until these have that many entries; panics after a while.
