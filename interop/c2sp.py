@@ -275,7 +275,7 @@ def main():
             )
         finally:
             writer.stdin.close()
-            writer.wait(10)
+            writer.wait(60)
     sys.exit(tally.end("c2sp"))
 
 

@@ -91,7 +91,7 @@ def main():
     finally:
         browser.close()
         vault.stdin.close()
-        vault.wait(10)
+        vault.wait(60)
     for what in failed:
         print(f"pouch: FAILED: {what}")
     raise SystemExit(bool(failed))

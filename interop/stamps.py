@@ -16,9 +16,9 @@ import time
 from tally import Tally
 from tsa import Authority, openssl
 
-PATIENCE = 40
+PATIENCE = 120
 # more than a checkpoint takes, less than an authority may take for its answer
-SOON = 8
+SOON = 15
 CONFIG = """
 [validator]
 name = "DK"

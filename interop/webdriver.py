@@ -44,6 +44,7 @@ class Browser:
         arguments = [
             "--headless=new",
             "--no-sandbox",
+            "--disable-dev-shm-usage",
             "--window-size=900,1200",
             "--ignore-certificate-errors-spki-list=" + ",".join(map(key_of, servers)),
             "--user-data-dir=" + self.profile.name,
@@ -53,13 +54,13 @@ class Browser:
         said = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += "/session/" + said["sessionId"]
         # pages on the way post themselves: wait for the one that has what is looked for
-        self.call("POST", "/timeouts", {"implicit": 10000})
+        self.call("POST", "/timeouts", {"implicit": 40000})
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             value = json.load(error)["value"]
@@ -111,7 +112,7 @@ class Browser:
             self.call("DELETE", "")
         finally:
             self.driver.terminate()
-            self.driver.wait(10)
+            self.driver.wait(60)
             self.profile.cleanup()
 
 
@@ -173,7 +174,7 @@ def main():
                 browser.act(css, action)
             browser.shot(folder, name + "-1-login")
             act()
-            for _ in range(50):
+            for _ in range(600):
                 if browser.url().startswith(stand["end"]):
                     break
                 time.sleep(0.1)
@@ -186,7 +187,7 @@ def main():
             print(f"browser: signed in by {name}")
             for css, action in stand.get("last", []):
                 browser.act(css, action)
-            for _ in range(50):
+            for _ in range(600):
                 if not stand.get("last") or stand["says"] not in browser.text():
                     break
                 time.sleep(0.1)

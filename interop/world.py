@@ -197,7 +197,7 @@ client = "portal.dk"
         self.wait()
 
     def wait(self):
-        for _ in range(300):
+        for _ in range(1200):
             assert self.process.poll() is None, f"konfido run ended: {self.log.read_text()}"
             try:
                 requests.get(f"{self.url}/eid/livez", verify=str(self.roots), timeout=2)

@@ -87,7 +87,7 @@ impl Place {
 fn until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(start.elapsed() < Duration::from_secs(240), "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -114,7 +114,7 @@ fn four_on_tcp_agree_one_stops_the_others_go_on_and_it_catches_up() {
     }
     let sizes = |these: &[usize], size| these.iter().all(|at| places[*at].chain.tip().size >= size);
     until("all have the first", || sizes(&[0, 1, 2, 3], 4));
-    assert_eq!(running[0].as_ref().unwrap().online().len(), 4);
+    until("all are heard", || running[0].as_ref().unwrap().online().len() == 4);
 
     running[3] = None;
     for (at, validator) in running[..3].iter().enumerate() {

@@ -28,8 +28,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let pki = Pki::new(&[country()], SealKind::P256, Timestamp::now());
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
+        let address = testbed::site::free().unwrap();
         Self { pki, dir: tempfile::tempdir().unwrap(), address }
     }
 
@@ -91,7 +90,7 @@ fn leave(trail: &Trail, seconds: std::ops::Range<i64>) {
 
 /// The different records that a repository has, waiting until there are as many as expected.
 async fn received(repository: &Repository, expected: usize) -> usize {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         let mut found = repository.records();
         found.sort();
         found.dedup();
@@ -111,6 +110,13 @@ async fn records_wait_for_a_repository_that_is_down() {
     let stop = CancellationToken::new();
     let task = tokio::spawn(forwarder.run(stop.clone()));
     leave(&trail, 0..3);
+    for _ in 0..1000 {
+        if spool.waiting().unwrap() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // it is tried in vain meanwhile
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(spool.waiting().unwrap(), 3);
     let repository = world.repository().await;

@@ -59,7 +59,7 @@ async fn metadata_is_renewed_before_it_ends_and_nobody_waits_for_it() {
     let entity = format!("{base}/metadata");
     let (fetched, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
     let (count, name, key) = (Arc::clone(&fetched), entity.clone(), Arc::clone(&signer));
-    tokio::spawn(bound.serve(Limits::default(), stop.clone(), move |_, _| {
+    let serving = tokio::spawn(bound.serve(Limits::default(), stop.clone(), move |_, _| {
         let n = count.fetch_add(1, Ordering::Relaxed) + 1;
         let text = metadata(&key, &name, start, n);
         async move { respond(StatusCode::OK, "application/samlmetadata+xml", text) }
@@ -79,6 +79,7 @@ async fn metadata_is_renewed_before_it_ends_and_nobody_waits_for_it() {
     assert_eq!(asked(), 2, "who signs in after the first one's end waits for nothing");
 
     stop.cancel();
+    serving.await.unwrap();
     assert!(party.renew(at(15)).await, "due, and its server is away");
     let known = party.metadata(at(15)).await.unwrap();
     assert_eq!(known.endpoint(Binding::Post), Some("https://localhost/sso/2"), "to its end");

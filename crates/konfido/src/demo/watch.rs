@@ -44,7 +44,7 @@ async fn what_waits_and_what_ends_is_told() {
     portal.query(&visit, &AGNETE.id(), DocumentClass::PatientSummary).await.unwrap();
     let node = &circle.node(es).node;
     let mut all = String::new();
-    for _ in 0..100 {
+    for _ in 0..600 {
         gauges::look(node).await;
         all = page(admin, "/metrics").await;
         let done = number(&all, "konfido_log_size") >= 1.0

@@ -26,7 +26,7 @@ async fn receipt(circle: &Circle, es: Country, dk: Country) -> Vec<u8> {
     let seal = &node.sealing().seal;
     let custody = &Custody::Here;
     let archive = Archive { data: &data, origin: &origin, seal, anchors: &anchors, custody };
-    for _ in 0..200 {
+    for _ in 0..1200 {
         let row = node.journal.newest(1).await.unwrap().remove(0);
         let record = (row.state == State::Settled)
             .then(|| archive.record(&row, Secrets::default()).ok())

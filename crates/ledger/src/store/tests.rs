@@ -52,14 +52,18 @@ fn try_open(folder: &Path) -> Result<Store, StoreError> {
 }
 
 /// A child that another test starts holds our locks until it is another program.
-fn open(folder: &Path) -> Store {
-    for _ in 0..100 {
-        match try_open(folder) {
+fn unlocked(open: impl Fn() -> Result<Store, StoreError>) -> Result<Store, StoreError> {
+    for _ in 0..1500 {
+        match open() {
             Err(StoreError::Busy) => std::thread::sleep(std::time::Duration::from_millis(20)),
-            other => return other.unwrap(),
+            other => return other,
         }
     }
     panic!("the store stays locked")
+}
+
+fn open(folder: &Path) -> Store {
+    unlocked(|| try_open(folder)).unwrap()
 }
 
 impl Store {
@@ -186,8 +190,10 @@ fn an_old_copy_and_a_foreign_genesis_are_refused() {
     blocks(&[3, 4]).iter().for_each(|block| _ = store.take(block).unwrap());
     drop(store);
     let open = |genesis, at_least| {
-        let disk = Disk::open(folder.path()).unwrap();
-        Store::begin(disk, genesis, registry(), Box::new(apply), due_of, at_least)
+        unlocked(|| {
+            let disk = Disk::open(folder.path())?;
+            Store::begin(disk, genesis, registry(), Box::new(apply), due_of, at_least)
+        })
     };
     assert!(matches!(open(GENESIS, Some(3)), Err(StoreError::Old { tip: 2, at_least: 3 })));
     assert!(matches!(open([1; 32], None), Err(StoreError::Damaged(_))));

@@ -230,6 +230,8 @@ async fn the_journal_goes_on_during_an_erasure() {
         for number in 100..400 {
             let rows = vec![row(number, stays.number)];
             busy.commit(Step { replay: None, rows }).await.unwrap();
+            // on a slow disk nobody else would get its turn
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     });
     // another process, as the command is

@@ -55,8 +55,8 @@ async fn child() {
     tasks.join_all().await;
 }
 
-/// Numbers that the child acknowledged before it was killed.
-fn acknowledged(path: &Path, first: u64, life: Duration) -> Vec<u64> {
+/// Numbers that the child acknowledged before it was killed: after that time, and so many.
+fn acknowledged(path: &Path, first: u64, life: Duration, least: usize) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::child", "--nocapture", "--test-threads", "1"])
         .env(CHILD, format!("{first} {}", path.display()))
@@ -74,7 +74,8 @@ fn acknowledged(path: &Path, first: u64, life: Duration) -> Vec<u64> {
             continue;
         };
         numbers.push(number);
-        if !killed && started.get_or_insert_with(Instant::now).elapsed() > life {
+        let lived = started.get_or_insert_with(Instant::now).elapsed() > life;
+        if !killed && lived && numbers.len() >= least {
             child.kill().unwrap();
             killed = true;
         }
@@ -91,8 +92,10 @@ fn what_was_acknowledged_survives_a_kill_exactly_once() {
     let path = folder.path().join("journal.db");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut all = BTreeSet::new();
-    for (round, millis) in (0_u64..).zip([1, 7, 23, 60, 110, 3, 41]) {
-        let numbers = acknowledged(&path, round * 10_000_000, Duration::from_millis(millis));
+    let lives = [(1, 1), (7, 20), (23, 60), (60, 150), (110, 250), (3, 5), (41, 80)];
+    for (round, (millis, least)) in (0_u64..).zip(lives) {
+        let life = Duration::from_millis(millis);
+        let numbers = acknowledged(&path, round * 10_000_000, life, least);
         all.extend(numbers);
         let journal = Journal::open(&path).unwrap();
         runtime.block_on(async {

@@ -256,7 +256,7 @@ impl Circle {
         let tls = ClientTls::new(&self.identity(from, Role::ServiceConsumer)).unwrap();
         let (host, port) = ("127.0.0.1".to_owned(), self.ports(to).1.port());
         let target = transport::stream::Target { host, port, country: Some(to), pin: None };
-        let wait = Duration::from_secs(5);
+        let wait = Duration::from_secs(30);
         let (mut stream, _) = transport::stream::dial(&target, &tls, wait).await.unwrap();
         let path = exchange::Transaction::Query.service_path();
         let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n<");
@@ -367,7 +367,7 @@ impl Post {
 
     /// Waits until the row of an exchange is as it should be.
     pub async fn until(&self, row: &Row, holds: impl Fn(&Row) -> bool) -> Row {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let side = if self.country == row.requester { Side::B } else { Side::A };
         loop {
             let found = self.journal.row(row.txid, side).await.unwrap();
@@ -381,7 +381,7 @@ impl Post {
 
     /// How many events of a kind there are, after all that was noted is kept.
     pub async fn events(&self, kind: Kind, expected: u64) -> u64 {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let count = self.events.count(kind).unwrap();
             if count >= expected || Instant::now() > deadline {

@@ -40,7 +40,13 @@ async fn an_answer_without_receipt_becomes_half_once_and_is_closed_by_the_late_r
 
     spain.work();
     denmark.until(&half, |row| row.state == State::Settled).await;
-    assert_eq!(denmark.metric("evidence_half_closed_total").as_deref(), Some("1"));
+    // it is counted a moment after it is committed
+    let count = || denmark.metric("evidence_half_closed_total");
+    let began = std::time::Instant::now();
+    while count().as_deref() != Some("1") {
+        assert!(began.elapsed().as_secs() < 30, "{:?}", count());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let leaves = denmark.leaves().await;
     assert_eq!(leaves.len(), 2, "the half stays, the whole stands behind it");
     assert_eq!(leaves[0], answered.statement);

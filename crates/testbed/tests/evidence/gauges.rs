@@ -30,7 +30,7 @@ async fn evidence_that_waits_is_counted_until_it_is_in_the_log() {
     let row = spain.newest(Side::B).await.unwrap();
     spain.work();
     spain.until(&row, |row| row.index.is_some()).await;
-    for _ in 0..200 {
+    for _ in 0..1500 {
         gauges::look(&spain.node).await;
         gauges::look(&denmark.node).await;
         if spain.metric(LOG).as_deref() == Some("0") && denmark.metric(HALF).as_deref() == Some("0")

@@ -47,7 +47,7 @@ async fn a_refused_receipt_is_not_delivered_and_does_not_hold_up_the_others() {
     }
     let start = std::time::Instant::now();
     while spain.metric("receipts_refused_total").as_deref() != Some("1") {
-        assert!(start.elapsed().as_secs() < 10, "{:?}", spain.metric("receipts_refused_total"));
+        assert!(start.elapsed().as_secs() < 60, "{:?}", spain.metric("receipts_refused_total"));
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let left = spain.journal.row(unknown.txid, Side::B).await.unwrap().unwrap();

@@ -48,7 +48,7 @@ async fn a_stranger_at_the_national_listener_takes_no_place_of_our_own_people() 
     let path = format!("/dk{}", Transaction::Query.service_path());
     let stranger = circle.national_client(dk());
     let answer =
-        tokio::time::timeout(Duration::from_secs(5), stranger.post(&path, &kind, bytes)).await;
+        tokio::time::timeout(Duration::from_secs(30), stranger.post(&path, &kind, bytes)).await;
     let answer = answer.expect("it does not wait in the line").unwrap();
     assert!(String::from_utf8_lossy(&answer.body).contains("1001"), "refused by the rules");
     assert!(spain.newest(Side::B).await.is_none(), "nothing is recorded in its name");

@@ -163,7 +163,7 @@ pub async fn connect(
     let tls = ClientTls::new(&ca.identity("ES", 9)).unwrap();
     let target =
         Target { host: "localhost".into(), port: running.address.port(), country: None, pin: None };
-    dial(&target, &tls, millis(2000)).await.unwrap().0
+    dial(&target, &tls, millis(30_000)).await.unwrap().0
 }
 
 /// A raw TLS connection, for clients that misbehave.

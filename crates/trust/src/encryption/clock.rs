@@ -230,4 +230,4 @@ const CONTENT: usize = if cfg!(debug_assertions) { 4 << 10 } else { 128 << 10 };
 const WARM: usize = 10;
 /// A private key that is not used is nine tenths of a failure with RSA, and half of one on a curve.
 const FAR: f64 = 0.1;
-const TRIES: usize = 3;
+const TRIES: usize = 5;

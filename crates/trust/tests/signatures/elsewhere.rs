@@ -66,7 +66,7 @@ fn eidas_wants_pss_and_3072_bits() {
         let text = signed_elsewhere(&leaf, method, Pss(pair));
         assert_eq!(read(&text, Profile::Ehdsi).unwrap(), "GOOD", "{kind:?}");
         assert_eq!(read(&text, Profile::Eidas), eidas, "{kind:?}");
-        let tampered = text.replacen("GOOD", "EVIL", 1);
+        let tampered = text.replacen(">GOOD<", ">EVIL<", 1);
         assert_eq!(read(&tampered, Profile::Ehdsi), Err(SignatureError::Invalid), "{kind:?}");
     }
 }

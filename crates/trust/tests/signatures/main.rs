@@ -130,7 +130,7 @@ fn namespaces_that_the_message_declares_are_signed_too() {
 #[test]
 fn a_changed_assertion_does_not_verify() {
     for (what, text) in [
-        ("name", replaced("GOOD", "EVIL")),
+        ("name", replaced(">GOOD<", ">EVIL<")),
         ("attribute", replaced("Version=\"2.0\"", "Version=\"2.1\"")),
         ("added", replaced("</saml:Subject>", "</saml:Subject><saml:Advice/>")),
         ("namespace", replaced("http://www.w3.org/2001/XMLSchema", "urn:evil")),

@@ -145,7 +145,7 @@ fn a_directory_that_cannot_be_asked_admits_nobody() {
         let begun = Instant::now();
         let found = with(&|directory| *directory = slapd.directory(start_tls));
         assert!(found.contains("in time"), "{found}");
-        assert!(begun.elapsed() < Duration::from_secs(4));
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }
 
@@ -164,9 +164,9 @@ fn what_is_no_directory_is_told_so_and_never_hears_the_password() {
         let mut heard = Vec::new();
         for answer in ANSWERS {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
             let mut some = [0; 512];
             let read = stream.read(&mut some).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
             heard.extend_from_slice(&some[..read]);
             stream.write_all(answer).unwrap();
             let _ = stream.read_to_end(&mut heard);

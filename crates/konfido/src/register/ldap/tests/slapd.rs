@@ -1,7 +1,7 @@
 //! OpenLDAP's server as a process on loopback, with TLS and a schema of a health directory.
 
 use std::fmt::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Slapd {
     }
 
     fn wait(&self) {
-        for _ in 0..200 {
+        for _ in 0..2400 {
             let open = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
             if open(self.plain) && open(self.tls) {
                 return;
@@ -114,10 +114,8 @@ impl Slapd {
     }
 }
 
-/// Two ports that were free a moment ago.
 fn ports() -> [u16; 2] {
-    let both = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    both.map(|listener| listener.local_addr().unwrap().port())
+    [(); 2].map(|()| testbed::site::free().unwrap().port())
 }
 
 /// A register with the server behind it.
