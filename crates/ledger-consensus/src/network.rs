@@ -1,7 +1,7 @@
 //! The network between members: TCP, each connection authenticated by both consensus keys.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use commonware_consensus::marshal;
@@ -57,6 +57,7 @@ pub(crate) fn start(
     cfg.allow_private_ips = config.local || config.private;
     // members are known by their keys; their addresses may be names, or lie behind a gateway
     cfg.bypass_ip_check = true;
+    cfg.tracked_peer_sets = EPOCHS;
     if config.local {
         cfg.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(512));
         cfg.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(512));
@@ -118,9 +119,16 @@ fn address(member: &Member) -> Option<Address> {
 /// How far two members' clocks may differ when they connect.
 const SKEW: Duration = Duration::from_secs(30);
 const MAILBOX: usize = 1023;
-/// Messages a second from each member. The engine reserves a place for each of a second's messages of all
-/// members that there may be, so these are what its memory is made of.
-const VOTES: Quota = Quota::per_second(NZU32!(1024));
-const FETCHES: Quota = Quota::per_second(NZU32!(512));
-const SENT: Quota = Quota::per_second(NZU32!(256));
-const TOLD: Quota = Quota::per_second(NZU32!(64));
+/// This epoch's members, and those of the one before.
+const EPOCHS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// Messages from each member: so many a second, so many at once. The engine reserves a place for all that may
+/// come at once from all members that there may be in [`EPOCHS`], so these are what its memory is made of.
+const VOTES: Quota = quota(1024, 256);
+const FETCHES: Quota = quota(512, 128);
+const SENT: Quota = quota(256, 64);
+const TOLD: Quota = quota(64, 16);
+
+const fn quota(second: u32, once: u32) -> Quota {
+    let (second, once) = (NonZeroU32::new(second).unwrap(), NonZeroU32::new(once).unwrap());
+    Quota::per_second(second).allow_burst(once)
+}
