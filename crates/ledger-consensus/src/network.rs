@@ -1,7 +1,7 @@
 //! The network between members: TCP, each connection authenticated by both consensus keys.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use commonware_consensus::marshal;
@@ -21,7 +21,7 @@ use commonware_runtime::{Handle, Quota, Supervisor as _};
 use commonware_stream::cups::{self, Cups};
 use commonware_stream::sake::{self, Sake};
 use commonware_utils::ordered::Map;
-use commonware_utils::{Hostname, NZU32};
+use commonware_utils::{Hostname, NZU32, NZUsize};
 use ledger::order::MAX_TOLD;
 
 use crate::config::{Agreed, Config, Member};
@@ -120,15 +120,10 @@ fn address(member: &Member) -> Option<Address> {
 const SKEW: Duration = Duration::from_secs(30);
 const MAILBOX: usize = 1023;
 /// This epoch's members, and those of the one before.
-const EPOCHS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const EPOCHS: NonZeroUsize = NZUsize!(2);
 /// Messages from each member: so many a second, so many at once. The engine reserves a place for all that may
 /// come at once from all members that there may be in [`EPOCHS`], so these are what its memory is made of.
-const VOTES: Quota = quota(1024, 256);
-const FETCHES: Quota = quota(512, 128);
-const SENT: Quota = quota(256, 64);
-const TOLD: Quota = quota(64, 16);
-
-const fn quota(second: u32, once: u32) -> Quota {
-    let (second, once) = (NonZeroU32::new(second).unwrap(), NonZeroU32::new(once).unwrap());
-    Quota::per_second(second).allow_burst(once)
-}
+const VOTES: Quota = Quota::per_second(NZU32!(1024)).allow_burst(NZU32!(256));
+const FETCHES: Quota = Quota::per_second(NZU32!(512)).allow_burst(NZU32!(128));
+const SENT: Quota = Quota::per_second(NZU32!(256)).allow_burst(NZU32!(64));
+const TOLD: Quota = Quota::per_second(NZU32!(64)).allow_burst(NZU32!(16));
